@@ -1,0 +1,1 @@
+"""What stands before the one-machine cloud: gateway, S3 front, control surface and the command."""
