@@ -6,6 +6,8 @@ name things by their ids. `log_event` is forbidden (a test looks), because it pr
 
 from __future__ import annotations
 
+import traceback
+
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
@@ -16,3 +18,11 @@ metrics = Metrics()
 def count(name: str, value: int = 1) -> None:
     """Add to a metric of this invocation."""
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+def failure(event: str, error: BaseException, **ids: str) -> None:
+    """Log an unexpected error by its kind and frames, never by its text, which may quote data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    logger.error(event, extra={"kind": type(error).__name__, "places": places, **ids})
+    count(event)

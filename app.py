@@ -1,0 +1,60 @@
+"""The front door: the app, its blueprints, and a shim for every scheduled or queue handler.
+
+Handlers are declared here and nowhere else, so that `app.py` is what every function imports.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice import Rate
+
+from chalicelib import wiring
+from chalicelib.edge import access
+from chalicelib.edge.app import Cetrus
+from chalicelib.edge.site import routes as site
+from chalicelib.observability import logger
+
+app = Cetrus(app_name="cetrus", configure_logs=False)
+app.log = logger
+
+for routes in (site,):
+    app.register_blueprint(routes)
+
+access.resolve_with({})
+
+
+@app.on_sqs_message(queue_arn="arn:merged", batch_size=10, name="mail_sender")
+def mail_sender(event: Any) -> Any:
+    """Send the outbox messages that the queue names; what failed stays in the queue."""
+    return wiring.mailer().handle_batch(event.to_dict(), event.context)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="mail_sweep")
+def mail_sweep(event: Any) -> Any:
+    """Send what is due in the outbox, nudged or not."""
+    return wiring.mailer().sweep()
+
+
+@app.on_sqs_message(queue_arn="arn:merged", batch_size=10, name="payment_worker")
+def payment_worker(event: Any) -> Any:
+    """Process the processor's events that the inbox holds; what failed stays in the queue."""
+    return wiring.payments().handle_batch(event.to_dict(), event.context)
+
+
+@app.schedule(Rate(15, unit=Rate.MINUTES), name="payment_sweep")
+def payment_sweep(event: Any) -> Any:
+    """Fulfill what no webhook told us of, and finish what a crash left."""
+    return wiring.payments().sweep()
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES), name="license_sweep")
+def license_sweep(event: Any) -> Any:
+    """Close the leases that expired, finish suspensions, and total the usage by day."""
+    return wiring.license_sweep().run()
+
+
+@app.lambda_function(name="inbound_mail")
+def inbound_mail(event: Any, context: Any) -> Any:
+    """Take in the mail that the receipt rule put into the bucket."""
+    return wiring.inbound_mail().receive(event)

@@ -1,0 +1,146 @@
+"""Who may call what: one table, decided here before any view runs.
+
+| rule | the caller is |
+|---|---|
+| ANYONE | nobody in particular; no credential is looked at |
+| VISITOR | whoever is signed in, or nobody: the page says who |
+| PERSON | signed in; a browser without a session is led to the sign-in page |
+| APPLICATION | an access token or a license key, with the computer's proof |
+| PROOF | the computer's proof over a signed lease; the view verifies it without a read |
+| VENDOR | a vendor program's token |
+| PROCESSOR | the card processor's signature over the raw body; the view verifies it |
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from chalicelib.core.errors import Unauthorized
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.edge.request import Caller, Request
+
+    Resolver = Callable[[Request], Caller | None]
+
+
+class Rule(Enum):
+    ANYONE = "anyone"
+    VISITOR = "visitor"
+    PERSON = "person"
+    APPLICATION = "application"
+    PROOF = "proof"
+    VENDOR = "vendor"
+    PROCESSOR = "processor"
+
+
+ACCESS: dict[str, Rule] = {
+    # pages for anybody
+    "GET /": Rule.VISITOR,
+    "GET /apps": Rule.VISITOR,
+    "GET /apps/{slug}": Rule.VISITOR,
+    "GET /status": Rule.VISITOR,
+    "GET /privacy": Rule.VISITOR,
+    "GET /privacy/cookies": Rule.VISITOR,
+    "GET /privacy/security": Rule.VISITOR,
+    "GET /contact": Rule.VISITOR,
+    "GET /problems": Rule.VISITOR,
+    "GET /problems/{code}": Rule.VISITOR,
+    "GET /exit": Rule.VISITOR,
+    "GET /assets/{name}": Rule.ANYONE,
+    "GET /.well-known/gpc.json": Rule.ANYONE,
+    # accounts
+    "GET /register": Rule.VISITOR,
+    "POST /register": Rule.VISITOR,
+    "GET /verify/{token}": Rule.VISITOR,
+    "POST /verify/{token}": Rule.VISITOR,
+    "GET /login": Rule.VISITOR,
+    "POST /login": Rule.VISITOR,
+    "POST /logout": Rule.PERSON,
+    "POST /logout/everywhere": Rule.PERSON,
+    "GET /forgot": Rule.VISITOR,
+    "POST /forgot": Rule.VISITOR,
+    "GET /reset/{token}": Rule.VISITOR,
+    "POST /reset/{token}": Rule.VISITOR,
+    "GET /account": Rule.PERSON,
+    "GET /account/setup": Rule.PERSON,
+    "POST /account/setup": Rule.PERSON,
+    "POST /account/setup/password": Rule.PERSON,
+    # orders and payments
+    "POST /apps/{slug}/orders": Rule.PERSON,
+    "GET /orders": Rule.PERSON,
+    "GET /orders/{order_id}": Rule.PERSON,
+    "POST /orders/{order_id}/checkout": Rule.PERSON,
+    "POST /webhooks/stripe": Rule.PROCESSOR,
+    # downloads
+    "GET /account/downloads": Rule.PERSON,
+    "GET /account/downloads/{artifact_id}": Rule.PERSON,
+    # licenses in the account
+    "GET /account/usage": Rule.PERSON,
+    "GET /account/computers": Rule.PERSON,
+    "POST /account/computers/keys": Rule.PERSON,
+    "GET /device": Rule.PERSON,
+    "POST /device": Rule.PERSON,
+    # programs
+    "POST /v1/device/code": Rule.ANYONE,
+    "POST /v1/device/token": Rule.ANYONE,
+    "POST /v1/licenses/check": Rule.APPLICATION,
+    "POST /v1/launches": Rule.APPLICATION,
+    "POST /v1/leases/{lease_id}/heartbeats": Rule.PROOF,
+    "POST /v1/leases/{lease_id}/end": Rule.PROOF,
+    "GET /v1/usage": Rule.APPLICATION,
+    "GET /v1/applications/{name}/release": Rule.APPLICATION,
+    "GET /v1/artifacts/{artifact_id}": Rule.APPLICATION,
+    "GET /v1/keys": Rule.ANYONE,
+    "GET /v1/openapi.json": Rule.ANYONE,
+    "GET /v1/vendor/applications": Rule.VENDOR,
+    "GET /v1/vendor/releases": Rule.VENDOR,
+    "GET /v1/vendor/licenses": Rule.VENDOR,
+    "GET /v1/vendor/usage": Rule.VENDOR,
+    "POST /v1/vendor/licenses/{license_id}/suspend": Rule.VENDOR,
+    "POST /v1/vendor/licenses/{license_id}/reinstate": Rule.VENDOR,
+    "POST /v1/vendor/licenses/{license_id}/revoke": Rule.VENDOR,
+    # mail receivers
+    "GET /unsubscribe/{token}": Rule.ANYONE,
+    "POST /unsubscribe/{token}": Rule.ANYONE,
+}
+
+_resolvers: dict[Rule, Resolver] = {}
+
+
+class SignInFirst(Unauthorized):
+    """A browser without a session; `location` is where it signs in and comes back from."""
+
+    code = "sign_in_first"
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.location = f"/login?next={quote(path, safe='')}"
+
+
+def resolve_with(resolvers: Mapping[Rule, Resolver]) -> None:
+    """How each rule finds its caller; `app.py` says so once."""
+    _resolvers.update(resolvers)
+
+
+def rule_for(method: str, path: str) -> Rule:
+    """KeyError, at import, for a route that the table does not list."""
+    return ACCESS[f"{'GET' if method == 'HEAD' else method} {path}"]
+
+
+def admit(rule: Rule, request: Request) -> Caller | None:
+    """The caller under this rule; Unauthorized or SignInFirst where the rule needs one."""
+    if rule in {Rule.ANYONE, Rule.PROOF, Rule.PROCESSOR}:
+        return None
+    if rule in {Rule.VISITOR, Rule.PERSON}:
+        caller = _resolvers[Rule.PERSON](request)
+        if caller is None and rule is Rule.PERSON:
+            raise SignInFirst(request.path if request.method in {"GET", "HEAD"} else "/account")
+        return caller
+    caller = _resolvers[rule](request)
+    if caller is None:
+        raise Unauthorized
+    return caller

@@ -1,0 +1,31 @@
+"""Every cookie that we set, with its purpose and age; nothing else writes Set-Cookie (PS-20)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DAY = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """`max_age` in seconds; a `__Host-` name is Secure, has no Domain, and Path=/."""
+
+    name: str
+    purpose: str
+    max_age: int
+    same_site: str = "Lax"
+
+    def holding(self, value: str) -> str:
+        return (
+            f"{self.name}={value}; Path=/; Max-Age={self.max_age}; Secure; HttpOnly; "
+            f"SameSite={self.same_site}"
+        )
+
+    def cleared(self) -> str:
+        return f"{self.name}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite={self.same_site}"
+
+
+SESSION = Cookie("__Host-sid", "Keeps a person signed in; random, and says nothing.", 30 * DAY)
+FORM = Cookie("__Host-form", "Ties a form to the browser that asked for it; random.", DAY, "Strict")
+COOKIES = (SESSION, FORM)

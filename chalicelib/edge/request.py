@@ -1,0 +1,90 @@
+"""What a view is given: the request as frozen plain values, with who is calling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import unquote
+
+from chalicelib.core.errors import Malformed, TooLarge
+
+MAX_FORM = 64 * 1024
+MAX_PATH_VALUE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling, as the access table decided: a person, an application or a vendor's program.
+
+    `id` is the account's or the vendor's; `session` is what a browser's forms are tied to; `claims`
+    is what an application's credential says.
+    """
+
+    kind: str
+    id: str
+    session: str = field(default="", repr=False)
+    claims: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`base` is the prefix that links need: empty behind a custom domain, else the stage."""
+
+    method: str
+    resource: str
+    path: str
+    base: str
+    headers: dict[str, str] = field(repr=False)
+    query: dict[str, str] = field(repr=False)
+    cookies: dict[str, str] = field(repr=False)
+    raw_body: bytes = field(repr=False)
+    caller: Caller | None = None
+
+    @property
+    def wants_html(self) -> bool:
+        return not self.path.startswith(("/v1/", "/webhooks/")) and "text/html" in self.headers.get(
+            "accept", "text/html"
+        )
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def body(self, limit: int = MAX_FORM) -> bytes:
+        """The raw body; TooLarge over the limit, before anything looks at it."""
+        if len(self.raw_body) > limit:
+            raise TooLarge
+        return self.raw_body
+
+
+def read_request(original: dict[str, Any], raw_body: bytes) -> Request:
+    """From a REST proxy event that was blinded already."""
+    context = original["requestContext"]
+    path = original["path"]
+    headers = {name.lower(): value for name, value in (original.get("headers") or {}).items()}
+    return Request(
+        method=original["httpMethod"],
+        resource=original["resource"],
+        path=path,
+        base=context["path"].removesuffix(path) if context["path"] != path else "",
+        headers=headers,
+        query=dict(original.get("queryStringParameters") or {}),
+        cookies=read_cookies(headers.get("cookie", "")),
+        raw_body=raw_body,
+    )
+
+
+def read_cookies(header: str) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+    except CookieError:
+        return {}
+
+
+def path_value(raw: str) -> str:
+    """One path parameter, decoded; Malformed where it holds what no id holds."""
+    value = unquote(raw, errors="strict") if "%" in raw else raw
+    if len(value) > MAX_PATH_VALUE or not value.isprintable():
+        raise Malformed("The address is not one of ours.")
+    return value

@@ -1,0 +1,80 @@
+"""The blueprint whose views get a Request and may raise CetrusError."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Any
+
+from chalice import Blueprint
+
+from chalicelib.core.errors import CetrusError
+from chalicelib.edge import access
+from chalicelib.edge.errors import answer_error
+from chalicelib.edge.request import path_value, read_request
+from chalicelib.edge.responses import see_other
+from chalicelib.observability import count, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalice.app import Response
+
+    View = Callable[..., Response]
+
+FORM = ("application/x-www-form-urlencoded",)
+
+
+class Edge(Blueprint):  # type: ignore[misc]  # Chalice publishes no types
+    """Routes that are in the access table; a view is called with the request and path values."""
+
+    def page(self, path: str) -> Callable[[View], View]:
+        """GET and HEAD."""
+        return self._view(path, ["GET", "HEAD"], None)
+
+    def form(self, path: str) -> Callable[[View], View]:
+        """POST of a browser's form."""
+        return self._view(path, ["POST"], FORM)
+
+    def call(
+        self, method: str, path: str, *, content_types: tuple[str, ...] = ("application/json",)
+    ) -> Callable[[View], View]:
+        """One method for programs."""
+        return self._view(path, [method], content_types)
+
+    def _view(
+        self, path: str, methods: list[str], content_types: tuple[str, ...] | None
+    ) -> Callable[[View], View]:
+        rule = access.rule_for(methods[0], path)
+        options: dict[str, Any] = {"methods": methods}
+        if content_types:
+            options["content_types"] = list(content_types)
+        register = super().route(path, **options)
+
+        def add(view: View) -> View:
+            register(self._bounded(view, rule))
+            return view
+
+        return add
+
+    def _bounded(self, view: View, rule: access.Rule) -> View:
+        @functools.wraps(view)
+        def answer(**raw: str) -> Response:
+            current = self.current_request
+            request = read_request(current.to_original_event(), current.raw_body)
+            try:
+                caller = access.admit(rule, request)
+                values = {name: path_value(value) for name, value in raw.items()}
+                return view(dataclasses.replace(request, caller=caller), **values)
+            except access.SignInFirst as error:
+                if request.wants_html:
+                    return see_other(request, error.location)
+                return answer_error(request, error)
+            except CetrusError as error:
+                count(f"refused_{error.status}")
+                return answer_error(request, error)
+            except Exception as error:  # noqa: BLE001 - the boundary: whatever it is, it is answered
+                failure("unhandled", error, resource=request.resource)
+                return answer_error(request, CetrusError())
+
+        return answer

@@ -1,0 +1,70 @@
+"""The composition root: settings -> clients -> stores -> services, each made once a process.
+
+Features are imported inside the functions, so that a function pays for what it uses alone.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from chalicelib.core.clock import now_ms
+from chalicelib.settings import settings
+from chalicelib.storage.aws import client
+from chalicelib.storage.dynamo import Database, Table
+
+if TYPE_CHECKING:
+    from chalicelib.core.keyed import KeyedHash
+    from chalicelib.storage.objects import Bucket
+    from chalicelib.storage.secrets import Secrets
+
+clock = now_ms
+
+
+@cache
+def database() -> Database:
+    return Database(client("dynamodb"))
+
+
+@cache
+def accounts_table() -> Table:
+    return Table(database(), settings().accounts_table)
+
+
+@cache
+def usage_table() -> Table:
+    return Table(database(), settings().usage_table)
+
+
+@cache
+def keys_table() -> Table:
+    return Table(database(), settings().keys_table)
+
+
+@cache
+def installers() -> Bucket:
+    from chalicelib.storage.objects import Bucket
+
+    return Bucket(client("s3"), settings().installers_bucket)
+
+
+@cache
+def secrets() -> Secrets:
+    from chalicelib.storage.secrets import Secrets
+
+    return Secrets(client("ssm"), settings().secrets_prefix)
+
+
+@cache
+def keyed() -> KeyedHash:
+    """The service's keyed hash; its key never changes, or claims and tokens would be lost."""
+    from chalicelib.core.keyed import KeyedHash
+
+    return KeyedHash(secrets().get("hash-key").encode())
+
+
+def forget() -> None:
+    """Drop everything made so far; for tests, which bring their own environment."""
+    for made in list(globals().values()):
+        if callable(getattr(made, "cache_clear", None)):
+            made.cache_clear()
