@@ -1,0 +1,197 @@
+"""The fast environment: AWS inside this process, the tables and names of the template, a set clock.
+
+What moto cannot prove (capacity, conflicts, roles) is proved elsewhere; one lock around its
+DynamoDB makes conditions and transactions exact under threads.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from moto import mock_aws
+from moto.dynamodb.responses import DynamoHandler
+
+from chalicelib import wiring
+from chalicelib.storage.aws import client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.storage.dynamo import Item, Table
+
+REGION = "eu-west-1"
+NOON = 1_795_608_000_000  # 2026-11-25T12:00:00Z
+HASH_KEY = "a-hash-key-that-only-tests-know-0123456789"
+SECRETS = {
+    "hash-key": HASH_KEY,
+    "processor-checkout-key": "rk_test_checkout",
+    "processor-worker-key": "rk_test_worker",
+    "webhook-secrets": json.dumps(
+        [{"id": "first", "value": "whsec_test", "not_before": 0, "not_after": 4_102_444_800_000}]
+    ),
+}
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "STAGE": "local",
+    "BASE_URL": "https://cetrus.test",
+    "ACCOUNTS_TABLE": "accounts",
+    "USAGE_TABLE": "usage",
+    "KEYS_TABLE": "keys",
+    "INSTALLERS_BUCKET": "cetrus-installers",
+    "LOGS_BUCKET": "cetrus-logs",
+    "MAIL_BUCKET": "cetrus-mail",
+    "SECRETS_PREFIX": "/cetrus/local",
+    "PROCESSOR_API": "https://processor.test",
+    "PROCESSOR_ORIGIN": "https://checkout.processor.test",
+    "MAIL_FROM": "Cetrus <support@cetrus.test>",
+    "MAIL_DOMAIN": "cetrus.test",
+    "MAIL_CONFIGURATION_SET": "cetrus-local",
+    "POWERTOOLS_SERVICE_NAME": "cetrus",
+    "POWERTOOLS_METRICS_NAMESPACE": "Cetrus",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+}
+TABLES: dict[str, dict[str, tuple[str, str]]] = {
+    "accounts": {"gsi1": ("gsi1pk", "gsi1sk")},
+    "usage": {"heads": ("head_shard", "pk")},
+    "keys": {},
+}
+
+
+@dataclass
+class FakeClock:
+    """The server's time, in the test's hands: `clock.now` is set or advanced, in milliseconds."""
+
+    now: int = NOON
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, milliseconds: int) -> None:
+        self.now += milliseconds
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The three tables, and all that they hold."""
+
+    accounts: Table
+    usage: Table
+    keys: Table
+    database: Any = field(repr=False)
+
+    def items(self, name: str) -> list[Item]:
+        """Every item of one table, by a scan that the product itself may not make."""
+        from chalicelib.storage.dynamo import from_wire_item
+
+        pages = self.database.client.get_paginator("scan").paginate(TableName=name)
+        return [from_wire_item(item) for page in pages for item in page["Items"]]
+
+    def dump(self) -> str:
+        """Everything at rest as one text, for leak scans."""
+        return repr([self.items(name) for name in TABLES])
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty AWS account as the template makes it; nothing leaves this process."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    hold_one_lock(monkeypatch)
+    with mock_aws():
+        wiring.forget()
+        make_tables(client("dynamodb"))
+        make_buckets(client("s3"))
+        make_queues(client("sqs"), monkeypatch)
+        make_keys(client("kms"), monkeypatch)
+        make_secrets(client("ssm"))
+        client("ses").verify_domain_identity(Domain="cetrus.test")
+        client("ses").verify_email_identity(EmailAddress="support@cetrus.test")
+        yield
+    wiring.forget()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """Replaces the server's clock in everything that wiring makes."""
+    made = FakeClock()
+    monkeypatch.setattr(wiring, "clock", made)
+    wiring.forget()
+    return made
+
+
+@pytest.fixture
+def tables(aws: None) -> Tables:
+    return Tables(
+        wiring.accounts_table(), wiring.usage_table(), wiring.keys_table(), wiring.database()
+    )
+
+
+def hold_one_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto's DynamoDB is not thread-safe; one call at a time is what DynamoDB promises an item."""
+    lock, call = threading.RLock(), DynamoHandler.call_action
+
+    def call_alone(handler: Any) -> Any:
+        with lock:
+            return call(handler)
+
+    monkeypatch.setattr(DynamoHandler, "call_action", call_alone)
+
+
+def make_tables(dynamodb: Any) -> None:
+    for name, indexes in TABLES.items():
+        attributes = {"pk", "sk"} | {key for keys in indexes.values() for key in keys}
+        request: dict[str, Any] = {
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [
+                {"AttributeName": key, "AttributeType": "S"} for key in sorted(attributes)
+            ],
+            "KeySchema": key_schema("pk", "sk"),
+        }
+        if indexes:
+            request["GlobalSecondaryIndexes"] = [
+                {
+                    "IndexName": index,
+                    "KeySchema": key_schema(*keys),
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+                for index, keys in indexes.items()
+            ]
+        dynamodb.create_table(**request)
+
+
+def key_schema(hash_name: str, range_name: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": hash_name, "KeyType": "HASH"},
+        {"AttributeName": range_name, "KeyType": "RANGE"},
+    ]
+
+
+def make_buckets(s3: Any) -> None:
+    for name in ("cetrus-installers", "cetrus-logs", "cetrus-mail"):
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+
+def make_queues(sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    mail = sqs.create_queue(QueueName="mail")
+    fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    payments = sqs.create_queue(QueueName="payments.fifo", Attributes=fifo)
+    monkeypatch.setenv("MAIL_QUEUE_URL", mail["QueueUrl"])
+    monkeypatch.setenv("PAYMENTS_QUEUE_URL", payments["QueueUrl"])
+
+
+def make_keys(kms: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VAULT_KEY_ID", "SIGNING_KEY_ID"):
+        monkeypatch.setenv(name, kms.create_key()["KeyMetadata"]["Arn"])
+
+
+def make_secrets(ssm: Any) -> None:
+    for name, value in SECRETS.items():
+        ssm.put_parameter(Name=f"/cetrus/local/{name}", Value=value, Type="SecureString")
