@@ -20,6 +20,11 @@ class Money:
     minor: int
     currency: str
 
+    @staticmethod
+    def units(currency: str) -> int:
+        """How many minor units one unit of the currency has."""
+        return int(10 ** EXPONENTS.get(currency, 2))
+
     def __str__(self) -> str:
         digits = EXPONENTS.get(self.currency, 2)
         sign, whole = ("-" if self.minor < 0 else ""), abs(self.minor)

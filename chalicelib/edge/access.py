@@ -22,7 +22,8 @@ from chalicelib.core.errors import Unauthorized
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chalicelib.edge.request import Caller, Request
+    from chalicelib.core.caller import Caller
+    from chalicelib.edge.request import Request
 
     Resolver = Callable[[Request], Caller | None]
 

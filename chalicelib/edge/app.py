@@ -17,12 +17,23 @@ from chalicelib.settings import settings
 # What tells who or where a visitor is, or joins a visit to a request elsewhere (PS-31).
 BLINDED = frozenset(
     {
-        "x-forwarded-for", "x-real-ip", "forwarded", "via", "true-client-ip", "cf-connecting-ip",
-        "x-client-ip", "x-cluster-client-ip", "user-agent", "referer", "x-amzn-trace-id",
-        "x-amz-cf-id", "cloudfront-viewer-address", "cloudfront-viewer-asn",
+        "x-forwarded-for",
+        "x-real-ip",
+        "forwarded",
+        "via",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "user-agent",
+        "referer",
+        "x-amzn-trace-id",
+        "x-amz-cf-id",
+        "cloudfront-viewer-address",
+        "cloudfront-viewer-asn",
         "cloudfront-viewer-country",
     }
-)  # fmt: skip
+)
 
 
 def blind(event: dict[str, Any]) -> dict[str, Any]:

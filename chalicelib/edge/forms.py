@@ -36,9 +36,12 @@ def read_fields(request: Request) -> dict[str, str]:
     try:
         text = request.body().decode("ascii")
         pairs = parse_qsl(
-            text, keep_blank_values=True, strict_parsing=bool(text), errors="strict",
+            text,
+            keep_blank_values=True,
+            strict_parsing=bool(text),
+            errors="strict",
             max_num_fields=MAX_FIELDS,
-        )  # fmt: skip
+        )
     except ValueError:
         raise Malformed("The form cannot be read.") from None
     fields: dict[str, str] = {}

@@ -25,9 +25,12 @@ def environment() -> Environment:
 
     folders = {path.parent.name: FileSystemLoader(path) for path in PACKAGE.glob("*/templates")}
     found = Environment(
-        loader=PrefixLoader(folders), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PrefixLoader(folders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     found.filters.update(filters.FILTERS)
     return found
 

@@ -7,24 +7,13 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import unquote
 
+from chalicelib.core.caller import Caller
 from chalicelib.core.errors import Malformed, TooLarge
+
+__all__ = ["Caller", "Request", "path_value", "read_request"]
 
 MAX_FORM = 64 * 1024
 MAX_PATH_VALUE = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is calling, as the access table decided: a person, an application or a vendor's program.
-
-    `id` is the account's or the vendor's; `session` is what a browser's forms are tied to; `claims`
-    is what an application's credential says.
-    """
-
-    kind: str
-    id: str
-    session: str = field(default="", repr=False)
-    claims: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

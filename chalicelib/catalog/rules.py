@@ -1,0 +1,158 @@
+"""What a vendor offers: applications, plans with versioned terms, releases with their artifacts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from chalicelib.core.clock import HOUR, SECOND
+from chalicelib.core.errors import InvalidInput
+from chalicelib.core.ids import derived_id
+from chalicelib.core.money import CURRENCIES, EXPONENTS, MICRO, Money
+
+if TYPE_CHECKING:
+    from chalicelib.core.signing import Jwk
+
+SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
+VERSION = re.compile(r"(0|[1-9]\d{0,5})(\.(0|[1-9]\d{0,5})){1,3}(-[0-9a-z.]{1,20})?")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+PLATFORMS = ("linux", "macos", "windows")
+KINDS = ("metered", "pass", "subscription", "trial")
+RELEASE_TYP = "release+jwt"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """One immutable version of what a plan promises.
+
+    Times are milliseconds; the rate is in 10⁻⁶ minor units an hour.
+    """
+
+    version: int
+    rate: int
+    free_ms: int = 0
+    seats: int | None = None
+    capped: bool = False
+    lease_ms: int = 300 * SECOND
+    heartbeat_ms: int = 150 * SECOND
+    resume_grace_ms: int = 12 * HOUR
+    outage_grace_ms: int = HOUR
+    outage_mode: str = "run"
+    outage_bill: str = "free"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    id: str
+    vendor_id: str
+    application_id: str
+    kind: str
+    name: str
+    currency: str
+    terms: Terms
+
+    @property
+    def hourly(self) -> str:
+        """`0.37 USD`, or with as many decimals as the exact rate needs."""
+        return price_text(self.terms.rate, self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    id: str
+    vendor_id: str
+    vendor_name: str
+    slug: str
+    name: str
+    summary: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One installer: its bytes are in the bucket under `key`, its promises are signed twice."""
+
+    id: str
+    application_id: str
+    version: str
+    platform: str
+    filename: str
+    size: int
+    sha256: str
+    key: str
+    vendor_signature: str
+    countersignature: str
+    vendor_key: Jwk = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    id: str
+    application_id: str
+    vendor_id: str
+    version: str
+    notes: str
+    published_at: int
+    state: str
+    artifacts: tuple[Artifact, ...] = ()
+
+    def artifact_for(self, platform: str) -> Artifact | None:
+        return next((found for found in self.artifacts if found.platform == platform), None)
+
+
+class UnsignedRelease(InvalidInput):
+    code = "unsigned_release"
+    detail = "The artifact is not signed by a key that the vendor registered."
+
+
+def price_text(rate: int, currency: str) -> str:
+    """The price of an hour as people write it, exact, with at least the currency's decimals."""
+    digits = EXPONENTS.get(currency, 2)
+    if rate % MICRO == 0:
+        return str(Money(rate // MICRO, currency))
+    whole, rest = divmod(rate, MICRO * 10**digits)
+    decimals = f"{rest:0{6 + digits}d}".rstrip("0")
+    return f"{whole}.{decimals} {currency}"
+
+
+def parse_rate(price: str, currency: str) -> int:
+    """`0.37` an hour in 10⁻⁶ minor units; InvalidInput where it is finer than that, or no price."""
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,8})?", price):
+        raise InvalidInput(errors={"price": "A price such as 0.37, without a sign."})
+    exact = Fraction(price) * MICRO * Money.units(currency)
+    if exact.denominator != 1:
+        raise InvalidInput(errors={"price": "Finer than a millionth of the smallest coin."})
+    return exact.numerator
+
+
+def check_offer(*, slug: str, kind: str, currency: str) -> None:
+    errors = {}
+    if not SLUG.fullmatch(slug):
+        errors["slug"] = "3 to 40 small letters, digits and dashes."
+    if kind not in KINDS:
+        errors["kind"] = f"One of {', '.join(KINDS)}."
+    if currency not in CURRENCIES:
+        errors["currency"] = "A currency we can charge, such as USD."
+    if errors:
+        raise InvalidInput(errors=errors)
+
+
+def artifact_id(application_id: str, version: str, platform: str) -> str:
+    return derived_id("art", application_id, version, platform)
+
+
+def statement(
+    *, application: str, version: str, platform: str, filename: str, size: int, sha256: str
+) -> dict[str, str | int]:
+    """What the vendor signs and Cetrus countersigns about an artifact."""
+    return {
+        "application": application,
+        "version": version,
+        "platform": platform,
+        "filename": filename,
+        "size": size,
+        "sha256": sha256,
+    }

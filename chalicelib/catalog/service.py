@@ -1,0 +1,164 @@
+"""What is on offer: read by pages, orders and launches; written by the operator's commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.catalog import rules
+from chalicelib.catalog.rules import Application, Artifact, Plan, Release, Terms, UnsignedRelease
+from chalicelib.core import signing
+from chalicelib.core.clock import MINUTE
+from chalicelib.core.errors import Conflict, InvalidInput, NotFound
+from chalicelib.core.ids import derived_id, new_id
+from chalicelib.core.paging import first
+from chalicelib.storage.dynamo import ConditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from chalicelib.catalog.store import CatalogStore
+    from chalicelib.core.clock import Clock
+    from chalicelib.core.signing import Jwk
+    from chalicelib.storage.dynamo import Item
+
+STALENESS = MINUTE  # how old a release fact may be at a launch; stated in docs/verdicts.md
+
+
+class Catalog:
+    def __init__(self, store: CatalogStore, clock: Clock) -> None:
+        self.store, self.clock = store, clock
+        self._facts: dict[tuple[str, str], tuple[int, str | None]] = {}
+
+    def page(self, after: str | None, limit: int) -> list[Item]:
+        """Up to `limit` applications of the public list, by slug."""
+        return first(self.store.listed(after), limit)
+
+    def by_slug(self, slug: str) -> Application:
+        if not rules.SLUG.fullmatch(slug) or (found := self.store.by_slug(slug)) is None:
+            raise NotFound
+        return found
+
+    def application(self, application_id: str) -> Application | None:
+        return self.store.application(application_id)
+
+    def plans(self, application_id: str) -> list[Plan]:
+        return self.store.plans(application_id)
+
+    def plan(self, application_id: str, plan_id: str) -> Plan | None:
+        return self.store.plan(application_id, plan_id)
+
+    def of_vendor(self, vendor_id: str, after: str | None, limit: int) -> list[Application]:
+        listed = first(self.store.of_vendor(vendor_id, after), limit)
+        found = (self.store.application(item["id"]) for item in listed)
+        return [application for application in found if application]
+
+    def releases(self, application_id: str, limit: int = 20) -> list[Release]:
+        return first(self.store.releases(application_id), limit)
+
+    def latest_release(self, application_id: str) -> Release | None:
+        """The newest that was not withdrawn."""
+        found = self.store.releases(application_id)
+        return next((release for release in found if release.state == "published"), None)
+
+    def artifact(self, artifact_id: str) -> Artifact | None:
+        return self.store.artifact(artifact_id)
+
+    def release_fact(self, application_id: str, version: str) -> str | None:
+        """`published`, `withdrawn` or None, at most a minute old."""
+        if not rules.VERSION.fullmatch(version):
+            return None
+        now = self.clock()
+        kept = self._facts.get((application_id, version))
+        if kept is None or now - kept[0] >= STALENESS:
+            kept = (now, self.store.version_state(application_id, version))
+            self._facts[application_id, version] = kept
+        return kept[1]
+
+    # what the operator does
+
+    def add_application(
+        self,
+        *,
+        vendor_id: str,
+        vendor_name: str,
+        slug: str,
+        name: str,
+        summary: str,
+        description: str,
+    ) -> Application:
+        rules.check_offer(slug=slug, kind="metered", currency="USD")
+        application = Application(
+            new_id("app"), vendor_id, vendor_name, slug, name, summary, description
+        )
+        try:
+            self.store.add_application(application)
+        except ConditionFailed:
+            raise Conflict(f"An application with the slug {slug} exists already.") from None
+        return application
+
+    def add_metered_plan(
+        self, application: Application, *, name: str, price: str, currency: str, free_ms: int = 0
+    ) -> Plan:
+        """A plan billed by the time used; the same offer twice is a Conflict."""
+        rules.check_offer(slug=application.slug, kind="metered", currency=currency)
+        terms = Terms(version=1, rate=rules.parse_rate(price, currency), free_ms=free_ms)
+        plan_id = derived_id("pln", application.id, name)
+        plan = Plan(
+            plan_id, application.vendor_id, application.id, "metered", name, currency, terms
+        )
+        try:
+            self.store.add_plan(plan)
+        except ConditionFailed:
+            raise Conflict(f"A plan named {name} exists already.") from None
+        return plan
+
+    def publish(
+        self,
+        application: Application,
+        *,
+        version: str,
+        notes: str,
+        artifacts: Iterable[Artifact],
+        vendor_keys: Sequence[Jwk],
+    ) -> Release:
+        """A release whose artifacts the vendor signed; UnsignedRelease where one is not."""
+        found = tuple(artifacts)
+        if not rules.VERSION.fullmatch(version) or not found:
+            raise InvalidInput(errors={"version": "A version such as 1.0.0, with its artifacts."})
+        for artifact in found:
+            check_signed(artifact, vendor_keys)
+        release = Release(
+            derived_id("rel", application.id, version),
+            application.id,
+            application.vendor_id,
+            version,
+            notes,
+            self.clock(),
+            "published",
+            found,
+        )
+        if not self.store.publish(release):
+            raise Conflict(f"Version {version} was published before; a release never changes.")
+        return release
+
+
+def check_signed(artifact: Artifact, vendor_keys: Sequence[Jwk]) -> None:
+    """The vendor's signature must be by a registered key, and over exactly these facts."""
+    said = rules.statement(
+        application=artifact.application_id,
+        version=artifact.version,
+        platform=artifact.platform,
+        filename=artifact.filename,
+        size=artifact.size,
+        sha256=artifact.sha256,
+    )
+    if artifact.vendor_key not in vendor_keys:
+        raise UnsignedRelease
+    try:
+        signed = signing.verify(
+            artifact.vendor_signature, jwk=artifact.vendor_key, typ=rules.RELEASE_TYP
+        )
+    except signing.BadSignature:
+        raise UnsignedRelease from None
+    if signed != said:
+        raise UnsignedRelease

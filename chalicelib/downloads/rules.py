@@ -1,0 +1,17 @@
+"""Who may download: whoever holds a license of the application that is not ended."""
+
+from __future__ import annotations
+
+from chalicelib.core.clock import SECOND
+from chalicelib.core.errors import CetrusError
+
+LINK_SECONDS = 300_000 // SECOND
+
+
+class LicenseNeeded(CetrusError):
+    """The installer exists, and this account has no license of its application."""
+
+    status = 402
+    code = "license_needed"
+    title = "A license comes first"
+    detail = "Choose a plan of this application; the download opens once the card is confirmed."

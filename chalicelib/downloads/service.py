@@ -1,0 +1,65 @@
+"""Installers for license holders: a fresh short link at each request, and nothing more asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chalicelib.core.errors import NotFound
+from chalicelib.downloads.rules import LINK_SECONDS, LicenseNeeded
+
+if TYPE_CHECKING:
+    from chalicelib.catalog.rules import Application, Release
+    from chalicelib.catalog.service import Catalog
+    from chalicelib.licenses.service import Licenses
+    from chalicelib.storage.objects import Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An application that the account is licensed for, with its newest release if there is one."""
+
+    application: Application
+    release: Release | None
+
+
+class Downloads:
+    def __init__(self, catalog: Catalog, licenses: Licenses, installers: Bucket) -> None:
+        self.catalog, self.licenses, self.installers = catalog, licenses, installers
+
+    def offers(self, account_id: str) -> list[Offer]:
+        """One entry an application, in the order in which the licenses were granted."""
+        licensed = dict.fromkeys(
+            owned.application_id for owned in self.licenses.of_account(account_id)
+        )
+        found = (self.catalog.application(application_id) for application_id in licensed)
+        return [
+            Offer(application, self.catalog.latest_release(application.id))
+            for application in found
+            if application
+        ]
+
+    def link(self, account_id: str, artifact_id: str) -> str:
+        """A link that dies after 300 seconds; LicenseNeeded without a license."""
+        artifact = self.catalog.artifact(artifact_id)
+        if artifact is None:
+            raise NotFound
+        self.require_license(account_id, artifact.application_id)
+        return self.installers.presign_get(
+            artifact.key, seconds=LINK_SECONDS, filename=artifact.filename
+        )
+
+    def require_license(self, account_id: str, application_id: str) -> None:
+        for owned in self.licenses.of_account(account_id):
+            if owned.application_id == application_id and self.licenses.usable(owned.license_id):
+                return
+        raise LicenseNeeded
+
+    def release(self, account_id: str, name: str) -> tuple[Application, Release]:
+        """What the launcher installs: by slug or id; NotFound for what is not on offer."""
+        application = self.catalog.application(name) or self.catalog.by_slug(name)
+        self.require_license(account_id, application.id)
+        release = self.catalog.latest_release(application.id)
+        if release is None:
+            raise NotFound(f"{application.name} has no release yet.")
+        return application, release
