@@ -1,0 +1,165 @@
+"""What the front door itself answers, when a request never reaches the app.
+
+Browsers get a small page, programs an RFC 9457 problem; the `Accept` header decides. The page stands
+alone: it needs no stylesheet, and its links are whole, since no stage prefix is known here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "style-src 'unsafe-inline'; img-src data:"
+    ),
+    "Referrer-Policy": "origin",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+}
+
+RETRY_SECONDS = 5
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title} - Cetrus</title>
+<style>
+body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 18vh auto 0; padding: 0 1.5rem; }}
+h1 {{ font-size: 1.75rem; line-height: 1.2; margin: 0 0 .75rem; }}
+a {{ color: light-dark(#0b5a44, #7fd6b8); }}
+nav a {{ margin-right: 1.5rem; }}
+:root {{ color-scheme: light dark; background: light-dark(#fbfbf8, #14181a); color: light-dark(#1c2426, #e6ebe9); }}
+</style>
+<main>
+<h1>{title}</h1>
+<p>{detail}</p>
+<nav aria-label="Where to go"><a href="${{BaseUrl}}/">Start page</a><a href="${{BaseUrl}}/status">Service status</a></nav>
+</main>
+</html>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One kind of answer: the gateway's name for it, and what people and programs are told."""
+
+    kind: str
+    status: int
+    code: str
+    title: str
+    detail: str
+    retry: bool = False
+
+    def properties(self) -> dict[str, Any]:
+        """The SAM form of this answer."""
+        headers = SECURITY_HEADERS | ({"Retry-After": str(RETRY_SECONDS)} if self.retry else {})
+        return {
+            "StatusCode": self.status,
+            "ResponseParameters": {"Headers": {name: quoted(value) for name, value in headers.items()}},
+            "ResponseTemplates": {
+                "application/problem+json": {"Fn::Sub": json.dumps(self.problem())},
+                "text/html": {"Fn::Sub": PAGE.format(title=self.title, detail=self.detail)},
+            },
+        }
+
+    def problem(self) -> dict[str, Any]:
+        return {
+            "type": f"${{BaseUrl}}/problems/{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+
+
+ANSWERS = (
+    Answer(
+        "MISSING_AUTHENTICATION_TOKEN",
+        404,
+        "not_found",
+        "There is nothing here",
+        "No page or call has this address and method. The address may be mistyped, or the link may be old.",
+    ),
+    Answer(
+        "RESOURCE_NOT_FOUND",
+        404,
+        "not_found",
+        "There is nothing here",
+        "No page or call has this address and method. The address may be mistyped, or the link may be old.",
+    ),
+    Answer(
+        "REQUEST_TOO_LARGE",
+        413,
+        "too_large",
+        "That was too much at once",
+        "A request may hold at most 10 MB. Nothing of it was kept.",
+    ),
+    Answer(
+        "UNSUPPORTED_MEDIA_TYPE",
+        415,
+        "unsupported_media_type",
+        "That kind of content is not taken",
+        "The content type of this request is not one that this address takes.",
+    ),
+    Answer(
+        "THROTTLED",
+        429,
+        "too_many_requests",
+        "Too many requests",
+        "More came than can be answered now. Please try again in a few seconds.",
+        retry=True,
+    ),
+    Answer(
+        "WAF_FILTERED",
+        403,
+        "refused",
+        "This request was refused",
+        "The network it came from sent too much, or the request looked like an attack.",
+    ),
+    Answer(
+        "ACCESS_DENIED",
+        403,
+        "refused",
+        "This request was refused",
+        "It is not allowed from where it came.",
+    ),
+    Answer(
+        "INTEGRATION_TIMEOUT",
+        504,
+        "timeout",
+        "That took too long",
+        "There was no answer in time. What was asked may have been done: look before trying again.",
+        retry=True,
+    ),
+    Answer(
+        "DEFAULT_4XX",
+        400,
+        "bad_request",
+        "This request was not understood",
+        "It could not be read. Nothing of it was kept.",
+    ),
+    Answer(
+        "DEFAULT_5XX",
+        502,
+        "unavailable",
+        "Something went wrong on our side",
+        "It has been noted, and somebody is told. Please try again in a moment.",
+        retry=True,
+    ),
+)
+
+
+def quoted(value: str) -> str:
+    """A fixed header value as the gateway wants it: the outer quotes mark it as text."""
+    return f"'{value}'"
+
+
+def responses() -> dict[str, dict[str, Any]]:
+    """All gateway responses of the template, by the gateway's name for them."""
+    return {answer.kind: answer.properties() for answer in ANSWERS}

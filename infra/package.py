@@ -1,0 +1,235 @@
+"""What is deployed: one SAM template and one zip, made the same way each time.
+
+    python -m infra.package --stage local|prod --out out
+
+`out/` then holds `sam.yaml` (to deploy), `cfn.json` (its translation) and `deployment.zip`. A run
+with unchanged input changes nothing and returns at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from infra import alarms, gateway
+from infra.dependencies import PackagingError, compile_tree, installed, machine, runtime
+from infra.fragments import laid_over, read_fragment
+from infra.translate import REGION, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".tools" / "packages"
+STAGES = ("local", "prod")
+CODE = ("app.py", "chalicelib", ".chalice/config.json", ".chalice/no-policy.json")
+FRAGMENTS = ("infra/resources.yaml", "infra/roles.yaml")
+TOOLS = ("package", "dependencies", "fragments", "translate", "gateway", "alarms")
+OLDEST_TIME = (1980, 1, 1, 0, 0, 0)
+# Chalice has a script but no module that can be run, and scripts are not always on the path.
+CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
+MEGABYTE = 1_000_000
+LARGEST_ZIP = 25 * MEGABYTE
+NEVER_SHIPPED = ("pip", "setuptools", "pytest", "moto", "awscrt", "time_machine", "infra", "tests")
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """Where the three files are, and the runtime they were made for."""
+
+    sam: Path
+    cfn: Path
+    zip: Path
+    runtime: str
+    fresh: bool
+
+
+def package(stage: str, out: Path, root: Path = ROOT) -> Artefact:
+    """Make `out/` say what the sources say; raises PackagingError with one clear line."""
+    out.mkdir(parents=True, exist_ok=True)
+    with locked(out / ".lock"):
+        mark = out / ".made-of"
+        inputs = fingerprint(stage, root)
+        artefact = Artefact(
+            out / "sam.yaml", out / "cfn.json", out / "deployment.zip", runtime(), fresh=True
+        )
+        files = (artefact.sam, artefact.cfn, artefact.zip)
+        if mark.exists() and mark.read_text() == inputs and all(file.exists() for file in files):
+            return Artefact(*files, artefact.runtime, fresh=False)
+        mark.unlink(missing_ok=True)
+        make(stage, artefact, root)
+        mark.write_text(inputs)
+        return artefact
+
+
+def make(stage: str, artefact: Artefact, root: Path) -> None:
+    dependencies = installed(root / "requirements.txt", CACHE)
+    with tempfile.TemporaryDirectory(prefix="cetrus-package-") as work:
+        project, tree = Path(work) / "project", Path(work) / "tree"
+        copy_project(root, project)
+        template = chalice_package(stage, project, merge_template(stage, root))
+        with zipfile.ZipFile(project / "made" / "deployment.zip") as code:
+            code.extractall(tree)
+        compile_tree(tree)
+        write_zip(artefact.zip, tree, dependencies)
+    check_zip(artefact.zip)
+    artefact.sam.write_text(as_yaml(template))
+    artefact.cfn.write_text(json.dumps(translate(template), indent=1, sort_keys=True) + "\n")
+
+
+def copy_project(root: Path, project: Path) -> None:
+    """A copy of what is packaged: no requirements, no bytecode, nothing that lies about."""
+    for name in CODE:
+        source, target = root / name, project / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        elif source.exists():
+            shutil.copyfile(source, target)
+        else:
+            raise PackagingError(f"{name} is missing")
+    (project / "requirements.txt").touch()
+
+
+def merge_template(stage: str, root: Path) -> dict[str, Any]:
+    """All that is laid over Chalice's own template."""
+    merged: dict[str, Any] = {}
+    for name in FRAGMENTS:
+        merged = laid_over(merged, read_fragment(root / name))
+    functions = [name.removesuffix("Role") for name in read_fragment(root / FRAGMENTS[1])["Resources"]]
+    merged = laid_over(merged, {"Resources": alarms.of_functions(functions)})
+    merged = laid_over(merged, {"Parameters": {"Stage": {"Default": stage}}})
+    door = {"Resources": {"RestAPI": {"Properties": {"GatewayResponses": gateway.responses()}}}}
+    return laid_over(merged, door)
+
+
+def chalice_package(stage: str, project: Path, merge: dict[str, Any]) -> dict[str, Any]:
+    """Run Chalice on the copy; returns its template with ours laid over it."""
+    (project / "merge.json").write_text(json.dumps(merge))
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        "AWS_DEFAULT_REGION": REGION,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-c", CHALICE, "package", "--stage", stage]
+    command += ["--template-format", "json", "--merge-template", "merge.json", "made"]
+    done = subprocess.run(
+        command, check=False, cwd=project, env=environment, capture_output=True, text=True
+    )
+    if done.returncode or "Could not install" in done.stdout + done.stderr:
+        raise PackagingError(f"chalice did not package:\n{(done.stderr or done.stdout).strip()}")
+    template: dict[str, Any] = json.loads((project / "made" / "sam.json").read_text())
+    return for_this_machine(without_orphans(template))
+
+
+def without_orphans(template: dict[str, Any]) -> dict[str, Any]:
+    orphans = {name for name, resource in template["Resources"].items() if "Type" not in resource}
+    functions = {"APIHandler" if name == "ApiHandlerRole" else name.removesuffix("Role") for name in orphans}
+    gone = orphans | {f"{name}ErrorsAlarm" for name in functions} | functions
+    if gone:
+        print("not in app.py yet:", ", ".join(sorted(orphans)))
+    template["Resources"] = {n: r for n, r in template["Resources"].items() if n not in gone}
+    return template
+
+
+def for_this_machine(template: dict[str, Any]) -> dict[str, Any]:
+    """The wheels in the zip are those of this machine's processor; the functions must match."""
+    architecture = {"x86_64": "x86_64", "aarch64": "arm64"}[machine()]
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["Architectures"] = [architecture]
+    return template
+
+
+def write_zip(target: Path, *trees: Path) -> None:
+    """One zip of all trees, whose bytes depend on their contents alone."""
+    files = {path.relative_to(tree).as_posix(): path for tree in trees for path in tree.rglob("*")}
+    making = target.with_suffix(".making")
+    with zipfile.ZipFile(making, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name in sorted(name for name, path in files.items() if path.is_file()):
+            entry = zipfile.ZipInfo(name, OLDEST_TIME)
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, files[name].read_bytes())
+    making.replace(target)
+
+
+def check_zip(target: Path) -> None:
+    """Raises PackagingError for a zip that is too large or holds what does not belong there."""
+    with zipfile.ZipFile(target) as archive:
+        top = {name.split("/", 1)[0] for name in archive.namelist()}
+    if strays := sorted(top.intersection(NEVER_SHIPPED)):
+        raise PackagingError(f"these do not belong into the zip: {', '.join(strays)}")
+    if target.stat().st_size > LARGEST_ZIP:
+        raise PackagingError(f"the zip has {target.stat().st_size / MEGABYTE:.1f} MB")
+
+
+class _Plain(yaml.SafeDumper):
+    """CloudFormation knows no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def as_yaml(template: dict[str, Any]) -> str:
+    return yaml.dump(template, Dumper=_Plain, sort_keys=True, width=110, allow_unicode=True)
+
+
+def fingerprint(stage: str, root: Path) -> str:
+    """Names all that the artefact depends on, by content."""
+    digest = hashlib.sha256(f"{stage} {sys.version} {machine()}".encode())
+    sources = [root / name for name in (*CODE, *FRAGMENTS, "requirements.txt")]
+    sources += [Path(__file__).with_name(f"{tool}.py") for tool in TOOLS]
+    for source in sources:
+        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+            if path.is_file() and path.suffix != ".pyc":
+                digest.update(f"{path.relative_to(source.parent)} {path.stat().st_size}\n".encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One packaging at a time in one folder."""
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m infra.package", description=__doc__)
+    parser.add_argument("--stage", choices=STAGES, default="prod")
+    parser.add_argument("--out", type=Path, default=ROOT / "out")
+    chosen = parser.parse_args()
+    begun = time.perf_counter()
+    try:
+        made = package(chosen.stage, chosen.out)
+    except PackagingError as problem:
+        print(f"package: {problem}", file=sys.stderr)
+        return 1
+    size = made.zip.stat().st_size / MEGABYTE
+    state = "made" if made.fresh else "unchanged"
+    print(
+        f"{state}: {chosen.out}/sam.yaml, cfn.json, deployment.zip ({size:.1f} MB, {made.runtime}) "
+        f"in {time.perf_counter() - begun:.1f} s"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
