@@ -14,11 +14,19 @@ from chalicelib.storage.aws import client
 from chalicelib.storage.dynamo import Database, Table
 
 if TYPE_CHECKING:
+    from chalicelib.catalog.service import Catalog
     from chalicelib.core.keyed import KeyedHash
+    from chalicelib.downloads.service import Downloads
     from chalicelib.storage.objects import Bucket
     from chalicelib.storage.secrets import Secrets
+    from chalicelib.vendors.service import Vendors
 
 clock = now_ms
+
+
+def now() -> int:
+    """The server's time; looked up at each call, so that a test may set `clock`."""
+    return clock()
 
 
 @cache
@@ -61,6 +69,29 @@ def keyed() -> KeyedHash:
     from chalicelib.core.keyed import KeyedHash
 
     return KeyedHash(secrets().get("hash-key").encode())
+
+
+@cache
+def catalog() -> Catalog:
+    from chalicelib.catalog.service import Catalog
+    from chalicelib.catalog.store import CatalogStore
+
+    return Catalog(CatalogStore(accounts_table()), now)
+
+
+@cache
+def vendors() -> Vendors:
+    from chalicelib.vendors.service import Vendors
+    from chalicelib.vendors.store import VendorStore
+
+    return Vendors(VendorStore(accounts_table()), keyed(), now)
+
+
+@cache
+def downloads() -> Downloads:
+    from chalicelib.downloads.service import Downloads
+
+    return Downloads(catalog(), licenses(), installers())
 
 
 def forget() -> None:

@@ -29,9 +29,16 @@ class Catalog:
         self.store, self.clock = store, clock
         self._facts: dict[tuple[str, str], tuple[int, str | None]] = {}
 
-    def page(self, after: str | None, limit: int) -> list[Item]:
-        """Up to `limit` applications of the public list, by slug."""
-        return first(self.store.listed(after), limit)
+    def search(self, wanted: str, after: str | None, limit: int) -> tuple[list[Item], str | None]:
+        """Up to `limit` of the public list by slug, and the slug to go on behind if there is more.
+
+        A search looks at names, summaries and vendors, without regard to case.
+        """
+        listed = self.store.listed(after)
+        fitting = (item for item in listed if wanted.casefold() in text_of(item))
+        found = first(fitting, limit + 1)
+        more = len(found) > limit
+        return found[:limit], found[limit - 1]["slug"] if more else None
 
     def by_slug(self, slug: str) -> Application:
         if not rules.SLUG.fullmatch(slug) or (found := self.store.by_slug(slug)) is None:
@@ -51,6 +58,14 @@ class Catalog:
         listed = first(self.store.of_vendor(vendor_id, after), limit)
         found = (self.store.application(item["id"]) for item in listed)
         return [application for application in found if application]
+
+    def releases_of_vendor(
+        self, vendor_id: str, after: str | None, limit: int
+    ) -> tuple[list[Release], str | None]:
+        """In the order of publication, with the key to go on behind if there is more."""
+        found = first(self.store.releases_of_vendor(vendor_id, after), limit + 1)
+        last = found[limit - 1][0] if len(found) > limit else None
+        return [release for _, release in found[:limit]], last
 
     def releases(self, application_id: str, limit: int = 20) -> list[Release]:
         return first(self.store.releases(application_id), limit)
@@ -140,6 +155,10 @@ class Catalog:
         if not self.store.publish(release):
             raise Conflict(f"Version {version} was published before; a release never changes.")
         return release
+
+
+def text_of(listed: Item) -> str:
+    return f"{listed['name']} {listed['summary']} {listed['vendor_name']}".casefold()
 
 
 def check_signed(artifact: Artifact, vendor_keys: Sequence[Jwk]) -> None:

@@ -9,6 +9,7 @@
 | terms, immutable | APPLICATION#<id> | TERMS#<plan>#<version> |
 | version, unique and immutable but for its state | APPLICATION#<id> | VERSION#<version> |
 | release, newest last | APPLICATION#<id> | RELEASE#<published ms>#<version> |
+| the vendor's list of releases | VENDOR#<id> | RELEASE#<published ms>#<application>#<version> |
 | artifact | ARTIFACT#<id> | ARTIFACT |
 """
 
@@ -30,6 +31,10 @@ def application_pk(application_id: str) -> str:
 
 def release_sk(release: Release) -> str:
     return f"RELEASE#{release.published_at:013d}#{release.version}"
+
+
+def vendor_release_sk(release: Release) -> str:
+    return f"RELEASE#{release.published_at:013d}#{release.application_id}#{release.version}"
 
 
 class CatalogStore:
@@ -58,6 +63,7 @@ class CatalogStore:
                     **listed,
                     "pk": "CATALOG",
                     "sk": f"APP#{application.slug}",
+                    "slug": application.slug,
                     "type": "listing",
                     "name": application.name,
                     "summary": application.summary,
@@ -164,6 +170,17 @@ class CatalogStore:
                     },
                     ABSENT,
                 ),
+                self.table.put(
+                    {
+                        "pk": f"VENDOR#{release.vendor_id}",
+                        "sk": vendor_release_sk(release),
+                        "type": "vendor_release",
+                        "v": 1,
+                        "application_id": release.application_id,
+                        "release": release_sk(release),
+                    },
+                    ABSENT,
+                ),
                 *(self._artifact(found, release.vendor_id) for found in artifacts),
             )
         except ConditionFailed:
@@ -184,6 +201,17 @@ class CatalogStore:
             application_pk(application_id), prefix="RELEASE#", forward=False, limit=10
         )
         return (self._release(item) for item in found)
+
+    def releases_of_vendor(
+        self, vendor_id: str, after: str | None
+    ) -> Iterator[tuple[str, Release]]:
+        """Each with the sort key of its row."""
+        low = f"{after}\0" if after else "RELEASE#"
+        rows = self.table.query(f"VENDOR#{vendor_id}", between=(low, "RELEASE#~"), limit=50)
+        for row in rows:
+            item = self.table.get(application_pk(row["application_id"]), row["release"])
+            if item:
+                yield row["sk"], self._release(item)
 
     def _release(self, item: Item) -> Release:
         artifacts = (self.artifact(artifact_id) for artifact_id in item["artifacts"])
