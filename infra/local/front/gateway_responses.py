@@ -69,6 +69,19 @@ class GatewayResponses:
         return Answer(int(custom.get("statusCode") or fault.status), tuple(headers.values()), body)
 
 
+def resolved(value: Any, parameters: Mapping[str, str]) -> Any:
+    """Fill in `Ref` and `Fn::Sub` of the stack's parameters, the only intrinsics taken here."""
+    if isinstance(value, list):
+        return [resolved(item, parameters) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Ref"}:
+        return parameters[value["Ref"]]
+    if set(value) == {"Fn::Sub"} and isinstance(value["Fn::Sub"], str):
+        return re.sub(r"\$\{(\w+)\}", lambda found: parameters[found[1]], value["Fn::Sub"])
+    return {name: resolved(item, parameters) for name, item in value.items()}
+
+
 def _error(fault: Fault) -> dict[str, str]:
     return {
         "message": fault.message,
@@ -99,7 +112,7 @@ class _Variables:
     def value(self, expression: str) -> str:
         """Evaluate a response parameter: `'literal'`, or a variable without its dollar sign."""
         if expression.startswith("'"):
-            return expression.strip("'")
+            return expression[1:-1]
         root, _, rest = expression.partition(".")
         return self._look_up(root, rest)
 
@@ -114,8 +127,8 @@ class _Variables:
 
 
 def choose(accept: str | None, offered: list[str]) -> str:
-    """Pick the offered media type that Accept likes best; JSON, else the first, where none fits."""
-    default = "application/json" if "application/json" in offered else offered[0]
+    """Pick the offered media type that Accept likes best; where none fits, a JSON one."""
+    default = next((m for m in sorted(offered) if m.endswith(("/json", "+json"))), offered[0])
     for wanted in _preferred(accept or "*/*"):
         if wanted == "*/*":
             return default

@@ -98,6 +98,20 @@ class Handler(BaseHTTPRequestHandler):
         self.command = getattr(self, "command", None) or "GET"
         self.write(as_problem(code, "http_error", title, explain or title))
 
+    def drain(self, size: int) -> None:
+        """Read a refused body away; one too long for that ends the connection."""
+        self.close_connection |= size > DRAINED
+        left = min(size, DRAINED)
+        while left and (piece := self.rfile.read(min(left, PIECE))):
+            left -= len(piece)
+
+    def content_length(self) -> int:
+        """Return the length of the body that was announced; raises BadRequest."""
+        text = self.headers.get("Content-Length") or "0"
+        if not (text.isascii() and text.isdigit()):
+            raise BadRequest("Content-Length must be a number of bytes.")
+        return int(text)
+
     def write(self, answer: Answer) -> None:
         """Send an answer whole; HEAD, 204 and 304 go without a body."""
         self.send_response_only(answer.status)
@@ -138,23 +152,14 @@ class WholeHandler(Handler):
     def _body(self) -> tuple[bytes, bool]:
         if "chunked" in (self.headers.get("Transfer-Encoding") or "").lower():
             return self._chunked()
-        text = self.headers.get("Content-Length") or "0"
-        if not (text.isascii() and text.isdigit()):
-            raise BadRequest("Content-Length must be a number of bytes.")
-        size = int(text)
+        size = self.content_length()
         if size > MAX_BODY:
-            self._drain(size)
+            self.drain(size)
             return b"", True
         body = self.rfile.read(size)
         if len(body) != size:
             raise BadRequest("The body ended early.")
         return body, False
-
-    def _drain(self, size: int) -> None:
-        self.close_connection = True
-        left = min(size, DRAINED)
-        while left and (piece := self.rfile.read(min(left, PIECE))):
-            left -= len(piece)
 
     def _chunked(self) -> tuple[bytes, bool]:
         pieces: list[bytes] = []
