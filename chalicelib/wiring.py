@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from chalicelib.catalog.service import Catalog
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.downloads.service import Downloads
+    from chalicelib.payments.processor import Processor
+    from chalicelib.payments.service import Inbox, Orders, Payments
+    from chalicelib.payments.store import PaymentStore
     from chalicelib.storage.objects import Bucket
+    from chalicelib.storage.queues import FifoQueue
     from chalicelib.storage.secrets import Secrets
     from chalicelib.vendors.service import Vendors
 
@@ -92,6 +96,66 @@ def downloads() -> Downloads:
     from chalicelib.downloads.service import Downloads
 
     return Downloads(catalog(), licenses(), installers())
+
+
+@cache
+def payment_store() -> PaymentStore:
+    from chalicelib.payments.store import PaymentStore
+
+    return PaymentStore(accounts_table())
+
+
+def processor(key: str) -> Processor:
+    """The processor under one of its restricted keys: a function's role reads its own alone."""
+    from chalicelib.payments.processor import StripeProcessor
+
+    found = settings()
+    return StripeProcessor(
+        secrets().get(key),
+        api_base=found.processor_api,
+        origin=found.processor_origin,
+        stage=found.stage,
+    )
+
+
+@cache
+def orders() -> Orders:
+    from chalicelib.payments.fulfillment import Fulfillment
+    from chalicelib.payments.service import Orders
+
+    checkout = processor("processor-checkout-key")
+    fulfillment = Fulfillment(payment_store(), checkout, licenses(), outbox(), now)
+    return Orders(payment_store(), checkout, catalog(), accounts(), licenses(), fulfillment, now)
+
+
+@cache
+def inbox() -> Inbox:
+    from chalicelib.payments.rules import read_secrets
+    from chalicelib.payments.service import Inbox
+
+    return Inbox(
+        payment_store(),
+        lambda: read_secrets(secrets().get("webhook-secrets")),
+        payments_queue().send,
+        now,
+    )
+
+
+@cache
+def payments_queue() -> FifoQueue:
+    from chalicelib.storage.queues import FifoQueue
+
+    return FifoQueue(client("sqs"), settings().payments_queue_url)
+
+
+@cache
+def payments() -> Payments:
+    from chalicelib.payments.fulfillment import Fulfillment
+    from chalicelib.payments.service import Payments
+
+    worker = processor("processor-worker-key")
+    fulfillment = Fulfillment(payment_store(), worker, licenses(), outbox(), now)
+    return Payments(payment_store(), worker, fulfillment, now)
 
 
 def forget() -> None:

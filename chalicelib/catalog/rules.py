@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.clock import HOUR, SECOND
 from chalicelib.core.errors import InvalidInput
@@ -13,6 +13,8 @@ from chalicelib.core.ids import derived_id
 from chalicelib.core.money import CURRENCIES, EXPONENTS, MICRO, Money
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chalicelib.core.signing import Jwk
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
@@ -106,6 +108,14 @@ class Release:
 class UnsignedRelease(InvalidInput):
     code = "unsigned_release"
     detail = "The artifact is not signed by a key that the vendor registered."
+
+
+def plan_from(item: Mapping[str, Any]) -> Plan:
+    """A plan as it was stored or frozen in an order; unknown attributes are ignored."""
+    given = item["terms"]
+    terms = Terms(**{name: given[name] for name in Terms.__slots__ if given.get(name) is not None})
+    facts = {name: item[name] for name in Plan.__slots__ if name != "terms"}
+    return Plan(**facts, terms=terms)
 
 
 def price_text(rate: int, currency: str) -> str:

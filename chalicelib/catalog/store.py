@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.catalog.rules import Application, Artifact, Plan, Release, Terms
+from chalicelib.catalog.rules import Application, Artifact, Plan, Release, plan_from
 from chalicelib.storage.dynamo import ABSENT, PRESENT, ConditionFailed, Item, Table, Write
 
 if TYPE_CHECKING:
@@ -133,11 +133,11 @@ class CatalogStore:
 
     def plan(self, application_id: str, plan_id: str) -> Plan | None:
         item = self.table.get(application_pk(application_id), f"PLAN#{plan_id}")
-        return to_plan(item) if item else None
+        return plan_from(item) if item else None
 
     def plans(self, application_id: str) -> list[Plan]:
         found = self.table.query(application_pk(application_id), prefix="PLAN#")
-        return [to_plan(item) for item in found]
+        return [plan_from(item) for item in found]
 
     # releases
 
@@ -233,10 +233,3 @@ class CatalogStore:
 
 def to_application(item: Item) -> Application:
     return Application(**{name: item[name] for name in Application.__slots__})
-
-
-def to_plan(item: Item) -> Plan:
-    given = item["terms"]
-    terms = Terms(**{name: given[name] for name in Terms.__slots__ if given.get(name) is not None})
-    facts = {name: item[name] for name in Plan.__slots__ if name != "terms"}
-    return Plan(**facts, terms=terms)

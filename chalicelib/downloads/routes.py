@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib import wiring
 from chalicelib.catalog.rules import PLATFORMS
 from chalicelib.core.errors import InvalidInput, NotFound
+from chalicelib.edge.callers import account_of
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import as_json, html, leave
 from chalicelib.edge.routes import Edge
@@ -50,12 +51,6 @@ def describe_release(request: Request, name: str) -> Response:
 def download_artifact(request: Request, artifact_id: str) -> Response:
     """303 to a link that dies after 300 seconds; ask again for a fresh one."""
     return leave(wiring.downloads().link(account_of(request), artifact_id))
-
-
-def account_of(request: Request) -> str:
-    if request.caller is None:
-        raise LookupError("the access table admits nobody without an account")
-    return request.caller.id
 
 
 def artifact_json(application: Application, artifact: Artifact) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib import wiring
 from chalicelib.core.clock import to_text
+from chalicelib.edge.callers import vendor_of
 from chalicelib.edge.paging import cursor_of, limit_of, page
 from chalicelib.edge.responses import as_json
 from chalicelib.edge.routes import Edge
@@ -50,12 +51,6 @@ def list_usage(request: Request) -> Response:
     limit = limit_of(request)
     rows, last = wiring.usage().of_vendor(vendor_of(request), after=cursor_of(request), limit=limit)
     return as_json(page([asdict(row) for row in rows], last))
-
-
-def vendor_of(request: Request) -> str:
-    if request.caller is None:
-        raise LookupError("the access table admits vendors only")
-    return request.caller.id
 
 
 def application_json(application: Application) -> dict[str, Any]:

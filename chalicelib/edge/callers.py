@@ -1,0 +1,24 @@
+"""The ids that a view may rely on, because the access table let the request through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chalicelib.edge.request import Request
+
+
+def account_of(request: Request) -> str:
+    """The account that a person or an application speaks for."""
+    return _caller_id(request, {"person", "application"})
+
+
+def vendor_of(request: Request) -> str:
+    """The vendor that a program speaks for."""
+    return _caller_id(request, {"vendor"})
+
+
+def _caller_id(request: Request, kinds: set[str]) -> str:
+    if request.caller is None or request.caller.kind not in kinds:
+        raise LookupError("the access table admits another kind of caller here")
+    return request.caller.id

@@ -1,0 +1,20 @@
+"""What the order forms send."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class OrderForm(BaseModel):
+    """`attempt` is drawn with the page, so that a double click is one order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    plan: str = Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")
+    attempt: str = Field(default="", max_length=64, pattern=r"^[A-Za-z0-9_-]*$")
+
+
+class CheckoutForm(BaseModel):
+    """Nothing but the form's own tie to the browser."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,246 @@
+"""Orders by a person, and the processor's events by workers and the sweep."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.core.clock import HOUR
+from chalicelib.core.errors import Conflict
+from chalicelib.core.ids import derived_id
+from chalicelib.observability import count, failure, logger
+from chalicelib.payments import rules
+from chalicelib.payments.rules import AlreadyLicensed, Order, OrderUnknown, PlanUnknown
+from chalicelib.storage.dynamo import ConditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.accounts.service import Accounts
+    from chalicelib.catalog.service import Catalog
+    from chalicelib.core.clock import Clock
+    from chalicelib.licenses.service import Licenses
+    from chalicelib.payments.fulfillment import Fulfillment
+    from chalicelib.payments.processor import Processor
+    from chalicelib.payments.rules import Event, WebhookSecret
+    from chalicelib.payments.store import PaymentStore
+
+SWEPT = 200  # how many of each kind one sweep takes on; the next goes on behind them
+
+
+class EventChanged(Conflict):
+    """The processor never changes an event: somebody else may hold a signing secret."""
+
+    code = "event_changed"
+    title = "This event was another one before"
+    detail = "An event with this id came before with another body."
+
+
+class Orders:
+    """What a person does: order, go to the card page, come back."""
+
+    def __init__(
+        self,
+        store: PaymentStore,
+        processor: Processor,
+        catalog: Catalog,
+        accounts: Accounts,
+        licenses: Licenses,
+        fulfillment: Fulfillment,
+        clock: Clock,
+    ) -> None:
+        self.store, self.processor, self.catalog = store, processor, catalog
+        self.accounts, self.licenses, self.clock = accounts, licenses, clock
+        self.fulfillment = fulfillment
+
+    def place(self, account_id: str, slug: str, plan_id: str, attempt: str) -> Order:
+        """One order a click: the same `attempt` is the same order (G12)."""
+        application = self.catalog.by_slug(slug)
+        plan = self.catalog.plan(application.id, plan_id)
+        if plan is None:
+            raise PlanUnknown(errors={"plan": PlanUnknown.detail})
+        order_id = derived_id("ord", account_id, plan.id, attempt)
+        if found := self.store.order(account_id, order_id):
+            return found
+        if any(owned.plan_id == plan.id for owned in self.licenses.of_account(account_id)):
+            raise AlreadyLicensed
+        order = Order(order_id, account_id, "open", plan, application.name, slug, self.clock())
+        confirmed = self.accounts.confirmed_check(account_id)
+        try:
+            self.store.table.transact(confirmed, *self.store.order_writes(order))
+        except ConditionFailed as refusal:
+            if refusal.at(0):
+                raise self.accounts.not_confirmed() from None
+        return self.of(account_id, order_id)
+
+    def of(self, account_id: str, order_id: str) -> Order:
+        if (found := self.store.order(account_id, order_id)) is None:
+            raise OrderUnknown
+        return found
+
+    def all(self, account_id: str) -> list[Order]:
+        return self.store.orders(account_id)
+
+    def card_page(self, order: Order, back: str) -> str:
+        """The processor's page for this order; asked again, it is the same page."""
+        if order.settled:
+            raise OrderUnknown
+        customer = self.store.customer(order.account_id)
+        if customer is None:
+            made = self.processor.create_customer(
+                order.account_id, derived_id("key", "customer", order.account_id)
+            )
+            customer = self.store.keep_customer(order.account_id, made)
+        checkout = self.processor.open_card_setup(
+            order_id=order.id,
+            customer=customer,
+            currency=order.plan.currency,
+            success_url=back,
+            cancel_url=f"{back}?canceled=1",
+        )
+        if order.state == "open":
+            try:
+                self.store.at_checkout(order, checkout.session_id)
+            except ConditionFailed:
+                logger.info("order.moved", extra={"order": order.id})
+        return checkout.url
+
+    def settle(self, account_id: str, order_id: str) -> Order:
+        """What the return from the card page runs: the shared fulfillment."""
+        return self.fulfillment.fulfill(account_id, order_id) or self.of(account_id, order_id)
+
+
+class Inbox:
+    """The acknowledging side: keep the event durably, then answer, then nudge."""
+
+    def __init__(
+        self,
+        store: PaymentStore,
+        secrets: Callable[[], list[WebhookSecret]],
+        nudge: Callable[[str, str], None],
+        clock: Clock,
+    ) -> None:
+        self.store, self.secrets, self.nudge, self.clock = store, secrets, nudge, clock
+
+    def receive(self, raw: bytes, signature: str) -> None:
+        """BadEvent for what is not signed and fresh; EventChanged for a second body of one id."""
+        now = self.clock()
+        try:
+            secret_id = rules.verify_event(raw, signature, self.secrets(), now)
+            event = rules.read_event(raw)
+        except rules.BadEvent:
+            count("webhook_refused")
+            raise
+        self.keep(event, secret_id, now)
+
+    def keep(self, event: Event, secret_id: str, now: int) -> None:
+        kept = self.store.receive(event, secret_id, now)
+        if kept is None:
+            count("webhook_received")
+            self.nudge(event.id, event.object_id)
+        elif kept != event.sha256:
+            count("webhook_changed")
+            logger.critical("webhook.changed", extra={"event": event.id})
+            raise EventChanged
+
+
+class Payments:
+    """The working side: what the events and the sweep bring about."""
+
+    def __init__(
+        self, store: PaymentStore, processor: Processor, fulfillment: Fulfillment, clock: Clock
+    ) -> None:
+        self.store, self.processor = store, processor
+        self.fulfillment, self.clock = fulfillment, clock
+
+    def handle_batch(self, event: dict[str, Any], context: Any) -> Any:
+        """Each record names an event; the ones that failed stay in the queue, in their order."""
+        from aws_lambda_powertools.utilities.batch import (
+            SqsFifoPartialProcessor,
+            process_partial_response,
+        )
+
+        return process_partial_response(
+            event=event,
+            record_handler=lambda record: self.process(json.loads(record.body)["event"]),
+            processor=SqsFifoPartialProcessor(skip_group_on_error=True),
+            context=context,
+        )
+
+    def process(self, event_id: str) -> None:
+        """Do what the event is about, once; an event that names nothing of ours waits."""
+        kept = self.store.inbox(event_id)
+        if kept is None or kept["state"] != "received":
+            return
+        if kept["event_type"] not in rules.FULFILLING:
+            self._end(event_id, "not_ours")
+            return
+        order_id = kept.get("order_id") or ""
+        account_id = self.store.owner_of_order(order_id) if order_id else None
+        if account_id is None:
+            self._wait(event_id, kept)
+            return
+        order = self.fulfillment.fulfill(account_id, order_id, event_id)
+        if order is None or not order.settled:
+            self._wait(event_id, kept)
+
+    def _wait(self, event_id: str, kept: dict[str, Any]) -> None:
+        now = self.clock()
+        if now - kept["received_at"] >= rules.GIVE_UP:
+            count("webhook_unmatched")
+            self._end(event_id, "unmatched")
+            return
+        try:
+            self.store.park(event_id, kept["attempts"], now + rules.next_retry(kept["attempts"]))
+        except ConditionFailed:
+            return  # another worker has parked it
+
+    def _end(self, event_id: str, outcome: str) -> None:
+        try:
+            self.store.table.apply(self.store.done(event_id, outcome))
+        except ConditionFailed:
+            return  # done already
+
+    def sweep(self) -> dict[str, int]:
+        """Find what no webhook told, then finish events and orders; one failure stops no other."""
+        now = self.clock()
+        listed = self._each("list", self._list_events, [now])
+        due = list(first_of(self.store.due_events(now)))
+        events = self._each("event", self.process, due)
+        orders = list(first_of(self.store.open_orders(now - rules.UNWATCHED)))
+        settled = self._each("order", self._settle, orders)
+        return {"listed": listed, "events": events, "orders": settled}
+
+    def _each(self, what: str, act: Callable[[Any], None], things: list[Any]) -> int:
+        """How many went through."""
+        through = 0
+        for thing in things:
+            try:
+                act(thing)
+            except Exception as error:  # noqa: BLE001 - one poisoned item must not stop the others
+                failure(f"payment_sweep_{what}", error)
+            else:
+                through += 1
+        return through
+
+    def _settle(self, found: tuple[str, str]) -> None:
+        account_id, order_id = found
+        order = self.store.order(account_id, order_id)
+        if order and order.session_id is None:
+            if self.clock() - order.created_at >= rules.SESSION_LIFE:
+                self.store.table.apply(self.store.abandoned(order))
+            return
+        self.fulfillment.fulfill(account_id, order_id)
+
+    def _list_events(self, now: int) -> None:
+        """Put what the processor has and we do not into the inbox, from the cursor minus 1 h."""
+        since = (self.store.cursor() or now - rules.SESSION_LIFE) - HOUR
+        for event in self.processor.list_events(since):
+            self.store.receive(event, "listed", now)
+        self.store.advance_cursor(now)
+
+
+def first_of(found: Any) -> Any:
+    from itertools import islice
+
+    return islice(found, SWEPT)
