@@ -16,6 +16,7 @@ from infra.local.processor.world import API_VERSION, Cause, World
 
 _KEY_LIFE_S = 86_400
 _MAX_KEY = 255
+_CARD_DATA = ("card", "payment_method_data", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def _answer(store: Store, allowed_keys: Keys, base: str, call: Call) -> Reply:
 
 def _run(world: World, operation: Operation, object_id: str, call: Call) -> Reply:
     params = call.params()
+    _refuse_card_data(params)
     paths = wire.items(params, "expand")
     request_id = world.cause.request or ""
     try:
@@ -105,6 +107,15 @@ def _run(world: World, operation: Operation, object_id: str, call: Call) -> Repl
     except CardError as declined:
         return Reply(declined.status, declined.body, request_id, trouble=_trouble(world, call))
     return Reply(200, body, request_id, trouble=_trouble(world, call))
+
+
+def _refuse_card_data(params: JsonObject) -> None:
+    for name in _CARD_DATA:
+        if name in params:
+            raise ApiError(
+                "Sending credit card numbers directly to the API is unsafe and not taken here.",
+                param=name,
+            )
 
 
 def _trouble(world: World, call: Call) -> str:
