@@ -1,0 +1,305 @@
+"""The operator's commands: what no page and no program may do.
+
+    python -m infra.admin [--stack NAME] secrets --checkout-key FILE --worker-key FILE
+    python -m infra.admin [--stack NAME] signing-key
+    python -m infra.admin [--stack NAME] vendor-key --out vendor.jwk
+    python -m infra.admin [--stack NAME] vendor --name "Harbor Tools" --key vendor.pub.jwk
+    python -m infra.admin [--stack NAME] vendor-token --vendor vnd_… --label "nightly export"
+    python -m infra.admin [--stack NAME] application --vendor vnd_… --slug halyard --name Halyard …
+    python -m infra.admin [--stack NAME] plan --application halyard --name Metered --price 0.90 …
+    python -m infra.admin [--stack NAME] release --application halyard --version 1.0.0 \
+        --vendor-key vendor.jwk --artifact linux=halyard-1.0.0-linux.tar.gz
+
+Each prints one JSON object. With `--stack` the names of tables, buckets and keys are read from that
+stack's API function; without it, from the environment. It runs with the operator's own credentials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chalicelib import wiring
+from chalicelib.catalog import rules
+from chalicelib.catalog.rules import Application, Artifact
+from chalicelib.core import signing
+from chalicelib.core.clock import MINUTE, to_text
+from chalicelib.core.errors import CetrusError
+from chalicelib.settings import settings
+from chalicelib.storage.aws import client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+Json = dict[str, Any]
+CONTENT_TYPES = {".gz": "application/gzip", ".zip": "application/zip"}
+LONG_LIVED = 4_102_444_800_000  # 1 January 2100: a webhook secret counts until it is replaced
+
+
+def use_stack(name: str) -> None:
+    """Take the environment of the stack's API function as ours."""
+    stack = client("cloudformation")
+    resource = stack.describe_stack_resource(StackName=name, LogicalResourceId="APIHandler")
+    function = resource["StackResourceDetail"]["PhysicalResourceId"]
+    found = client("lambda").get_function_configuration(FunctionName=function)
+    os.environ.update(found["Environment"]["Variables"])
+
+
+# secrets and keys
+
+
+def put_secrets(checkout_key: str, worker_key: str, webhook_secret: str | None = None) -> Json:
+    """Write the secrets that do not exist yet; those that do stay as they are."""
+    signing_secret = webhook_secret or f"whsec_{secrets.token_urlsafe(32)}"
+    webhook = [{"id": "1", "value": signing_secret, "not_before": 0, "not_after": LONG_LIVED}]
+    wanted = {
+        "hash-key": secrets.token_urlsafe(32),
+        "processor-checkout-key": checkout_key,
+        "processor-worker-key": worker_key,
+        "webhook-secrets": json.dumps(webhook),
+    }
+    written = [name for name, value in wanted.items() if put_secret(name, value)]
+    return {"written": written, "kept": [name for name in wanted if name not in written]}
+
+
+def put_secret(name: str, value: str) -> bool:
+    """False where the parameter exists; it is never overwritten, because claims hang on it."""
+    store = client("ssm")
+    try:
+        store.put_parameter(
+            Name=f"{settings().secrets_prefix}/{name}", Value=value, Type="SecureString"
+        )
+    except store.exceptions.ParameterAlreadyExists:
+        return False
+    return True
+
+
+def make_vendor_key(out: Path) -> Json:
+    """A new Ed25519 key for a vendor: the private JWK in a file that only its owner can read."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    private = {**signing.public_jwk(key), "d": signing.b64(key.private_bytes_raw())}
+    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(private, file)
+    return {"private": str(out), "public": signing.public_jwk(key)}
+
+
+def read_public(path: Path) -> signing.Jwk:
+    """The public part of a JWK file, private or not."""
+    key = json.loads(path.read_text())
+    return signing.public_members({name: value for name, value in key.items() if name != "d"})
+
+
+# the catalog
+
+
+def add_vendor(name: str, keys: Iterable[signing.Jwk]) -> Json:
+    vendor = wiring.vendors().add(name, list(keys))
+    return {"id": vendor.id, "name": vendor.name}
+
+
+def add_vendor_token(vendor_id: str, label: str) -> Json:
+    wiring.vendors().vendor(vendor_id)
+    return {
+        "vendor": vendor_id,
+        "label": label,
+        "token": wiring.vendors().new_token(vendor_id, label),
+    }
+
+
+def add_application(
+    *, vendor_id: str, slug: str, name: str, summary: str, description: str
+) -> Json:
+    vendor = wiring.vendors().vendor(vendor_id)
+    found = wiring.catalog().add_application(
+        vendor_id=vendor.id,
+        vendor_name=vendor.name,
+        slug=slug,
+        name=name,
+        summary=summary,
+        description=description,
+    )
+    return {"id": found.id, "slug": found.slug, "name": found.name, "vendor": vendor.id}
+
+
+def add_plan(*, slug: str, name: str, price: str, currency: str, free_minutes: int) -> Json:
+    application = wiring.catalog().by_slug(slug)
+    plan = wiring.catalog().add_metered_plan(
+        application, name=name, price=price, currency=currency, free_ms=free_minutes * MINUTE
+    )
+    return {
+        "id": plan.id,
+        "application": application.id,
+        "kind": plan.kind,
+        "name": plan.name,
+        "price_per_hour": plan.hourly,
+        "rate": plan.terms.rate,
+        "currency": plan.currency,
+    }
+
+
+def publish_release(
+    *, slug: str, version: str, notes: str, files: Mapping[str, Path], vendor_key: Mapping[str, str]
+) -> Json:
+    """Upload the installers and publish the release, signed by the vendor and countersigned."""
+    application = wiring.catalog().by_slug(slug)
+    vendor = wiring.vendors().vendor(application.vendor_id)
+    artifacts = [
+        upload(application, version, platform, path, vendor_key) for platform, path in files.items()
+    ]
+    release = wiring.catalog().publish(
+        application, version=version, notes=notes, artifacts=artifacts, vendor_keys=vendor.keys
+    )
+    return {
+        "id": release.id,
+        "application": application.id,
+        "version": release.version,
+        "published_at": to_text(release.published_at),
+        "artifacts": [
+            {"id": a.id, "platform": a.platform, "filename": a.filename, "sha256": a.sha256}
+            for a in release.artifacts
+        ],
+    }
+
+
+def upload(
+    application: Application, version: str, platform: str, path: Path, vendor_key: Mapping[str, str]
+) -> Artifact:
+    """Put an installer under its digest, so that a name never changes its bytes."""
+    if platform not in rules.PLATFORMS or not rules.FILENAME.fullmatch(path.name):
+        raise CetrusError(f"{platform}={path.name}: not a platform, or not a plain file name")
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    said = rules.statement(
+        application=application.id, version=version, platform=platform, filename=path.name,
+        size=len(data), sha256=digest,
+    )  # fmt: skip
+    public = signing.public_members({n: v for n, v in vendor_key.items() if n != "d"})
+    key = f"{application.id}/{version}/{digest}/{path.name}"
+    kind = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
+    wiring.installers().write(key, data, content_type=kind)
+    return Artifact(
+        id=rules.artifact_id(application.id, version, platform),
+        application_id=application.id,
+        version=version,
+        platform=platform,
+        filename=path.name,
+        size=len(data),
+        sha256=digest,
+        key=key,
+        vendor_signature=sign_as_vendor(said, vendor_key, public),
+        countersignature=countersign(said, public),
+        vendor_key=public,
+    )
+
+
+def sign_as_vendor(said: Json, vendor_key: Mapping[str, str], public: signing.Jwk) -> str:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.from_private_bytes(signing.unb64(vendor_key["d"]))
+    return signing.sign(said, key=key, typ=rules.RELEASE_TYP, kid=signing.thumbprint(public))
+
+
+def countersign(said: Json, vendor_public: signing.Jwk) -> str:
+    """Cetrus's own signature over the same facts and the vendor's key."""
+    kid, key = wiring.key_ring().signer()
+    claims = {**said, "vendor_kid": signing.thumbprint(vendor_public)}
+    return signing.sign(claims, key=key, typ=rules.RELEASE_TYP, kid=kid)
+
+
+# the command line
+
+
+def named_files(pairs: Iterable[str]) -> dict[str, Path]:
+    return {platform: Path(path) for platform, _, path in (pair.partition("=") for pair in pairs)}
+
+
+def command_secrets(args: argparse.Namespace) -> Json:
+    keys = (Path(path).read_text().strip() for path in (args.checkout_key, args.worker_key))
+    return put_secrets(*keys)
+
+
+def command_release(args: argparse.Namespace) -> Json:
+    return publish_release(
+        slug=args.application,
+        version=args.version,
+        notes=args.notes,
+        files=named_files(args.artifact),
+        vendor_key=json.loads(Path(args.vendor_key).read_text()),
+    )
+
+
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[str, Any]]]] = {
+    "secrets": (command_secrets, {"--checkout-key": {}, "--worker-key": {}}),
+    "signing-key": (lambda _: {"kid": wiring.key_ring().ensure_key()}, {}),
+    "vendor-key": (lambda a: make_vendor_key(Path(a.out)), {"--out": {}}),
+    "vendor": (
+        lambda a: add_vendor(a.name, [read_public(Path(path)) for path in a.key]),
+        {"--name": {}, "--key": {"nargs": "+"}},
+    ),
+    "vendor-token": (
+        lambda a: add_vendor_token(a.vendor, a.label),
+        {"--vendor": {}, "--label": {}},
+    ),
+    "application": (
+        lambda a: add_application(
+            vendor_id=a.vendor, slug=a.slug, name=a.name, summary=a.summary,
+            description=a.description,
+        ),
+        {"--vendor": {}, "--slug": {}, "--name": {}, "--summary": {}, "--description": {}},
+    ),
+    "plan": (
+        lambda a: add_plan(
+            slug=a.application, name=a.name, price=a.price, currency=a.currency,
+            free_minutes=a.free_minutes,
+        ),
+        {
+            "--application": {}, "--name": {}, "--price": {}, "--currency": {},
+            "--free-minutes": {"type": int, "default": 0, "required": False},
+        },
+    ),
+    "release": (
+        command_release,
+        {
+            "--application": {}, "--version": {}, "--vendor-key": {},
+            "--notes": {"default": "", "required": False}, "--artifact": {"nargs": "+"},
+        },
+    ),
+}  # fmt: skip
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(
+        prog="python -m infra.admin", description=__doc__.split("\n")[0]
+    )
+    found.add_argument("--stack", help="take names from this CloudFormation stack")
+    commands = found.add_subparsers(dest="command", required=True)
+    for name, (_, options) in COMMANDS.items():
+        command = commands.add_parser(name)
+        for option, more in options.items():
+            command.add_argument(option, **{"required": True, **more})
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parser().parse_args(arguments)
+    if args.stack:
+        use_stack(args.stack)
+    try:
+        print(json.dumps(COMMANDS[args.command][0](args), indent=2, ensure_ascii=False))
+    except CetrusError as error:
+        fields = "".join(f" {name}: {text}" for name, text in error.errors.items())
+        print(f"{args.command}: {error.detail}{fields}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
