@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, MINUTE
+from chalicelib.core.ids import new_token
 from chalicelib.core.money import rate_exactly, round_once
 from chalicelib.edge import csrf
 from chalicelib.edge.pages import render
@@ -49,6 +50,7 @@ def show_application(request: Request, slug: str) -> Response:
         offers=[(plan, examples(plan)) for plan in catalog.plans(application.id)],
         release=catalog.latest_release(application.id),
         csrf=field,
+        attempt=new_token(),
     )
     return html(page, cookies=cookies)
 

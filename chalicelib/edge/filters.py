@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib.core.clock import to_datetime, to_text
+from chalicelib.core.money import Money
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +31,24 @@ def duration(milliseconds: int) -> str:
     return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
 
 
-FILTERS: dict[str, Callable[[Any], str]] = {
+def money(minor: int, currency: str) -> str:
+    """`12.00 USD`: an amount in minor units, never without its currency."""
+    return str(Money(minor, currency))
+
+
+def size(count: int) -> str:
+    """`3.4 MB`, in powers of ten as download pages have it."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count} bytes"
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "bytes": size,
     "date": date,
     "date_time": date_time,
     "duration": duration,
     "iso": to_text,
+    "money": money,
 }
