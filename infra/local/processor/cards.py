@@ -103,11 +103,11 @@ BEHAVIORS = MappingProxyType(
                 authenticates="always",
             ),
             Behavior(
-                "disputed", "Is charged, then disputed as fraudulent", dispute="needs_response"
+                "disputed", "Is saved; its charges are disputed as fraudulent", dispute="needs_response"
             ),
             Behavior(
                 "inquired",
-                "Is charged, then inquired about",
+                "Is saved; its charges are inquired about",
                 dispute="warning_needs_response",
             ),
         )

@@ -91,9 +91,10 @@ def _control(control: JsonObject) -> Fragment:
 
 
 def _hostility(current: JsonObject) -> Fragment:
-    rows = [
-        [html.inline("<code>$name</code>", name=name), value] for name, value in current.items()
-    ]
+    on = {name: value for name, value in current.items() if value}
+    if not on:
+        return Fragment("<p>None: every webhook arrives once, in order.</p>")
+    rows = [[html.inline("<code>$name</code>", name=name), value] for name, value in on.items()]
     return _table(["Trouble", "Now"], rows)
 
 

@@ -105,11 +105,11 @@ def _read_form(form: Mapping[str, str]) -> tuple[Typed, cards.Card | None]:
     if not cards.known(number):
         errors["number"] = "Enter the number of a test card, such as 4242 4242 4242 4242."
     if month_year is None:
-        errors["expiry"] = "Enter the expiry as month and year, such as 12/34."
+        errors["expiry"] = "Enter month and year, such as 12/34."
     elif _past(*month_year):
-        errors["expiry"] = "This expiry date is in the past. Enter a future one."
+        errors["expiry"] = "Enter a month that is not past."
     if not (cvc.isascii() and cvc.isdigit() and len(cvc) in (3, 4)):
-        errors["cvc"] = "Enter the 3 or 4 digits of the security code."
+        errors["cvc"] = "Enter 3 or 4 digits."
     # What is not a test card is never sent back, nor is a security code.
     typed = Typed(number if cards.known(number) else "", expiry, errors=errors)
     if errors or month_year is None:
@@ -156,7 +156,7 @@ def _pay_page(session: JsonObject, typed: Typed) -> Shown:
 
 def _summary(session: JsonObject) -> dict[str, str]:
     common = {
-        "merchant": f"For {urlsplit(session['success_url']).netloc}",
+        "merchant": f"Requested by {urlsplit(session['success_url']).netloc}",
         "cancel_url": session["cancel_url"] or session["success_url"],
         "cancel": "Cancel and go back",
     }
@@ -198,7 +198,12 @@ def _alert(typed: Typed) -> Fragment:
     if not typed.errors:
         return _NOTHING
     links = [
-        html.inline('<li><a href="#$name">$message</a></li>', name=name, message=message)
+        html.inline(
+            '<li><a href="#$name">$label: $message</a></li>',
+            name=name,
+            label=_FIELDS[name],
+            message=message[0].lower() + message[1:],
+        )
         for name, message in typed.errors.items()
     ]
     return html.inline(
@@ -268,7 +273,7 @@ def _closed(session: JsonObject | None) -> Shown:
         url=session["cancel_url"] or session["success_url"],
         where=urlsplit(session["success_url"]).netloc,
     )
-    text = "It was open for a limited time, and nothing was saved or charged. Start again there."
+    text = "It was open for a limited time, and nothing was saved or charged. Go back to start again."
     return _message(_GONE, "This checkout has expired", text, back)
 
 
