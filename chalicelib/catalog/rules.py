@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from chalicelib.core.signing import Jwk
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
-VERSION = re.compile(r"(0|[1-9]\d{0,5})(\.(0|[1-9]\d{0,5})){1,3}(-[0-9a-z.]{1,20})?")
-SHA256 = re.compile(r"[0-9a-f]{64}")
+VERSION = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){1,3}(-[0-9a-z.]{1,20})?")
+PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,8})?")
 FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 PLATFORMS = ("linux", "macos", "windows")
 KINDS = ("metered", "pass", "subscription", "trial")
@@ -130,7 +130,7 @@ def price_text(rate: int, currency: str) -> str:
 
 def parse_rate(price: str, currency: str) -> int:
     """`0.37` an hour in 10⁻⁶ minor units; InvalidInput where it is finer than that, or no price."""
-    if not re.fullmatch(r"\d{1,6}(\.\d{1,8})?", price):
+    if not PRICE.fullmatch(price):
         raise InvalidInput(errors={"price": "A price such as 0.37, without a sign."})
     exact = Fraction(price) * MICRO * Money.units(currency)
     if exact.denominator != 1:
