@@ -76,14 +76,20 @@ Action = Callable[[Call], Answer]
 
 
 class Control:
-    """Answers `/_local/` for the cloud at `port`; `seed` is what `/_local/seed` shows."""
+    """Answers `/_local/` for the cloud at `port`; `seed` is what `/_local/seed` shows.
 
-    def __init__(self, cloud: Engine, seed: Json, port: int) -> None:
-        self.cloud, self.seed, self.port = cloud, seed, port
+    `deliver` hands over what waits outside the cloud (webhooks of the processor) and returns how
+    much that was: settling goes on until there is none.
+    """
+
+    def __init__(
+        self, cloud: Engine, seed: Json, port: int, deliver: Callable[[], int] = lambda: 0
+    ) -> None:
+        self.cloud, self.seed, self.port, self.deliver = cloud, seed, port, deliver
         self._faults: list[Json] = []
         self._actions: dict[str, dict[str, Action]] = {
             "": {"GET": self._page},
-            "seed": {"GET": lambda _: as_json(self.seed)},
+            "seed": {"GET": lambda _: self._seed()},
             "mail": {"GET": self._mail, "POST": self._receive},
             "clock": {"GET": lambda _: self._clock(), "POST": self._move_clock},
             "run": {"POST": self._run},
@@ -129,6 +135,12 @@ class Control:
             detail = f"{type(error).__name__}: {error}"
             return as_problem(500, "engine_error", "Internal Server Error", detail)
 
+    def _seed(self) -> Answer:
+        if not self.seed:
+            detail = "The cloud is still being seeded."
+            return as_problem(503, "starting", "Starting", detail, (("Retry-After", "1"),))
+        return as_json(self.seed)
+
     # clock and schedules -------------------------------------------------------------------------
 
     def _clock(self) -> Answer:
@@ -164,6 +176,8 @@ class Control:
 
     def _settle(self, call: Call) -> Answer:
         self.cloud.settle()
+        while self.deliver():
+            self.cloud.settle()
         return _done(call, "settled", as_json({"settled": True, "now": self.cloud.now()}))
 
     def _schedules(self) -> Answer:
