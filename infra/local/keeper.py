@@ -1,0 +1,176 @@
+"""Keeps what cloud calls change before they are answered, and brings all of it back at the start."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime as dt
+import json
+from collections.abc import Callable
+from typing import Any
+
+from . import dynamo, queues
+from .errors import StaleDataError
+from .mail import Inbox
+from .names import ACCOUNT, REGION
+from .objects import Objects
+from .queues import Messages
+from .store import Store
+from .wire import Answer, Call
+
+Changed = Callable[[list[tuple[str, str, str, int, str]]], None]
+
+
+class Keeper:
+    """`notify` hears of created and removed objects, `wake` of changes to queues."""
+
+    def __init__(
+        self, store: Store, inbox: Inbox, notify: Changed, wake: Callable[[], None]
+    ) -> None:
+        self._store, self._inbox = store, inbox
+        self._notify, self._wake = notify, wake
+        self.objects, self.messages = Objects(store), Messages(store)
+        self.commits = 0
+
+    # while serving -------------------------------------------------------------------------------
+
+    def guard(self, call: Call) -> contextlib.AbstractContextManager[Any]:
+        return queues.lock if call.service == "sqs" else contextlib.nullcontext()
+
+    def keep(self, call: Call, answer: Answer) -> None:
+        del answer
+        if call.service == "s3":
+            self._notify(self.objects.keep(call))
+        elif call.service == "sqs":
+            self.messages.keep()
+            self.commits += call.action.startswith("Send")
+            self._wake()
+        elif call.service == "ssm":
+            self._keep_parameter(call)
+        elif call.service in {"ses", "sesv2"}:
+            self._inbox.keep(call)
+
+    def keep_items(self, changes: list[dynamo.Change]) -> None:
+        """All changes of one call or none; called under the lock of the tables."""
+        self.commits += 1
+        rows = [(c.table, c.key, jsonable(c.after)) for c in changes]
+        self._store.change("item", rows)
+
+    def _keep_parameter(self, call: Call) -> None:
+        from moto.ssm.models import ssm_backends
+
+        names = call.parameters.get("Names") or [call.parameters.get("Name")]
+        if call.action not in {"PutParameter", "DeleteParameter", "DeleteParameters"}:
+            return
+        held = ssm_backends[ACCOUNT][REGION]._parameters  # noqa: SLF001  # moto shows sealed values only
+        for name in names:
+            found = held[name][-1] if held.get(name) else None
+            self._store.change("parameter", [("", str(name), _parameter(found))])
+
+    # at the start --------------------------------------------------------------------------------
+
+    def load(self, keys: dict[str, str]) -> None:
+        """Fill the freshly created resources; raises StaleDataError for data without a home."""
+        self._load_keys(keys)
+        self._check_shapes()
+        missing = [*self._load_items(), *self.objects.load(), *self.messages.load()]
+        if missing:
+            raise StaleDataError(
+                f"{self._store.folder} holds data of {missing[0]}, which the template no longer has: "
+                "remove the folder, or go back to the template it was made with"
+            )
+        self._load_parameters()
+
+    def _load_keys(self, keys: dict[str, str]) -> None:
+        from moto.kms.models import kms_backends
+
+        kept = {name: body for _, name, body in self._store.all("key")}
+        for logical, key_id in keys.items():
+            key = kms_backends[ACCOUNT][REGION].keys[key_id]
+            if logical in kept:
+                key.key_material = base64.b64decode(kept[logical])
+            else:
+                self._store.put("key", "", logical, base64.b64encode(key.key_material).decode())
+
+    def _check_shapes(self) -> None:
+        """Items cannot follow a table to another key."""
+        kept = {name: body for _, name, body in self._store.all("shape")}
+        for name, table in _tables().items():
+            shape = [table.schema, sorted(table.attr, key=json.dumps)]
+            if name in kept and kept[name][0] != shape[0]:
+                raise StaleDataError(
+                    f"the key of table {name} has changed since {self._store.folder} was made: remove it"
+                )
+            self._store.put("shape", "", name, shape)
+
+    def _load_items(self) -> list[str]:
+        tables, missing = _tables(), set()
+        for table, _, item in self._store.all("item"):
+            if table in tables:
+                dynamo.load(tables[table], _with_bytes(item))
+            else:
+                missing.add(table)
+        return sorted(missing)
+
+    def _load_parameters(self) -> None:
+        from moto.ssm.models import Parameter, ssm_backends
+
+        held = ssm_backends[ACCOUNT][REGION]._parameters  # noqa: SLF001  # as above
+        for _, name, body in self._store.all("parameter"):
+            body["last_modified_date"] = dt.datetime.fromisoformat(body["last_modified_date"])
+            held[name] = [Parameter(ACCOUNT, name, **body)]
+
+
+def _tables() -> dict[str, Any]:
+    from moto.dynamodb.models import dynamodb_backends
+
+    return dict(dynamodb_backends[ACCOUNT][REGION].tables)
+
+
+def jsonable(value: Any) -> Any:
+    if isinstance(value, (bytes, bytearray)):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: jsonable(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [jsonable(entry) for entry in value]
+    return value
+
+
+def _with_bytes(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: _typed(value) for name, value in item.items()}
+
+
+def _typed(typed: dict[str, Any]) -> dict[str, Any]:
+    kind, value = next(iter(typed.items()))
+    if kind == "B":
+        return {kind: base64.b64decode(value)}
+    if kind == "BS":
+        return {kind: [base64.b64decode(entry) for entry in value]}
+    if kind == "L":
+        return {kind: [_typed(entry) for entry in value]}
+    if kind == "M":
+        return {kind: _with_bytes(value)}
+    return typed
+
+
+def _parameter(found: Any) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    modified = found.last_modified_date
+    stamp = (
+        modified
+        if isinstance(modified, dt.datetime)
+        else dt.datetime.fromtimestamp(modified, dt.UTC)
+    )
+    return {
+        "value": found.decrypt(found.value),
+        "parameter_type": found.parameter_type,
+        "description": found.description,
+        "allowed_pattern": found.allowed_pattern,
+        "keyid": found.keyid,
+        "last_modified_date": stamp.isoformat(),
+        "version": found.version,
+        "data_type": found.data_type,
+        "tier": found.tier,
+    }

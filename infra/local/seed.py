@@ -1,0 +1,180 @@
+"""What a fresh cloud holds: secrets, keys, a demonstration vendor with its applications, a customer.
+
+It goes in through the operator's commands and the same services that people's requests use, in a
+process of its own, so that the runner keeps its own environment. Everybody and everything seeded is
+named as a demonstration.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra.local.clock import follow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.local.cloud import Cloud
+
+Json = dict[str, Any]
+ROOT = Path(__file__).parents[2]
+VENDOR = "Harbor Tools (demonstration)"
+CUSTOMER = {
+    "account_name": "Demonstration",
+    "login": "demo",
+    "email": "demo@example.com",
+    "password": "a quiet harbor at night",
+    "name": "Demonstration Customer",
+    "company": "",
+    "street": "1 Example Street",
+    "city": "Exampleton",
+    "postal_code": "10115",
+    "country": "DE",
+    "phone": "",
+    "tax_id": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One application as it is offered, and the example that its installers are built from."""
+
+    slug: str
+    name: str
+    summary: str
+    description: str
+    plan: str
+    price: str
+    currency: str
+    version: str
+
+
+OFFERS = (
+    Offer(
+        slug="halyard",
+        name="Halyard",
+        summary="Draws tide and sail plans from plain tables.",
+        description="A small example application: it reads a table, draws a chart in the terminal "
+        "or as SVG, and runs on a license lease while it is open.",
+        plan="Metered",
+        price="0.90",
+        currency="USD",
+        version="1.0.0",
+    ),
+)
+
+
+def seed(cloud: Cloud, config: Mapping[str, Any]) -> Json:
+    """Seed the cloud once; `config` holds `urls` and the processor's `keys` and `webhook_secret`."""
+    environment = {
+        **os.environ,
+        **cloud.function_environment("api_handler"),
+        **cloud.operator_environment(),
+        "LOCAL_CLOCK": str(cloud.clock_file),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.local.seed"],
+        input=json.dumps(config),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"seeding failed:\n{done.stderr}")
+    found: Json = json.loads(done.stdout)
+    found["functions"] = list(cloud.functions)
+    return found
+
+
+def main() -> int:
+    follow(os.environ["LOCAL_CLOCK"])
+    print(json.dumps(build(json.load(sys.stdin))))
+    return 0
+
+
+def build(config: Mapping[str, Any]) -> Json:
+    from infra import admin
+
+    admin.put_secrets(
+        config["keys"]["checkout"], config["keys"]["worker"], config["webhook_secret"]
+    )
+    admin.COMMANDS["signing-key"][0](admin.parser().parse_args(["signing-key"]))
+    with tempfile.TemporaryDirectory() as folder:
+        vendor, key = add_vendor(Path(folder))
+        offered = [add_offer(vendor["id"], offer, key, Path(folder)) for offer in OFFERS]
+    token = admin.add_vendor_token(vendor["id"], "demonstration")
+    add_customer()
+    return {
+        "urls": dict(config["urls"]),
+        "sign_ins": [
+            {"role": "customer", "login": CUSTOMER["login"], "password": CUSTOMER["password"]}
+        ],
+        "tokens": [{"role": "vendor", "vendor": vendor["id"], "token": token["token"]}],
+        "vendors": [vendor],
+        "applications": [application for application, _ in offered],
+        "plans": [plan for _, plan in offered],
+    }
+
+
+def add_vendor(folder: Path) -> tuple[Json, Json]:
+    """The vendor, and its private key, which only this run ever sees."""
+    from infra import admin
+
+    path = folder / "vendor.jwk"
+    made = admin.make_vendor_key(path)
+    return admin.add_vendor(VENDOR, [made["public"]]), json.loads(path.read_text())
+
+
+def add_offer(vendor_id: str, offer: Offer, key: Json, folder: Path) -> tuple[Json, Json]:
+    """The application with its plan and its first release, whose installers are built here."""
+    from infra import admin
+
+    application = admin.add_application(
+        vendor_id=vendor_id,
+        slug=offer.slug,
+        name=offer.name,
+        summary=offer.summary,
+        description=offer.description,
+    )
+    plan = admin.add_plan(
+        slug=offer.slug, name=offer.plan, price=offer.price, currency=offer.currency, free_minutes=0
+    )
+    release = admin.publish_release(
+        slug=offer.slug,
+        version=offer.version,
+        notes="The first release.",
+        files=build_installers(offer, application["id"], folder),
+        vendor_key=key,
+    )
+    return {**application, "release": release}, plan
+
+
+def build_installers(offer: Offer, application_id: str, folder: Path) -> dict[str, Path]:
+    """Real installers of the example, by platform."""
+    builder = ROOT / "client" / "examples" / "build.py"
+    command = [
+        sys.executable, str(builder), "--example", offer.slug, "--application", application_id,
+        "--version", offer.version, "--out", str(folder),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {platform: Path(path) for platform, path in json.loads(done.stdout).items()}
+
+
+def add_customer() -> None:
+    """A customer that has confirmed its address, by the mail link as anybody would."""
+    from chalicelib import wiring
+
+    wiring.accounts().register_demonstration(CUSTOMER)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
