@@ -178,9 +178,13 @@ def upload(
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     said = rules.statement(
-        application=application.id, version=version, platform=platform, filename=path.name,
-        size=len(data), sha256=digest,
-    )  # fmt: skip
+        application=application.id,
+        version=version,
+        platform=platform,
+        filename=path.name,
+        size=len(data),
+        sha256=digest,
+    )
     public = signing.public_members({n: v for n, v in vendor_key.items() if n != "d"})
     key = f"{application.id}/{version}/{digest}/{path.name}"
     kind = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
@@ -250,29 +254,41 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
     ),
     "application": (
         lambda a: add_application(
-            vendor_id=a.vendor, slug=a.slug, name=a.name, summary=a.summary,
+            vendor_id=a.vendor,
+            slug=a.slug,
+            name=a.name,
+            summary=a.summary,
             description=a.description,
         ),
         {"--vendor": {}, "--slug": {}, "--name": {}, "--summary": {}, "--description": {}},
     ),
     "plan": (
         lambda a: add_plan(
-            slug=a.application, name=a.name, price=a.price, currency=a.currency,
+            slug=a.application,
+            name=a.name,
+            price=a.price,
+            currency=a.currency,
             free_minutes=a.free_minutes,
         ),
         {
-            "--application": {}, "--name": {}, "--price": {}, "--currency": {},
+            "--application": {},
+            "--name": {},
+            "--price": {},
+            "--currency": {},
             "--free-minutes": {"type": int, "default": 0, "required": False},
         },
     ),
     "release": (
         command_release,
         {
-            "--application": {}, "--version": {}, "--vendor-key": {},
-            "--notes": {"default": "", "required": False}, "--artifact": {"nargs": "+"},
+            "--application": {},
+            "--version": {},
+            "--vendor-key": {},
+            "--notes": {"default": "", "required": False},
+            "--artifact": {"nargs": "+"},
         },
     ),
-}  # fmt: skip
+}
 
 
 def parser() -> argparse.ArgumentParser:

@@ -160,7 +160,8 @@ def read_event(raw: bytes) -> Event:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BadEvent from None
-    texts = (found.id, found.type, found.object_id, found.order_id or "-")
+    order_id = "-" if found.order_id is None else found.order_id
+    texts = (found.id, found.type, found.object_id, order_id)
     if not all(isinstance(text, str) and 0 < len(text) <= 255 for text in texts):  # noqa: PLR2004 - the processor's own bound on ids
         raise BadEvent
     return found

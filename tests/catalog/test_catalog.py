@@ -24,21 +24,37 @@ PUBLIC = signing.public_jwk(KEY)
 
 def add(slug: str, vendor_id: str = "vnd_1", name: str = "Halyard") -> Application:
     return wiring.catalog().add_application(
-        vendor_id=vendor_id, vendor_name="Harbor", slug=slug, name=name, summary="Plots tides",
+        vendor_id=vendor_id,
+        vendor_name="Harbor",
+        slug=slug,
+        name=name,
+        summary="Plots tides",
         description="",
-    )  # fmt: skip
+    )
 
 
 def artifact(application: Application, version: str = "1.0.0", size: int = 3) -> Artifact:
     said = rules.statement(
-        application=application.id, version=version, platform="linux", filename="h.tar.gz",
-        size=3, sha256="0" * 64,
-    )  # fmt: skip
+        application=application.id,
+        version=version,
+        platform="linux",
+        filename="h.tar.gz",
+        size=3,
+        sha256="0" * 64,
+    )
     return Artifact(
-        rules.artifact_id(application.id, version, "linux"), application.id, version, "linux",
-        "h.tar.gz", size, "0" * 64, f"{application.id}/h.tar.gz",
-        signing.sign(said, key=KEY, typ=rules.RELEASE_TYP), "countersigned", PUBLIC,
-    )  # fmt: skip
+        rules.artifact_id(application.id, version, "linux"),
+        application.id,
+        version,
+        "linux",
+        "h.tar.gz",
+        size,
+        "0" * 64,
+        f"{application.id}/h.tar.gz",
+        signing.sign(said, key=KEY, typ=rules.RELEASE_TYP),
+        "countersigned",
+        PUBLIC,
+    )
 
 
 def publish(application: Application, made: Artifact) -> rules.Release:

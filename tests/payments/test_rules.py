@@ -70,11 +70,20 @@ class TestSignatures:
     @pytest.mark.parametrize(
         "header",
         [
-            "", "t=", "v1=00", "t=1", f"t={NOW // SECOND}", "t=x,v1=00", "t=-5,v1=00", "t=٣,v1=00",
-            f"t={NOW // SECOND},t={NOW // SECOND},v1=00", f"t={NOW // SECOND},v0=00", "=" * 5000,
+            "",
+            "t=",
+            "v1=00",
+            "t=1",
+            f"t={NOW // SECOND}",
+            "t=x,v1=00",
+            "t=-5,v1=00",
+            "t=٣,v1=00",
+            f"t={NOW // SECOND},t={NOW // SECOND},v1=00",
+            f"t={NOW // SECOND},v0=00",
+            "=" * 5000,
             f"t={NOW // SECOND},v1=\xff",
         ],
-    )  # fmt: skip
+    )
     def test_a_header_that_is_none_is_refused(self, header: str) -> None:
         with pytest.raises(BadEvent):
             verify_event(RAW, header, [NEW], NOW)
@@ -99,11 +108,23 @@ class TestEvents:
     @pytest.mark.parametrize(
         "raw",
         [
-            b"", b"{", b"[]", b"null", b"\xff\xfe", b"{}", b'"text"', b"[" * 100_000,
-            event(id=7), event(id=""), event(type=None), event(data=[]), event(data={"object": 1}),
-            event(id="e" * 256), event(data={"object": {"id": "cs_1", "client_reference_id": {}}}),
+            b"",
+            b"{",
+            b"[]",
+            b"null",
+            b"\xff\xfe",
+            b"{}",
+            b'"text"',
+            b"[" * 100_000,
+            event(id=7),
+            event(id=""),
+            event(type=None),
+            event(data=[]),
+            event(data={"object": 1}),
+            event(id="e" * 256),
+            event(data={"object": {"id": "cs_1", "client_reference_id": {}}}),
         ],
-    )  # fmt: skip
+    )
     def test_signed_bytes_that_are_no_event_are_refused(self, raw: bytes) -> None:
         with pytest.raises(BadEvent):
             read_event(raw)
