@@ -38,18 +38,27 @@ class Fulfillment:
         self.store, self.processor = store, processor
         self.licenses, self.outbox, self.clock = licenses, outbox, clock
 
-    def fulfill(self, account_id: str, order_id: str, event_id: str | None = None) -> Order | None:
+    def fulfill(
+        self,
+        account_id: str,
+        order_id: str,
+        *,
+        event_id: str | None = None,
+        session_id: str | None = None,
+    ) -> Order | None:
         """The order as it stands afterwards; running it again changes nothing.
 
-        With `event_id` the event is done in the same transaction. Unavailable where others kept
-        changing the order meanwhile.
+        With `event_id` the event is done in the same transaction. `session_id` is where to look if
+        a crash kept the order from learning it; the processor must confirm that it is the order's.
+        Unavailable where others kept changing the order meanwhile.
         """
         for _ in range(TRIES):
             order = self.store.order(account_id, order_id)
-            if order is None or order.settled or not order.session_id:
+            session = (order and order.session_id) or session_id
+            if order is None or order.settled or not session:
                 self._end(event_id, order)
                 return order
-            state = self.processor.read_checkout(order.session_id)
+            state = self.processor.read_checkout(session)
             writes, messages = self._outcome(order, state)
             if not writes:
                 return order

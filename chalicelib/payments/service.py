@@ -82,9 +82,14 @@ class Orders:
         return self.store.orders(account_id)
 
     def card_page(self, order: Order, back: str) -> str:
-        """The processor's page for this order; asked again, it is the same page."""
+        """The processor's page for this order; asked again, it is the same page.
+
+        Once the processor has closed that page, the way leads `back`.
+        """
         if order.settled:
-            raise OrderUnknown
+            return back
+        if order.session_id:
+            return self.processor.read_checkout(order.session_id).url or back
         customer = self.store.customer(order.account_id)
         if customer is None:
             made = self.processor.create_customer(
@@ -98,11 +103,10 @@ class Orders:
             success_url=back,
             cancel_url=f"{back}?canceled=1",
         )
-        if order.state == "open":
-            try:
-                self.store.at_checkout(order, checkout.session_id)
-            except ConditionFailed:
-                logger.info("order.moved", extra={"order": order.id})
+        try:
+            self.store.at_checkout(order, checkout.session_id)
+        except ConditionFailed:
+            logger.info("order.moved", extra={"order": order.id})
         return checkout.url
 
     def settle(self, account_id: str, order_id: str) -> Order:
@@ -180,7 +184,9 @@ class Payments:
         if account_id is None:
             self._wait(event_id, kept)
             return
-        order = self.fulfillment.fulfill(account_id, order_id, event_id)
+        order = self.fulfillment.fulfill(
+            account_id, order_id, event_id=event_id, session_id=kept["object_id"]
+        )
         if order is None or not order.settled:
             self._wait(event_id, kept)
 
