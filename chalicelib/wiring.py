@@ -14,12 +14,21 @@ from chalicelib.storage.aws import client
 from chalicelib.storage.dynamo import Database, Table
 
 if TYPE_CHECKING:
+    from chalicelib.accounts.attempts import Attempts
+    from chalicelib.accounts.links import Links
+    from chalicelib.accounts.recovery import Recovery
+    from chalicelib.accounts.registration import Registration
+    from chalicelib.accounts.service import Accounts
+    from chalicelib.accounts.sessions import Sessions
+    from chalicelib.accounts.store import AccountStore
     from chalicelib.catalog.service import Catalog
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.downloads.service import Downloads
+    from chalicelib.mail.outbox import Outbox
     from chalicelib.payments.processor import Processor
     from chalicelib.payments.service import Inbox, Orders, Payments
     from chalicelib.payments.store import PaymentStore
+    from chalicelib.privacy.service import Vault
     from chalicelib.storage.objects import Bucket
     from chalicelib.storage.queues import FifoQueue
     from chalicelib.storage.secrets import Secrets
@@ -73,6 +82,83 @@ def keyed() -> KeyedHash:
     from chalicelib.core.keyed import KeyedHash
 
     return KeyedHash(secrets().get("hash-key").encode())
+
+
+@cache
+def vault() -> Vault:
+    from chalicelib.privacy.ledger import Ledger
+    from chalicelib.privacy.service import Vault
+    from chalicelib.privacy.store import VaultStore
+
+    store = VaultStore(accounts_table(), keys_table())
+    return Vault(store, Ledger(accounts_table()), client("kms"), settings().vault_key_id, now)
+
+
+@cache
+def outbox() -> Outbox:
+    from chalicelib.mail.outbox import Outbox
+    from chalicelib.mail.store import MailStore
+
+    return Outbox(MailStore(accounts_table()), client("sqs"), settings().mail_queue_url)
+
+
+@cache
+def account_store() -> AccountStore:
+    from chalicelib.accounts.store import AccountStore
+
+    return AccountStore(accounts_table(), usage_table())
+
+
+@cache
+def accounts() -> Accounts:
+    from chalicelib.accounts.service import Accounts
+
+    return Accounts(account_store(), vault(), now)
+
+
+@cache
+def links() -> Links:
+    from chalicelib.accounts.links import Links
+
+    return Links(account_store(), keyed())
+
+
+@cache
+def attempts() -> Attempts:
+    from chalicelib.accounts.attempts import Attempts
+
+    return Attempts(account_store())
+
+
+@cache
+def registration() -> Registration:
+    from chalicelib.accounts.passwords import Passwords
+    from chalicelib.accounts.registration import Registration
+
+    return Registration(
+        account_store(), vault(), outbox(), links(), Passwords(), keyed(), now
+    )
+
+
+@cache
+def sessions() -> Sessions:
+    """What every page of a signed-in person needs: no password library, no vault."""
+    from chalicelib.accounts.passwords import Passwords
+    from chalicelib.accounts.sessions import Sessions
+
+    return Sessions(
+        account_store(), outbox(), links(), Passwords(), attempts(), keyed(), now
+    )
+
+
+@cache
+def recovery() -> Recovery:
+    from chalicelib.accounts.passwords import Passwords
+    from chalicelib.accounts.recovery import Recovery
+
+    return Recovery(
+        account_store(), outbox(), links(), Passwords(), attempts(), sessions(), keyed(), now
+    )
 
 
 @cache

@@ -1,0 +1,65 @@
+"""The outbox: a mail is written in the transaction that causes it, and only then sent (G11)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.core.ids import derived_id
+from chalicelib.mail.rules import Message
+from chalicelib.mail.templates import TEMPLATES, check_arguments
+from chalicelib.observability import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.mail.rules import Argument
+    from chalicelib.mail.store import MailStore
+    from chalicelib.mail.templates import Template
+    from chalicelib.storage.dynamo import Write
+
+
+class Outbox:
+    def __init__(
+        self,
+        store: MailStore,
+        queue: Any,
+        queue_url: str,
+        templates: Mapping[str, Template] = TEMPLATES,
+    ) -> None:
+        self.store, self.queue, self.queue_url = store, queue, queue_url
+        self.templates = templates
+
+    def message(
+        self,
+        template: str,
+        *,
+        fact: tuple[str | int, ...],
+        account: str | None = None,
+        claim: str | None = None,
+        arguments: Mapping[str, Argument],
+        due: int,
+        now: int,
+    ) -> tuple[str, Write]:
+        """The fact's one message: its id, and the write for the transaction that makes the fact.
+
+        The recipient is an account or an email claim. ValueError where the arguments are not those
+        of the template, or one holds a control character.
+        """
+        if (account is None) == (claim is None):
+            raise ValueError("a message goes to an account or to an email claim")
+        kind = self.templates[template]
+        check_arguments(kind, arguments)
+        message_id = derived_id("msg", template, *fact)
+        message = Message(
+            message_id, template, kind.mail_class, account, claim, arguments, now, due
+        )
+        return message_id, self.store.put(message)
+
+    def nudge(self, message_id: str) -> None:
+        """Ask for it to be sent at once; a failure is logged alone, since the sweep finds it."""
+        body = json.dumps({"message": message_id})
+        try:
+            self.queue.send_message(QueueUrl=self.queue_url, MessageBody=body)
+        except Exception as error:  # noqa: BLE001 - the row is durable, and the sweep finds it
+            failure("nudge_failed", error, message=message_id)

@@ -1,0 +1,132 @@
+"""Mail classes with the law of each, message states, and when to try again.
+
+    waiting --claim--> sending --handed over--> sent
+       ^                  |-- nobody to write to ----> no_recipient
+       |                  |-- refused ---------------> refused
+       |                  |-- optional, outcome unknown -> unknown
+       |                  |-- tried too often -------> failed
+       +---- try later ---+
+
+A claim that lapsed is taken again, unless optional mail was being handed over just then.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from chalicelib.core.clock import HOUR, MINUTE, SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CLAIM_LIFE = 2 * MINUTE  # longer than any function that sends may run
+MAX_TRIES = 12
+FIRST_PAUSE = 30 * SECOND
+LONGEST_PAUSE = 4 * HOUR
+FORBIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+Argument = str | int
+
+
+class MailClass(StrEnum):
+    """What a mail is, which decides what may happen to it."""
+
+    ACCOUNT = "account"
+    ANNOUNCEMENT = "announcement"
+    OFFER = "offer"
+    PARTNER = "partner"
+    POLICY_CHANGE = "policy_change"
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """`must_arrive`: sent again, with the same Message-ID, where a hand-over's outcome is unknown.
+
+    `stoppable`: a suppression of the class stops it up to the hand-over itself.
+    """
+
+    must_arrive: bool
+    stoppable: bool
+
+
+LAWS = {
+    MailClass.ACCOUNT: Law(must_arrive=True, stoppable=False),
+    MailClass.ANNOUNCEMENT: Law(must_arrive=True, stoppable=False),
+    MailClass.OFFER: Law(must_arrive=False, stoppable=True),
+    MailClass.PARTNER: Law(must_arrive=False, stoppable=True),
+    MailClass.POLICY_CHANGE: Law(must_arrive=True, stoppable=False),
+}
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    NO_RECIPIENT = "no_recipient"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+
+class Outcome(StrEnum):
+    """How a hand-over to the mail service ended."""
+
+    SENT = "sent"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+
+
+class NoRecipient(Exception):
+    """There is nobody, or nobody any more, whom this message may go to."""
+
+
+class Unsendable(Exception):
+    """The mail would carry a control character, or its address is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One mail to one person; it names them by account or by email claim, never by address."""
+
+    id: str
+    template: str
+    mail_class: MailClass
+    account: str | None
+    claim: str | None
+    arguments: Mapping[str, Argument] = field(repr=False)
+    created_at: int
+    due: int
+    state: State = State.WAITING
+    tries: int = 0
+
+    @property
+    def law(self) -> Law:
+        return LAWS[self.mail_class]
+
+
+def pause(tries: int) -> int:
+    """Milliseconds to wait after so many tries: doubled each time, with an upper end."""
+    return min(FIRST_PAUSE << max(0, tries - 1), LONGEST_PAUSE)
+
+
+def sendable(value: str) -> str:
+    """The value; Unsendable where it holds a line break or another control character."""
+    if any(unicodedata.category(character) in FORBIDDEN for character in value):
+        raise Unsendable("a control character")
+    return value
+
+
+def sendable_address(address: str) -> str:
+    """An address as it stands on the wire; Unsendable where it cannot."""
+    local, at, domain = sendable(address).rpartition("@")
+    try:
+        wire = f"{local}@{domain.encode('idna').decode()}"
+    except UnicodeError:
+        raise Unsendable("no such domain") from None
+    if not at or not local or not domain or not wire.isascii() or set(wire) & set(' ,;:<>()[]"\\'):
+        raise Unsendable("not one address")
+    return wire

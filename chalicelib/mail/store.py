@@ -1,0 +1,172 @@
+"""Outbox rows and suppressions in `accounts`: every key and condition of mail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.mail.rules import CLAIM_LIFE, MailClass, Message, State
+from chalicelib.storage.dynamo import ABSENT, ConditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.storage.dynamo import Item, Table, Write
+
+SHARDS = 4
+NAMES = {"#state": "state"}
+
+# waiting ----due----> may be claimed        sending ----claimed_until----> the claim has lapsed
+READY = "(#state = :waiting AND due <= :now)"
+LAPSED = "(#state = :sending AND claimed_until <= :now AND attribute_not_exists(handing))"
+OVERTAKEN = "#state = :sending AND claimed_until <= :now AND attribute_exists(handing)"
+MINE = "#state = :sending AND tries = :tries"
+
+
+def due_key(instant: int) -> str:
+    return f"{instant:015d}"
+
+
+def shard_of(message_id: str) -> str:
+    return f"MAIL_DUE#{sum(message_id.encode()) % SHARDS}"
+
+
+class MailStore:
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def put(self, message: Message) -> Write:
+        """One message a fact: put if absent."""
+        item: Item = {
+            "pk": f"MESSAGE#{message.id}",
+            "sk": "MESSAGE",
+            "type": "message",
+            "v": 1,
+            "id": message.id,
+            "template": message.template,
+            "class": message.mail_class,
+            "account": message.account,
+            "claim": message.claim,
+            "arguments": dict(message.arguments),
+            "created_at": message.created_at,
+            "due": message.due,
+            "state": message.state,
+            "tries": message.tries,
+            "gsi1pk": shard_of(message.id),
+            "gsi1sk": due_key(message.due),
+        }
+        return self.table.put(item, ABSENT)
+
+    def message(self, message_id: str) -> Message | None:
+        item = self.table.get(f"MESSAGE#{message_id}", "MESSAGE")
+        return to_message(item) if item else None
+
+    def due(self, now: int) -> Iterator[str]:
+        """Messages that the index nominates, the longest due first in each shard."""
+        for shard in range(SHARDS):
+            keys = self.table.index(
+                "gsi1", "gsi1pk", f"MAIL_DUE#{shard}", range_name="gsi1sk", up_to=due_key(now)
+            )
+            yield from (key.pk.removeprefix("MESSAGE#") for key in list(keys))
+
+    def claim(self, message_id: str, now: int) -> Message | None:
+        """The message, ours until the claim lapses; None where it is not due or is another's."""
+        until = now + CLAIM_LIFE
+        try:
+            item = self.table.apply(
+                self._update(
+                    message_id,
+                    "SET #state = :sending, claimed_until = :until, gsi1sk = :index,"
+                    " tries = tries + :one",
+                    {
+                        ":waiting": State.WAITING, ":now": now, ":sending": State.SENDING,
+                        ":until": until, ":index": due_key(until), ":one": 1,
+                    },
+                    f"{READY} OR {LAPSED}",
+                )
+            )  # fmt: skip
+        except ConditionFailed:
+            return None
+        return to_message(item) if item else None
+
+    def hand_over(self, message: Message, suppression: str) -> bool:
+        """Mark optional mail as being handed over; False where its class was stopped by then."""
+        mark = self._update(message.id, "SET handing = :yes", {**mine(message), ":yes": True}, MINE)
+        try:
+            self.table.transact(
+                self.table.check(
+                    f"SUPPRESSION#{suppression}", f"CLASS#{message.mail_class}", ABSENT
+                ),
+                mark,
+            )
+        except ConditionFailed as refusal:
+            if not refusal.at(0):
+                raise
+            return False
+        return True
+
+    def give_back(self, message: Message, due: int) -> None:
+        """Let it wait until `due`; ConditionFailed where the claim is no longer ours."""
+        values = {
+            **mine(message), ":waiting": State.WAITING, ":due": due, ":index": due_key(due),
+        }  # fmt: skip
+        update = "SET #state = :waiting, due = :due, gsi1sk = :index REMOVE claimed_until, handing"
+        self.table.apply(self._update(message.id, update, values, MINE))
+
+    def end(self, message: Message, state: State, now: int) -> None:
+        """The last state it takes; ConditionFailed where the claim is no longer ours."""
+        values = {**mine(message), ":end": state, ":now": now}
+        self.table.apply(self._update(message.id, ENDING, values, MINE))
+
+    def end_overtaken(self, message_id: str, now: int) -> bool:
+        """End optional mail whose hand-over never told how it went; False where it is not such."""
+        values = {":sending": State.SENDING, ":end": State.UNKNOWN, ":now": now}
+        try:
+            self.table.apply(self._update(message_id, ENDING, values, OVERTAKEN))
+        except ConditionFailed:
+            return False
+        return True
+
+    def suppress(self, suppression: str, mail_class: MailClass, source: str, now: int) -> bool:
+        """Stop the class for an address's keyed hash; False where it was stopped already."""
+        item: Item = {
+            "pk": f"SUPPRESSION#{suppression}",
+            "sk": f"CLASS#{mail_class}",
+            "type": "suppression",
+            "v": 1,
+            "class": mail_class,
+            "source": source,
+            "at": now,
+        }
+        try:
+            self.table.apply(self.table.put(item, ABSENT))
+        except ConditionFailed:
+            return False
+        return True
+
+    def _update(self, message_id: str, update: str, values: Item, condition: str) -> Write:
+        return self.table.update(
+            f"MESSAGE#{message_id}", "MESSAGE", update, values, condition=condition, names=NAMES
+        )
+
+
+ENDING = "SET #state = :end, ended_at = :now REMOVE gsi1pk, gsi1sk, claimed_until, handing"
+
+
+def mine(message: Message) -> Item:
+    """Each claim counts one more try, so the number tells this claim from every other."""
+    return {":sending": State.SENDING, ":tries": message.tries}
+
+
+def to_message(item: Item) -> Message:
+    return Message(
+        id=item["id"],
+        template=item["template"],
+        mail_class=MailClass(item["class"]),
+        account=item.get("account"),
+        claim=item.get("claim"),
+        arguments=item["arguments"],
+        created_at=item["created_at"],
+        due=item["due"],
+        state=State(item["state"]),
+        tries=item["tries"],
+    )

@@ -1,0 +1,106 @@
+"""The ledger: who looked at whose data, for what, and when; one hash chain a subject.
+
+The chain's head is its last row: the next is put if absent, so of two that write at once one
+learns that the head has moved. A shard is a subject: two people never wait for each other, and a
+person's history is one Query. Rows hold no personal data and outlive the person's keys.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+from chalicelib.core.errors import Unavailable
+from chalicelib.privacy.rules import Entry, Event, Purpose, Row, follow
+from chalicelib.storage.dynamo import ABSENT, ConditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from chalicelib.storage.dynamo import Item, Table, Write
+
+TRIES = 12
+PREFIX = "LEDGER#"
+
+
+class Ledger:
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def rows(self, subject: str) -> Iterator[Row]:
+        """The subject's whole history, oldest first."""
+        return map(from_item, self.table.query(f"{PREFIX}{subject}"))
+
+    def begin(self, subject: str, entries: Sequence[Entry], now: int) -> list[Write]:
+        """The first rows of a new subject: nothing is read, and nobody is in the way."""
+        return self._chain(None, subject, entries, now)
+
+    def append(self, subject: str, entries: Sequence[Entry], now: int) -> list[Write]:
+        """The next rows, for a transaction that `moved` judges where it is refused."""
+        return self._chain(self.head(subject), subject, entries, now)
+
+    def record(self, subject: str, entry: Entry, now: int) -> None:
+        """Append one row now; Unavailable where the head would not stand still."""
+        self.commit(lambda: self.append(subject, [entry], now))
+
+    def commit(self, build: Callable[[], list[Write]]) -> None:
+        """Transact what `build` makes, and build it anew while nothing but a head has moved."""
+        for attempt in range(TRIES):
+            if not (writes := build()):
+                return
+            try:
+                self.table.transact(*writes)
+            except ConditionFailed as refusal:
+                if not moved(refusal, writes):
+                    raise
+                time.sleep(random.random() * 0.005 * 2 ** min(attempt, 6))  # noqa: S311 - jitter
+                continue
+            return
+        raise Unavailable
+
+    def head(self, subject: str) -> Row | None:
+        newest = self.table.query(f"{PREFIX}{subject}", forward=False, limit=1)
+        return next(map(from_item, newest), None)
+
+    def _chain(
+        self, last: Row | None, subject: str, entries: Sequence[Entry], now: int
+    ) -> list[Write]:
+        writes = []
+        for entry in entries:
+            last = follow(last, subject, entry, max(now, last.at if last else now))
+            writes.append(self.table.put(to_item(last), ABSENT))
+        return writes
+
+
+def moved(refusal: ConditionFailed, writes: Sequence[Write]) -> bool:
+    """Whether nothing but the head of a ledger stood in the way."""
+    items = (writes[position].item for position in refusal.failed)
+    return all(item is not None and item["pk"].startswith(PREFIX) for item in items)
+
+
+def to_item(row: Row) -> Item:
+    return {
+        "pk": f"{PREFIX}{row.subject}",
+        "sk": f"ROW#{row.number:010d}",
+        "type": "ledger",
+        "v": 1,
+        "subject": row.subject,
+        "number": row.number,
+        "at": row.at,
+        "event": row.entry.event,
+        "purpose": row.entry.purpose,
+        "policy": row.entry.policy,
+        "reason": row.entry.reason,
+        "previous": row.previous,
+        "hash": row.hash,
+    }
+
+
+def from_item(item: Item) -> Row:
+    purpose = item.get("purpose")
+    entry = Entry(
+        Event(item["event"]), Purpose(purpose) if purpose else None,
+        item.get("policy"), item.get("reason"),
+    )  # fmt: skip
+    return Row(item["subject"], item["number"], item["at"], entry, item["previous"], item["hash"])

@@ -1,0 +1,176 @@
+"""Purposes, policies and the ledger's chain: what may be seen, for what, and how that is proved.
+
+CetrusError
+└── Forbidden
+    └── PurposeDenied   no grant, another purpose, or not the owner: no way to the plaintext
+SealBroken              what is stored was changed or moved; nothing was opened (never expected)
+LedgerBroken            a ledger's rows do not follow from each other
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.core.errors import Forbidden
+from chalicelib.core.signing import canonical
+from chalicelib.privacy import policies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+WORD = re.compile(r"[a-z0-9_][a-z0-9_:./#-]{0,119}")
+FIRST = "0" * 64
+
+
+class Purpose(StrEnum):
+    """A use of personal data that some version of the policy names."""
+
+    ACCOUNT = "account"
+    BILLING = "billing"
+
+
+class Event(StrEnum):
+    """What the ledger records."""
+
+    COLLECTED = "collected"
+    CORRECTED = "corrected"
+    OPENED = "opened"
+    ERASED = "erased"
+
+
+class PurposeDenied(Forbidden):
+    code = "purpose_denied"
+    title = "Not for this purpose"
+    detail = "This was not collected for that purpose, or it is no longer here."
+
+
+class SealBroken(Exception):
+    """A sealed value or its key was changed, moved, or bound to something else."""
+
+
+class LedgerBroken(Exception):
+    """The first row that does not follow from those before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What one purpose may see under one policy, and who receives it."""
+
+    says: str
+    fields: frozenset[str]
+    recipients: frozenset[str]
+    optional: bool
+    kept: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One version: `id` is its number and the hash of its content."""
+
+    number: int
+    id: str
+    uses: Mapping[Purpose, Use]
+
+    def fields(self) -> frozenset[str]:
+        return frozenset().union(*(use.fields for use in self.uses.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened to a subject's data; every value is a closed word, never data."""
+
+    event: Event
+    purpose: Purpose | None = None
+    policy: str | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.reason is not None and not WORD.fullmatch(self.reason):
+            raise ValueError("a reason is one word of the program, such as page:/account")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry in its place: `hash` covers the rest, `previous` is the hash of the row before."""
+
+    subject: str
+    number: int
+    at: int
+    entry: Entry
+    previous: str
+    hash: str
+
+
+def read_policy(number: int, content: Mapping[str, Any]) -> Policy:
+    """KeyError or ValueError where the content names a field or purpose that is not declared."""
+    for use in content.values():
+        if unknown := set(use["fields"]) - policies.FIELDS.keys():
+            raise ValueError(f"undeclared fields: {sorted(unknown)}")
+        if unknown := set(use["recipients"]) - policies.RECIPIENTS.keys():
+            raise ValueError(f"undeclared recipients: {sorted(unknown)}")
+    digest = hashlib.sha256(canonical([number, content])).hexdigest()
+    uses = {
+        Purpose(name): Use(
+            use["says"], frozenset(use["fields"]), frozenset(use["recipients"]),
+            use["optional"], use["kept"],
+        )
+        for name, use in content.items()
+    }  # fmt: skip
+    return Policy(number, f"{number}:{digest[:16]}", uses)
+
+
+@cache
+def known_policies() -> Mapping[str, Policy]:
+    """Every version by its id, as the files now stand."""
+    found = (read_policy(number, content) for number, content in policies.VERSIONS.items())
+    return {policy.id: policy for policy in found}
+
+
+@cache
+def policy_in_force() -> Policy:
+    return read_policy(policies.IN_FORCE, policies.VERSIONS[policies.IN_FORCE])
+
+
+def use_under(policy_id: str, purpose: Purpose) -> Use:
+    """What the purpose may see under that version; PurposeDenied where it names no such purpose."""
+    policy = known_policies().get(policy_id)
+    if policy is None or purpose not in policy.uses:
+        raise PurposeDenied
+    return policy.uses[purpose]
+
+
+def binding(subject: str, purpose: Purpose, policy_id: str, field: str) -> bytes:
+    """The associated data of one sealed field: it opens in this very place and nowhere else."""
+    return canonical([subject, purpose, policy_id, field])
+
+
+def key_context(subject: str, purpose: Purpose, policy_id: str) -> dict[str, str]:
+    """What the key service demands to hear again. It logs this, so the subject is a pseudonym."""
+    return {"subject": subject, "purpose": purpose, "policy": policy_id}
+
+
+def follow(last: Row | None, subject: str, entry: Entry, now: int) -> Row:
+    """The row after `last`, or the first of the subject's ledger."""
+    number, previous = (last.number + 1, last.hash) if last else (1, FIRST)
+    return Row(subject, number, now, entry, previous, digest(subject, number, now, entry, previous))
+
+
+def digest(subject: str, number: int, at: int, entry: Entry, previous: str) -> str:
+    told = [subject, number, at, entry.event, entry.purpose, entry.policy, entry.reason, previous]
+    return hashlib.sha256(canonical(told)).hexdigest()
+
+
+def verify(rows: Iterable[Row]) -> Row | None:
+    """The last row of a whole chain; LedgerBroken where one was changed, taken out or moved."""
+    last: Row | None = None
+    for row in rows:
+        expected = follow(last, row.subject, row.entry, row.at)
+        if row != expected or (last and (row.subject != last.subject or row.at < last.at)):
+            raise LedgerBroken(f"{row.subject}: row {row.number}")
+        last = row
+    return last

@@ -1,0 +1,192 @@
+"""The vault: personal data goes in sealed, and comes out for a purpose that was granted (G8).
+
+One data key a subject and purpose, wrapped by the key service under that very context; its row is
+the grant. Each field is sealed once for each purpose that may see it. No data key outlives the
+call that needed it, and the ledger's row always comes before the plaintext.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from chalicelib.privacy.rules import (
+    Entry,
+    Event,
+    Policy,
+    Purpose,
+    PurposeDenied,
+    SealBroken,
+    binding,
+    key_context,
+    policy_in_force,
+    use_under,
+)
+from chalicelib.privacy.sinks import Secret
+from chalicelib.privacy.store import Grant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.core.clock import Clock
+    from chalicelib.privacy.ledger import Ledger
+    from chalicelib.privacy.store import VaultStore
+    from chalicelib.storage.dynamo import Write
+
+NONCE = 12
+REFUSALS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
+
+
+class Vault:
+    """`kms` is the key service's client, `key_id` the key that wraps data keys."""
+
+    def __init__(
+        self, store: VaultStore, ledger: Ledger, kms: Any, key_id: str, clock: Clock
+    ) -> None:
+        self.store, self.ledger, self.kms, self.key_id = store, ledger, kms, key_id
+        self.clock = clock
+
+    def collect(self, subject: str, fields: Mapping[str, str], now: int, form: str) -> list[Write]:
+        """A new subject's grants, sealed fields and first ledger rows, for a transaction to write.
+
+        The policy in force binds them for good. ValueError where it does not name a field.
+        """
+        policy = policy_in_force()
+        given = declared(fields, policy)
+        writes = [
+            write for purpose in policy.uses for write in self._grant(subject, purpose, given, now)
+        ]
+        entries = [Entry(Event.COLLECTED, purpose, policy.id, form) for purpose in policy.uses]
+        return [*writes, *self.ledger.begin(subject, entries, now)]
+
+    def recollect(
+        self, subject: str, fields: Mapping[str, str], now: int, form: str
+    ) -> list[Write]:
+        """A correction: all fields anew, under the grants held and the policies they were given by.
+
+        PurposeDenied where no grant is held. Another ledger row of the subject may come between:
+        `commit` builds the writes again then.
+        """
+        grants = self.store.grants(subject)
+        if not grants:
+            raise PurposeDenied
+        given = declared(fields, policy_in_force())
+        writes = [write for grant in grants for write in self._replace(grant, given, now)]
+        entries = [Entry(Event.CORRECTED, g.purpose, g.policy, form) for g in grants]
+        return [*writes, *self.ledger.append(subject, entries, now)]
+
+    def commit(self, build: Callable[[], list[Write]]) -> None:
+        """Transact what `build` makes, again while nothing but the subject's ledger has moved."""
+        self.ledger.commit(build)
+
+    @overload
+    def open(
+        self, subject: str, purpose: Literal[Purpose.ACCOUNT], reason: str
+    ) -> Secret[Literal[Purpose.ACCOUNT]]: ...
+    @overload
+    def open(
+        self, subject: str, purpose: Literal[Purpose.BILLING], reason: str
+    ) -> Secret[Literal[Purpose.BILLING]]: ...
+    @overload
+    def open(self, subject: str, purpose: Purpose, reason: str) -> Secret[Purpose]: ...
+    def open(self, subject: str, purpose: Purpose, reason: str) -> Secret[Purpose]:
+        """What the purpose may see, after the ledger says so; PurposeDenied without a grant.
+
+        SealBroken where anything stored was changed. `reason` is one word of the program, such as
+        `page:/account/setup`.
+        """
+        grant = self.store.grant(subject, purpose)
+        if grant is None:
+            raise PurposeDenied
+        use = use_under(grant.policy, purpose)
+        entry = Entry(Event.OPENED, purpose, grant.policy, reason)
+        self.ledger.record(subject, entry, self.clock())
+        key = self._unwrap(grant)
+        sealed = self.store.sealed(subject, purpose)
+        if sealed is None:
+            raise PurposeDenied
+        opened = {
+            name: unseal(key, grant, name, sealed[name]) for name in use.fields & sealed.keys()
+        }
+        return Secret(subject, purpose, opened)
+
+    def erase(self, subject: str) -> None:
+        """Nothing of the subject opens again, not even from a backup (G10); again is harmless."""
+        self.ledger.commit(lambda: self._end(subject))
+        self.store.erase_sealed(subject)
+
+    def _grant(
+        self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int
+    ) -> list[Write]:
+        policy = policy_in_force()
+        made = self.kms.generate_data_key(
+            KeyId=self.key_id,
+            KeySpec="AES_256",
+            EncryptionContext=key_context(subject, purpose, policy.id),
+        )
+        grant = Grant(subject, purpose, policy.id, made["CiphertextBlob"])
+        sealed = seal_all(made["Plaintext"], grant, fields)
+        return [
+            self.store.put_grant(grant, now),
+            self.store.put_sealed(grant, sealed, now, first=True),
+        ]
+
+    def _replace(self, grant: Grant, fields: Mapping[str, str], now: int) -> list[Write]:
+        sealed = seal_all(self._unwrap(grant), grant, fields)
+        return [
+            self.store.holds(grant),
+            self.store.put_sealed(grant, sealed, now, first=False),
+        ]
+
+    def _end(self, subject: str) -> list[Write]:
+        grants = self.store.grants(subject)
+        entries = [Entry(Event.ERASED, grant.purpose, grant.policy) for grant in grants]
+        ends = [self.store.end_grant(grant) for grant in grants]
+        return [*ends, *self.ledger.append(subject, entries, self.clock())]
+
+    def _unwrap(self, grant: Grant) -> bytes:
+        from botocore.exceptions import ClientError
+
+        try:
+            answer = self.kms.decrypt(
+                KeyId=self.key_id,
+                CiphertextBlob=grant.wrapped,
+                EncryptionContext=key_context(grant.subject, grant.purpose, grant.policy),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in REFUSALS:
+                raise SealBroken("a wrapped key is not in its place") from None
+            raise
+        key: bytes = answer["Plaintext"]
+        return key
+
+
+def declared(fields: Mapping[str, str], policy: Policy) -> dict[str, str]:
+    """The fields that hold something; ValueError where the policy does not name one of them."""
+    if unknown := fields.keys() - policy.fields():
+        raise ValueError(f"the policy does not name {sorted(unknown)}")
+    return {name: value for name, value in fields.items() if value}
+
+
+def seal_all(key: bytes, grant: Grant, fields: Mapping[str, str]) -> dict[str, bytes]:
+    """Each field that the grant's purpose may see, sealed into its place."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    seen, cipher = use_under(grant.policy, grant.purpose).fields, AESGCM(key)
+    sealed = {}
+    for name in fields.keys() & seen:
+        nonce = os.urandom(NONCE)
+        place = binding(grant.subject, grant.purpose, grant.policy, name)
+        sealed[name] = nonce + cipher.encrypt(nonce, fields[name].encode(), place)
+    return sealed
+
+
+def unseal(key: bytes, grant: Grant, name: str, sealed: bytes) -> str:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    place = binding(grant.subject, grant.purpose, grant.policy, name)
+    try:
+        return AESGCM(key).decrypt(sealed[:NONCE], sealed[NONCE:], place).decode()
+    except (InvalidTag, ValueError):
+        raise SealBroken(f"{name} is not what was sealed here") from None

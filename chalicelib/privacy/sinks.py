@@ -1,0 +1,55 @@
+"""Where opened data may go: each sink takes the secrets of its own purpose; nothing else does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Literal, NoReturn, TypeVar
+
+from chalicelib.privacy.rules import Purpose, PurposeDenied
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+P_co = TypeVar("P_co", bound=Purpose, covariant=True)
+
+
+class Secret(Generic[P_co]):
+    """One subject's fields, opened for one purpose: printed it says only what it is for."""
+
+    __slots__ = ("_fields", "purpose", "subject")
+
+    def __init__(self, subject: str, purpose: P_co, fields: Mapping[str, str]) -> None:
+        self.subject, self.purpose, self._fields = subject, purpose, dict(fields)
+
+    def __repr__(self) -> str:
+        return f"<secret for {self.purpose}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret is not copied or stored")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a mail is for: the address it goes to and the names it speaks of."""
+
+    address: str = field(repr=False)
+    name: str = field(repr=False)
+    account_name: str = field(repr=False)
+    login: str = field(repr=False)
+
+
+def page(secret: Secret[Purpose], owner: str) -> dict[str, str]:
+    """For the person's own pages: `owner` is the subject of whoever is signed in."""
+    if secret.subject != owner:
+        raise PurposeDenied
+    return dict(secret._fields)
+
+
+def mail(secret: Secret[Literal[Purpose.ACCOUNT]]) -> Recipient:
+    """For mail about the account; PurposeDenied for what was opened for anything else."""
+    if secret.purpose is not Purpose.ACCOUNT:
+        raise PurposeDenied
+    found = secret._fields
+    return Recipient(
+        found["email"], found.get("name", ""), found.get("account_name", ""), found.get("login", "")
+    )

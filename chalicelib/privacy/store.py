@@ -1,0 +1,91 @@
+"""Grants (wrapped data keys, in `keys`) and sealed fields (in `accounts`): keys and conditions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chalicelib.privacy.rules import Purpose
+from chalicelib.storage.dynamo import ABSENT, PRESENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.storage.dynamo import Item, Table, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The permission itself: without its wrapped key nothing of this purpose opens."""
+
+    subject: str
+    purpose: Purpose
+    policy: str
+    wrapped: bytes = field(repr=False)
+
+
+class VaultStore:
+    def __init__(self, accounts: Table, keys: Table) -> None:
+        self.accounts, self.keys = accounts, keys
+
+    def grant(self, subject: str, purpose: Purpose) -> Grant | None:
+        item = self.keys.get(f"SUBJECT#{subject}", f"KEY#{purpose}")
+        return to_grant(subject, item) if item else None
+
+    def grants(self, subject: str) -> list[Grant]:
+        items = self.keys.query(f"SUBJECT#{subject}", prefix="KEY#")
+        return [to_grant(subject, item) for item in items]
+
+    def put_grant(self, grant: Grant, now: int) -> Write:
+        item: Item = {
+            "pk": f"SUBJECT#{grant.subject}",
+            "sk": f"KEY#{grant.purpose}",
+            "type": "grant",
+            "v": 1,
+            "purpose": grant.purpose,
+            "policy": grant.policy,
+            "data_key": grant.wrapped,
+            "at": now,
+        }
+        return self.keys.put(item, ABSENT)
+
+    def holds(self, grant: Grant) -> Write:
+        """The grant still stands as it was read."""
+        return self.keys.check(
+            f"SUBJECT#{grant.subject}", f"KEY#{grant.purpose}", "data_key = :held",
+            {":held": grant.wrapped},
+        )  # fmt: skip
+
+    def end_grant(self, grant: Grant) -> Write:
+        """Without a condition: the ledger's row beside it says which of two that end it does."""
+        return self.keys.delete(f"SUBJECT#{grant.subject}", f"KEY#{grant.purpose}")
+
+    def sealed(self, subject: str, purpose: Purpose) -> Mapping[str, bytes] | None:
+        item = self.accounts.get(f"SUBJECT#{subject}", f"SEALED#{purpose}")
+        return item["fields"] if item else None
+
+    def put_sealed(
+        self, grant: Grant, fields: Mapping[str, bytes], now: int, *, first: bool
+    ) -> Write:
+        """`first` collects; otherwise the values collected before are replaced."""
+        item: Item = {
+            "pk": f"SUBJECT#{grant.subject}",
+            "sk": f"SEALED#{grant.purpose}",
+            "type": "sealed",
+            "v": 1,
+            "policy": grant.policy,
+            "fields": dict(fields),
+            "at": now,
+        }
+        return self.accounts.put(item, ABSENT if first else PRESENT)
+
+    def erase_sealed(self, subject: str) -> None:
+        """Delete every sealed item of the subject; again after a crash it deletes the rest."""
+        for item in self.accounts.query(f"SUBJECT#{subject}", prefix="SEALED#"):
+            self.accounts.apply(self.accounts.delete(item["pk"], item["sk"]))
+
+
+def to_grant(subject: str, item: Item) -> Grant:
+    """The subject is the one asked for and the purpose the key's: neither is taken on trust."""
+    purpose = Purpose(item["sk"].removeprefix("KEY#"))
+    return Grant(subject, purpose, item["policy"], item["data_key"])

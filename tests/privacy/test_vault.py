@@ -1,0 +1,326 @@
+"""G8 and G10: sealed for a purpose, opened for that purpose, and never again after erasure."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from chalicelib import wiring
+from chalicelib.core.ids import new_id
+from chalicelib.privacy import policies, rules, sinks
+from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, SealBroken
+from chalicelib.storage.dynamo import ConditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.storage.dynamo import Item
+    from tests.conftest import FakeClock, Tables
+
+ACCOUNT: Literal[Purpose.ACCOUNT] = Purpose.ACCOUNT
+BILLING: Literal[Purpose.BILLING] = Purpose.BILLING
+PROFILE = {
+    "account_name": "Canary Works",
+    "login": "canary",
+    "email": "canary@example.com",
+    "name": "Kim Canary",
+    "street": "1 Canary Row",
+    "postal_code": "CANARY-1",
+    "company": "",
+}
+
+
+def collected(fields: dict[str, str] = PROFILE) -> str:
+    subject = new_id("sub")
+    wiring.database().transact(*wiring.vault().collect(subject, fields, wiring.now(), "register"))
+    return subject
+
+
+def fields_of(subject: str, purpose: Purpose) -> dict[str, str]:
+    return sinks.page(wiring.vault().open(subject, purpose, "test"), subject)
+
+
+def sealed(tables: Tables, subject: str, purpose: Purpose) -> Item:
+    item = tables.accounts.get(f"SUBJECT#{subject}", f"SEALED#{purpose}")
+    assert item
+    return item
+
+
+def grant(tables: Tables, subject: str, purpose: Purpose) -> Item:
+    item = tables.keys.get(f"SUBJECT#{subject}", f"KEY#{purpose}")
+    assert item
+    return item
+
+
+@pytest.fixture
+def subject(tables: Tables, clock: FakeClock) -> str:
+    return collected()
+
+
+@pytest.mark.guarantee("G8")
+class TestPurposes:
+    @pytest.mark.promise("PS-04")
+    def test_a_purpose_sees_its_own_fields_and_no_others(self, subject: str) -> None:
+        assert fields_of(subject, ACCOUNT) == {
+            "account_name": "Canary Works",
+            "login": "canary",
+            "email": "canary@example.com",
+            "name": "Kim Canary",
+        }
+        assert fields_of(subject, BILLING).keys() == {"name", "email", "street", "postal_code"}
+
+    @pytest.mark.promise("PS-74")
+    def test_without_a_grant_there_is_no_way(self, subject: str, tables: Tables) -> None:
+        tables.keys.apply(tables.keys.delete(f"SUBJECT#{subject}", "KEY#billing"))
+        with pytest.raises(PurposeDenied):
+            wiring.vault().open(subject, BILLING, "test")
+        assert fields_of(subject, ACCOUNT)["login"] == "canary"
+
+    @pytest.mark.promise("PS-45")
+    def test_a_copied_grant_opens_nothing(self, subject: str, tables: Tables) -> None:
+        copied = grant(tables, subject, ACCOUNT) | {"sk": "KEY#billing", "purpose": "billing"}
+        tables.keys.apply(tables.keys.put(copied))
+        with pytest.raises(SealBroken):
+            wiring.vault().open(subject, BILLING, "test")
+
+    @pytest.mark.promise("PS-45")
+    def test_anothers_grant_opens_nothing(self, subject: str, tables: Tables) -> None:
+        other = collected({"email": "other@example.com"})
+        copied = grant(tables, other, ACCOUNT) | {"pk": f"SUBJECT#{subject}"}
+        tables.keys.apply(tables.keys.put(copied))
+        with pytest.raises(SealBroken):
+            wiring.vault().open(subject, ACCOUNT, "test")
+
+    @pytest.mark.promise("PS-02")
+    def test_a_field_that_the_policy_does_not_name_is_refused(self, tables: Tables) -> None:
+        with pytest.raises(ValueError, match="shoe_size"):
+            wiring.vault().collect("sub_x", {"shoe_size": "44"}, 0, "register")
+
+
+@pytest.mark.promise("PS-82")
+class TestPolicies:
+    @pytest.fixture
+    def edited(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+        """Version 1 with one more field for billing, as if somebody had rewritten it."""
+        version = {name: dict(use) for name, use in policies.VERSIONS[1].items()}
+        version["billing"]["fields"] = [*version["billing"]["fields"], "login"]
+        rules.known_policies.cache_clear()
+        rules.policy_in_force.cache_clear()
+        monkeypatch.setitem(policies.VERSIONS, 1, version)
+        yield version
+        rules.known_policies.cache_clear()
+        rules.policy_in_force.cache_clear()
+
+    def test_version_one_never_changes(self) -> None:
+        """What was promised stands: an edit of it fails here first. Write a new version instead."""
+        assert rules.read_policy(1, policies.VERSIONS[1]).id == "1:2b3d61a3520d6ce9"
+
+    def test_an_edited_policy_opens_nothing_that_was_collected_before(
+        self, subject: str, edited: dict[str, Any]
+    ) -> None:
+        for purpose in Purpose:
+            with pytest.raises(PurposeDenied):
+                wiring.vault().open(subject, purpose, "test")
+
+    def test_a_grant_moved_to_the_edited_policy_opens_nothing(
+        self, subject: str, tables: Tables, edited: dict[str, Any]
+    ) -> None:
+        policy = rules.policy_in_force().id
+        tables.keys.apply(tables.keys.put(grant(tables, subject, BILLING) | {"policy": policy}))
+        with pytest.raises(SealBroken):
+            wiring.vault().open(subject, BILLING, "test")
+
+    def test_a_new_version_leaves_old_data_under_the_old_one(
+        self, subject: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        second = {"account": policies.VERSIONS[1]["account"] | {"fields": ["email", "street"]}}
+        rules.known_policies.cache_clear()
+        rules.policy_in_force.cache_clear()
+        monkeypatch.setitem(policies.VERSIONS, 2, second)
+        monkeypatch.setattr(policies, "IN_FORCE", 2)
+        newer = collected({"email": "new@example.com", "street": "2 New Street"})
+        assert fields_of(newer, ACCOUNT).keys() == {"email", "street"}
+        assert "street" not in fields_of(subject, ACCOUNT)
+        with pytest.raises(PurposeDenied):
+            wiring.vault().open(newer, BILLING, "test")
+        rules.known_policies.cache_clear()
+        rules.policy_in_force.cache_clear()
+
+    def test_a_policy_cannot_name_an_undeclared_field_or_recipient(self) -> None:
+        use = policies.VERSIONS[1]["account"]
+        with pytest.raises(ValueError, match="shoe_size"):
+            rules.read_policy(2, {"account": use | {"fields": ["shoe_size"]}})
+        with pytest.raises(ValueError, match="broker"):
+            rules.read_policy(2, {"account": use | {"recipients": ["broker"]}})
+
+
+@pytest.mark.promise("PS-45")
+class TestAlteration:
+    def alter(self, tables: Tables, subject: str, name: str, value: bytes) -> None:
+        item = sealed(tables, subject, ACCOUNT)
+        item["fields"][name] = value
+        tables.accounts.apply(tables.accounts.put(item))
+
+    @pytest.mark.parametrize("position", [0, 11, 12, -1])
+    def test_a_flipped_bit_anywhere_refuses(
+        self, subject: str, tables: Tables, position: int
+    ) -> None:
+        held = bytearray(sealed(tables, subject, ACCOUNT)["fields"]["email"])
+        held[position] ^= 1
+        self.alter(tables, subject, "email", bytes(held))
+        with pytest.raises(SealBroken):
+            wiring.vault().open(subject, ACCOUNT, "test")
+
+    @pytest.mark.parametrize("length", [0, 5, 12, 20])
+    def test_a_cut_value_refuses(self, subject: str, tables: Tables, length: int) -> None:
+        held = sealed(tables, subject, ACCOUNT)["fields"]["email"]
+        self.alter(tables, subject, "email", held[:length])
+        with pytest.raises(SealBroken):
+            wiring.vault().open(subject, ACCOUNT, "test")
+
+    def test_swapped_fields_refuse(self, subject: str, tables: Tables) -> None:
+        self.alter(tables, subject, "email", sealed(tables, subject, ACCOUNT)["fields"]["login"])
+        with pytest.raises(SealBroken):
+            wiring.vault().open(subject, ACCOUNT, "test")
+
+    def test_a_row_of_another_purpose_refuses(self, subject: str, tables: Tables) -> None:
+        moved = sealed(tables, subject, BILLING) | {"sk": "SEALED#account"}
+        tables.accounts.apply(tables.accounts.put(moved))
+        with pytest.raises(SealBroken):
+            wiring.vault().open(subject, ACCOUNT, "test")
+
+    def test_a_row_of_another_person_refuses(self, subject: str, tables: Tables) -> None:
+        other = collected(PROFILE | {"login": "other"})
+        moved = sealed(tables, other, ACCOUNT) | {"pk": f"SUBJECT#{subject}"}
+        tables.accounts.apply(tables.accounts.put(moved))
+        with pytest.raises(SealBroken):
+            wiring.vault().open(subject, ACCOUNT, "test")
+
+
+class TestAtRest:
+    @pytest.mark.promise("PS-46")
+    def test_nothing_is_readable_in_any_table(self, subject: str, tables: Tables) -> None:
+        fields_of(subject, ACCOUNT)
+        assert "canary" not in tables.dump().lower()
+
+    @pytest.mark.promise("PS-49")
+    def test_no_request_to_a_cloud_service_carries_a_field(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        sent: list[str] = []
+        clients = [wiring.client("dynamodb"), wiring.client("kms")]
+
+        def keep(params: dict[str, Any], **_: Any) -> None:
+            sent.append(repr(params["body"]) + repr(params["headers"]))
+
+        for each in clients:
+            each.meta.events.register("before-call", keep)
+        try:
+            fields_of(collected(), ACCOUNT)
+        finally:
+            for each in clients:
+                each.meta.events.unregister("before-call", keep)
+        assert len(sent) > 5
+        assert "canary" not in "".join(sent).lower()
+
+    def test_the_same_value_never_looks_the_same_twice(self, tables: Tables, subject: str) -> None:
+        again = collected()
+        first = sealed(tables, subject, ACCOUNT)["fields"]
+        second = sealed(tables, again, ACCOUNT)["fields"]
+        assert not {*first.values()} & {*second.values()}
+
+
+class TestCorrection:
+    @pytest.mark.promise("PS-69")
+    def test_a_correction_replaces_every_copy(self, subject: str, tables: Tables) -> None:
+        before = sealed(tables, subject, BILLING)["fields"]
+        changed = PROFILE | {"postal_code": "NEW-2", "name": "Kim New"}
+        vault = wiring.vault()
+        vault.commit(lambda: vault.recollect(subject, changed, wiring.now(), "page:/setup"))
+        assert fields_of(subject, BILLING)["postal_code"] == "NEW-2"
+        assert fields_of(subject, ACCOUNT)["name"] == "Kim New"
+        assert not {*before.values()} & {*sealed(tables, subject, BILLING)["fields"].values()}
+
+    def test_a_correction_gives_no_new_grant(self, subject: str, tables: Tables) -> None:
+        tables.keys.apply(tables.keys.delete(f"SUBJECT#{subject}", "KEY#billing"))
+        vault = wiring.vault()
+        vault.commit(lambda: vault.recollect(subject, PROFILE, wiring.now(), "page:/setup"))
+        with pytest.raises(PurposeDenied):
+            vault.open(subject, BILLING, "test")
+
+    def test_a_correction_that_meets_an_erasure_writes_nothing(
+        self, subject: str, tables: Tables
+    ) -> None:
+        vault = wiring.vault()
+        writes = vault.recollect(subject, PROFILE, wiring.now(), "page:/setup")
+        vault.erase(subject)
+        with pytest.raises(ConditionFailed):
+            wiring.database().transact(*writes)
+        assert not [i for i in tables.items("accounts") if i["sk"].startswith("SEALED#")]
+
+    def test_nobody_can_be_collected_twice(self, subject: str) -> None:
+        with pytest.raises(ConditionFailed):
+            wiring.database().transact(*wiring.vault().collect(subject, PROFILE, 0, "register"))
+
+
+@pytest.mark.guarantee("G10")
+@pytest.mark.promise("PS-70")
+class TestErasure:
+    def test_nothing_opens_after_erasure(self, subject: str, tables: Tables) -> None:
+        wiring.vault().erase(subject)
+        for purpose in Purpose:
+            with pytest.raises(PurposeDenied):
+                wiring.vault().open(subject, purpose, "test")
+        assert tables.items("keys") == []
+
+    def test_a_restored_backup_stays_unreadable(self, subject: str, tables: Tables) -> None:
+        backup = tables.items("accounts")
+        wiring.vault().erase(subject)
+        for item in backup:
+            tables.accounts.apply(tables.accounts.put(item))
+        with pytest.raises(PurposeDenied):
+            wiring.vault().open(subject, ACCOUNT, "test")
+
+    def test_erasing_again_changes_nothing(self, subject: str, tables: Tables) -> None:
+        wiring.vault().erase(subject)
+        before = tables.dump()
+        wiring.vault().erase(subject)
+        assert tables.dump() == before
+
+    @pytest.mark.guarantee("G12")
+    def test_an_erasure_that_died_halfway_is_finished_by_the_next(
+        self, subject: str, tables: Tables, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        vault = wiring.vault()
+
+        def die(_: str) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(vault.store, "erase_sealed", die)
+            vault.erase(subject)
+        vault.erase(subject)
+        assert [item["type"] for item in tables.items("accounts")].count("sealed") == 0
+        assert [row.entry.event for row in vault.ledger.rows(subject)].count(Event.ERASED) == 2
+
+
+class TestSecrets:
+    def test_a_secret_tells_nothing_by_itself(self, subject: str) -> None:
+        secret = wiring.vault().open(subject, ACCOUNT, "test")
+        assert "canary" not in f"{secret} {secret!r} {[secret]}".lower()
+        with pytest.raises(TypeError):
+            pickle.dumps(secret)
+        assert not hasattr(secret, "__dict__")
+
+    def test_only_the_owner_sees_the_page(self, subject: str) -> None:
+        secret = wiring.vault().open(subject, ACCOUNT, "test")
+        with pytest.raises(PurposeDenied):
+            sinks.page(secret, "sub_somebody_else")
+
+    @pytest.mark.promise("PS-18")
+    def test_mail_takes_nothing_opened_for_billing(self, subject: str) -> None:
+        secret: Any = wiring.vault().open(subject, BILLING, "test")
+        with pytest.raises(PurposeDenied):
+            sinks.mail(secret)
