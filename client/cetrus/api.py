@@ -162,7 +162,7 @@ class Api:
         query: str = "",
         json_body: Mapping[str, Any] | None = None,
     ) -> Answer:
-        """Where the first is rejected, sends it once more with a new token and the service's time."""
+        """Sends it once more, with a new token and the service's time, if it is rejected."""
         value, token = credential.current()
         answer = self._proved(
             method, path, query=query, authorization=value, token=token, json_body=json_body

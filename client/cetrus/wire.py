@@ -22,6 +22,15 @@ MAX_ANSWER = 1_000_000
 TOTAL_SECONDS = 30.0
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 OK, REDIRECT, CLIENT_ERROR, TOO_MANY, SERVER_ERROR = 200, 300, 400, 429, 500
+# RuntimeError and ValueError: httpx's own, for a closed client and an answer it cannot decode.
+TROUBLE = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -87,7 +96,7 @@ class Wire:
                 method, url, headers=dict(headers or {}), json=json_body, data=form
             ) as response:
                 return _read(response)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+        except TROUBLE as error:
             # The reason may quote an address, never a body or a credential.
             raise Unreachable(f"{self.base_url} gave no usable answer.") from error
 

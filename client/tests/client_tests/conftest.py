@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cetrus import Client, Session
+from cetrus.credentials import from_tokens
+from cetrus.wire import Wire
+from client_tests.reference import APPLICATION, Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+class FakeClock:
+    """Wall and steady time that move only by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+        self.wall_offset = 1_790_000_000.0
+
+    def wall_ms(self) -> int:
+        return int((self.seconds + self.wall_offset) * 1000)
+
+    def steady(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("CETRUS_SERVER", "CETRUS_LICENSE_KEY", "CETRUS_LAUNCH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CETRUS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("cetrus.starting.LAUNCH_PAUSE", 0.01)
+
+
+@pytest.fixture
+def server(clock: FakeClock) -> Iterator[Reference]:
+    reference = Reference()
+    reference.clock = clock.wall_ms
+    yield reference
+    reference.close()
+
+
+@pytest.fixture
+def new_session(
+    server: Reference, clock: FakeClock, tmp_path: Path
+) -> Iterator[Callable[[], Session]]:
+    """Another process of the same user: the same folder, nothing in memory."""
+    made: list[Session] = []
+
+    def make() -> Session:
+        session = Session(server.base, home=tmp_path / "home", clock=clock)
+        made.append(session)
+        return session
+
+    yield make
+    for session in made:
+        session.close()
+
+
+@pytest.fixture
+def session(new_session: Callable[[], Session]) -> Session:
+    return new_session()
+
+
+def sign_in(session: Session, server: Reference, application: str = APPLICATION) -> None:
+    tokens = server.issue(session.api.computer.id)
+    session.sign_ins.write(from_tokens(application, tokens, session.clock.wall_ms()))
+
+
+@pytest.fixture
+def client(session: Session, server: Reference) -> Client:
+    sign_in(session, server)
+    return Client(APPLICATION, session=session, rng=random.Random(7))
+
+
+@pytest.fixture
+def wire(server: Reference) -> Iterator[Wire]:
+    made = Wire(server.base)
+    yield made
+    made.close()
