@@ -3,14 +3,13 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from infra.local.processor import keys, listing, operations, wire
 from infra.local.processor.errors import ApiError, CardError, JsonObject
-from infra.local.processor.keys import Keys
-from infra.local.processor.operations import Operation
+from infra.local.processor.keys import Bearer, Keys
 from infra.local.processor.store import Store
 from infra.local.processor.world import API_VERSION, Cause, World
 
@@ -82,28 +81,27 @@ def _request_id(store: Store, base: str) -> str:
 
 
 def _answer(store: Store, allowed_keys: Keys, base: str, call: Call) -> Reply:
-    authorization = call.headers.get("Authorization", "")
-    allowed = keys.permissions(allowed_keys, authorization)
+    bearer = keys.identify(allowed_keys, call.headers.get("Authorization", ""))
     operation, object_id = operations.find(call.method, call.path)
-    keys.check(allowed, operation.permission, authorization.partition(" ")[2])
+    bearer.require(operation.permission)
     request_id = _request_id(store, base)
     earlier = _earlier(store, call, base)
     if earlier is not None:
         return Reply(earlier.status, earlier.body, request_id, replayed=True)
     world = World(store, base, Cause(request_id, call.idempotency_key))
-    reply = _run(world, operation, object_id, call)
+    reply = _run(world, bearer, call, lambda: operation.run(world, call.params(), object_id))
     _remember(store, call, base, reply)
     return reply
 
 
-def _run(world: World, operation: Operation, object_id: str, call: Call) -> Reply:
+def _run(world: World, bearer: Bearer, call: Call, act: Callable[[], JsonObject]) -> Reply:
     params = call.params()
     _refuse_card_data(params)
     paths = wire.items(params, "expand")
     request_id = world.cause.request or ""
     try:
-        thing = world.public_answer(operation.run(world, params, object_id))
-        body = listing.expand(world, thing, paths)
+        thing = world.public_answer(act())
+        body = listing.expand(world, thing, paths, bearer.require_reading)
     except CardError as declined:
         return Reply(declined.status, declined.body, request_id, trouble=_trouble(world, call))
     return Reply(200, body, request_id, trouble=_trouble(world, call))

@@ -10,18 +10,19 @@ from infra.local.processor.errors import JsonObject
 from infra.local.processor.hostility import Hostility, plan
 from infra.local.processor.store import KEPT_ATTEMPTS, Store
 
+FOREVER_MS = 4_102_444_800_000  # the year 2100
 # Seconds from one failed attempt to the next: three days in all, as the real one gives up.
 GAPS_S = (60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """One signing secret and when it is live: milliseconds UTC, half-open; None is for ever."""
+    """One signing secret and when it is live: milliseconds UTC, half-open."""
 
     id: str
     value: str
-    not_before: int | None = None
-    not_after: int | None = None
+    not_before: int = 0
+    not_after: int = FOREVER_MS
 
     @classmethod
     def of(cls, given: "str | Mapping[str, Any] | Secret") -> "Secret":
@@ -33,8 +34,8 @@ class Secret:
         return cls(
             str(given.get("id") or secret_id(given["value"])),
             str(given["value"]),
-            given.get("not_before"),
-            given.get("not_after"),
+            int(given.get("not_before", 0)),
+            int(given.get("not_after", FOREVER_MS)),
         )
 
     def public(self) -> JsonObject:
@@ -42,8 +43,7 @@ class Secret:
         return asdict(self)
 
     def live(self, now_ms: int) -> bool:
-        begun = self.not_before is None or self.not_before <= now_ms
-        return begun and (self.not_after is None or now_ms < self.not_after)
+        return self.not_before <= now_ms < self.not_after
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,9 @@ BEHAVIORS = MappingProxyType(
                 authenticates="always",
             ),
             Behavior(
-                "disputed", "Is saved; its charges are disputed as fraudulent", dispute="needs_response"
+                "disputed",
+                "Is saved; its charges are disputed as fraudulent",
+                dispute="needs_response",
             ),
             Behavior(
                 "inquired",

@@ -151,7 +151,7 @@ def _rotate(desk: Desk, given: JsonObject, _id: str) -> JsonObject:
 
 def _rotated(endpoint: Endpoint, fresh: Secret, now_ms: int, until_ms: int) -> Endpoint:
     ending = [
-        with_changes(one, not_after=min(one.not_after or until_ms, until_ms))
+        with_changes(one, not_after=min(one.not_after, until_ms))
         for one in endpoint.secrets
         if one.live(now_ms) and one.value != fresh.value
     ]

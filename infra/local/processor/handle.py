@@ -61,6 +61,7 @@ class Handle:
 
     def pending(self) -> int:
         """How many webhooks are due now and not yet delivered."""
+        self._desk.courier.tick()
         return len(self._desk.courier.due())
 
     def next_due(self) -> float | None:
@@ -69,6 +70,7 @@ class Handle:
 
     def flush(self) -> int:
         """Deliver what is due now, in order, before returning; how many attempts that took."""
+        self._desk.courier.tick()
         count = 0
         while self._desk.courier.deliver_next():
             count += 1

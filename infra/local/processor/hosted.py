@@ -273,7 +273,9 @@ def _closed(session: JsonObject | None) -> Shown:
         url=session["cancel_url"] or session["success_url"],
         where=urlsplit(session["success_url"]).netloc,
     )
-    text = "It was open for a limited time, and nothing was saved or charged. Go back to start again."
+    text = (
+        "It was open for a limited time, and nothing was saved or charged. Go back to start again."
+    )
     return _message(_GONE, "This checkout has expired", text, back)
 
 

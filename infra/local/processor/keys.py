@@ -1,6 +1,7 @@
 """API keys: which operations each may call, as restricted keys are set up at the processor."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from infra.local.processor.errors import FORBIDDEN, UNAUTHORIZED, ApiError
@@ -44,27 +45,38 @@ Keys = Mapping[str, frozenset[str]]
 ANY_SECRET_KEY: Keys = MappingProxyType({"sk_test_": EVERYTHING})
 
 
-def permissions(keys: Keys, authorization: str) -> frozenset[str]:
-    """What the bearer may do. A key that ends in an underscore stands for all that begin so."""
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who calls: a key and what it may do."""
+
+    key: str
+    allowed: frozenset[str]
+
+    def require(self, permission: str) -> None:
+        if permission not in self.allowed:
+            needed = "rak_" + permission.replace(".", "_")
+            raise ApiError(
+                f"The provided key '{masked(self.key)}' does not have the required permissions "
+                f"for this endpoint. Having the '{needed}' permission would allow this request "
+                "to continue.",
+                FORBIDDEN,
+                code="more_permissions_required",
+            )
+
+    def require_reading(self, kind: str) -> None:
+        self.require(kind.replace(".", "_") + "s.read")
+
+
+def identify(keys: Keys, authorization: str) -> Bearer:
+    """The bearer of a key. A key that ends in an underscore stands for all that begin so."""
     scheme, _, key = authorization.partition(" ")
     if scheme.lower() == "bearer" and key:
         if key in keys:
-            return keys[key]
+            return Bearer(key, keys[key])
         for prefix, allowed in keys.items():
             if prefix.endswith("_") and key.startswith(prefix):
-                return allowed
+                return Bearer(key, allowed)
     raise ApiError(f"Invalid API Key provided: {masked(key)}", UNAUTHORIZED)
-
-
-def check(allowed: frozenset[str], permission: str, key: str) -> None:
-    if permission not in allowed:
-        needed = "rak_" + permission.replace(".", "_")
-        raise ApiError(
-            f"The provided key '{masked(key)}' does not have the required permissions for this "
-            f"endpoint. Having the '{needed}' permission would allow this request to continue.",
-            FORBIDDEN,
-            code="more_permissions_required",
-        )
 
 
 def masked(key: str) -> str:

@@ -90,28 +90,36 @@ def _type_matches(kind: str, wanted: set[str]) -> bool:
     )
 
 
-def expand(world: World, thing: JsonObject, paths: list[str]) -> JsonObject:
-    """The object with the ids at these dotted paths replaced by what they name."""
+def expand(
+    world: World, thing: JsonObject, paths: list[str], check: Callable[[str], None]
+) -> JsonObject:
+    """The object with the ids at these dotted paths replaced by what they name.
+
+    `check` raises where the caller may not read a kind of object.
+    """
     for path in paths:
         parts = path.split(".")
         if len(parts) > _MAX_DEPTH:
             raise invalid_param("You cannot expand more than 4 levels deep.", "expand")
-        _expand(world, thing, parts)
+        _expand(world, thing, parts, check)
     return thing
 
 
-def _expand(world: World, thing: JsonObject, parts: list[str]) -> None:
+def _expand(
+    world: World, thing: JsonObject, parts: list[str], check: Callable[[str], None]
+) -> None:
     name, rest = parts[0], parts[1:]
     if name not in thing:
         raise invalid_param(f"This property cannot be expanded ({name}).", f"expand[{name}]")
     if isinstance(thing[name], list):
         for one in thing[name]:
-            _expand(world, one, rest)
+            _expand(world, one, rest, check)
         return
     if isinstance(thing[name], str):
         found = world.store.find(thing[name])
         if found is None or found["object"] not in LABELS:
             raise invalid_param(f"This property cannot be expanded ({name}).", "expand")
+        check(found["object"])
         thing[name] = world.public(found)
     if rest and isinstance(thing[name], dict):
-        _expand(world, thing[name], rest)
+        _expand(world, thing[name], rest, check)

@@ -102,6 +102,7 @@ class Handler(BaseHTTPRequestHandler):
             raise ApiError("Requests from other sites are refused.", FORBIDDEN)
 
     def _route(self, path: str, body: bytes) -> None:
+        self.server.desk.courier.tick()
         page = _PAGE.fullmatch(path)
         if page is not None:
             self._hosted(page[1], body, confirming=page[2] is not None)

@@ -89,7 +89,10 @@ def send(url: str, body: bytes, signature: str) -> Sent:
 
 @dataclass
 class Courier:
-    """The single hand that delivers: a thread of its own, or whoever calls `flush`."""
+    """The single hand that delivers: a thread of its own, or whoever calls `flush`.
+
+    `tick` does what only the passing of time does; it is called before anything is looked at.
+    """
 
     store: Store
     tick: Callable[[], None]

@@ -315,6 +315,16 @@ class TestKeys:
         with pytest.raises(stripe.PermissionError):
             open_setup_under_key(worker, "k")
 
+    def test_what_a_key_may_not_read_it_cannot_expand(self, start: Callable[..., Handle]) -> None:
+        blind = CHECKOUT - {"payment_methods.read"}
+        handle = start(keys={"rk_test_checkout_1234": CHECKOUT, "rk_test_blind_12345": blind})
+        session = open_setup(client(handle, "rk_test_checkout_1234"))
+        handle.complete(session.id)
+        with pytest.raises(stripe.PermissionError):
+            client(handle, "rk_test_blind_12345").v1.checkout.sessions.retrieve(
+                session.id, {"expand": ["setup_intent.payment_method"]}
+            )
+
     @pytest.mark.parametrize("key", ["sk_test_other", "rk_test_checkout_123", "x"])
     def test_an_unknown_key_is_401(self, guarded: Handle, key: str) -> None:
         with pytest.raises(stripe.AuthenticationError):
