@@ -32,7 +32,8 @@ PAGE_HEADERS: Headers = (
     ("Content-Type", "text/html; charset=utf-8"),
     ("Cache-Control", "no-store"),
     ("Content-Security-Policy", PAGE_POLICY),
-    ("Referrer-Policy", "no-referrer"),
+    # Not no-referrer: with it browsers post our own forms with `Origin: null`.
+    ("Referrer-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
 )
 

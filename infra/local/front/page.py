@@ -86,7 +86,9 @@ def linked(text: Any) -> Any:
 def pairs(value: Any) -> list[tuple[str, str]]:
     """Return a seeded thing as rows of name and text, whatever its shape."""
     if isinstance(value, dict):
-        return [(str(name), _text(item)) for name, item in value.items()]
+        return [
+            (str(name), _text(item)) for name, item in value.items() if item not in ("", [], ())
+        ]
     return [("", _text(value))]
 
 
