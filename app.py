@@ -10,6 +10,9 @@ from typing import Any
 from chalice import Rate
 
 from chalicelib import wiring
+from chalicelib.accounts.account_routes import routes as account_pages
+from chalicelib.accounts.routes import person
+from chalicelib.accounts.routes import routes as accounts
 from chalicelib.edge import access
 from chalicelib.edge.app import Cetrus
 from chalicelib.edge.site import routes as site
@@ -18,10 +21,10 @@ from chalicelib.observability import logger
 app = Cetrus(app_name="cetrus", configure_logs=False)
 app.log = logger
 
-for routes in (site,):
+for routes in (site, accounts, account_pages):
     app.register_blueprint(routes)
 
-access.resolve_with({})
+access.resolve_with({access.Rule.PERSON: person})
 
 
 @app.on_sqs_message(queue_arn="arn:merged", batch_size=10, name="mail_sender")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from enum import Enum
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from chalicelib.core.errors import Unauthorized
 
@@ -56,6 +56,7 @@ ACCESS: dict[str, Rule] = {
     # accounts
     "GET /register": Rule.VISITOR,
     "POST /register": Rule.VISITOR,
+    "GET /register/sent": Rule.VISITOR,
     "GET /verify/{token}": Rule.VISITOR,
     "POST /verify/{token}": Rule.VISITOR,
     "GET /login": Rule.VISITOR,
@@ -64,11 +65,13 @@ ACCESS: dict[str, Rule] = {
     "POST /logout/everywhere": Rule.PERSON,
     "GET /forgot": Rule.VISITOR,
     "POST /forgot": Rule.VISITOR,
+    "GET /forgot/sent": Rule.VISITOR,
     "GET /reset/{token}": Rule.VISITOR,
     "POST /reset/{token}": Rule.VISITOR,
     "GET /account": Rule.PERSON,
     "GET /account/setup": Rule.PERSON,
     "POST /account/setup": Rule.PERSON,
+    "GET /account/setup/password": Rule.PERSON,
     "POST /account/setup/password": Rule.PERSON,
     # orders and payments
     "POST /apps/{slug}/orders": Rule.PERSON,
@@ -132,6 +135,13 @@ def rule_for(method: str, path: str) -> Rule:
     return ACCESS[f"{'GET' if method == 'HEAD' else method} {path}"]
 
 
+def way_back(request: Request) -> str:
+    """Where to go on after signing in: the page that was asked for, or the account."""
+    if request.method not in {"GET", "HEAD"}:
+        return "/account"
+    return f"{request.path}?{urlencode(request.query)}" if request.query else request.path
+
+
 def admit(rule: Rule, request: Request) -> Caller | None:
     """The caller under this rule; Unauthorized or SignInFirst where the rule needs one."""
     if rule in {Rule.ANYONE, Rule.PROOF, Rule.PROCESSOR}:
@@ -139,7 +149,7 @@ def admit(rule: Rule, request: Request) -> Caller | None:
     if rule in {Rule.VISITOR, Rule.PERSON}:
         caller = _resolvers[Rule.PERSON](request)
         if caller is None and rule is Rule.PERSON:
-            raise SignInFirst(request.path if request.method in {"GET", "HEAD"} else "/account")
+            raise SignInFirst(way_back(request))
         return caller
     caller = _resolvers[rule](request)
     if caller is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chalicelib.core.errors import Forbidden
 from chalicelib.core.ids import new_token
 from chalicelib.core.keyed import KeyedHash, same
-from chalicelib.edge.cookies import FORM, SESSION
+from chalicelib.edge.cookies import FORM
 
 if TYPE_CHECKING:
     from chalicelib.edge.request import Request
@@ -18,31 +18,41 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class ForeignForm(Forbidden):
+    """Another site sent the form."""
+
     code = "foreign_form"
+    title = "This form came from another site"
+    detail = "Open the page here and send the form from it."
+
+
+class StaleForm(Forbidden):
+    """The form was made for another session, or its cookie is gone; what was typed is kept."""
+
+    code = "stale_form"
     title = "This form has gone stale"
-    detail = "Go back, load the page again, and send the form once more."
-
-
-def binding(request: Request) -> str:
-    """The cookie that forms are tied to: the login session's, else the form cookie."""
-    if request.caller and request.caller.session:
-        return request.cookies.get(SESSION.name, "")
-    value = request.cookies.get(FORM.name, "")
-    return value if TOKEN.fullmatch(value) else ""
+    detail = "Nothing was changed. Check what you typed and send it once more."
 
 
 def issue(request: Request, keyed: KeyedHash) -> tuple[str, tuple[str, ...]]:
     """The field's value, and the cookie to set where the browser has none yet."""
-    if bound := binding(request):
-        return keyed.token("csrf", bound), ()
+    if expected := expectation(request, keyed):
+        return expected, ()
     fresh = new_token()
     return keyed.token("csrf", fresh), (FORM.holding(fresh),)
 
 
+def expectation(request: Request, keyed: KeyedHash) -> str:
+    """What this browser's forms carry: its session's value, else that of the form cookie."""
+    if request.caller and request.caller.session:
+        return request.caller.session
+    cookie = request.cookies.get(FORM.name, "")
+    return keyed.token("csrf", cookie) if TOKEN.fullmatch(cookie) else ""
+
+
 def require(request: Request, given: str, keyed: KeyedHash) -> None:
-    """ForeignForm unless the field was issued for this browser, and no other site sent it."""
-    bound = binding(request)
+    """ForeignForm where another site sent it, StaleForm where another browser was asked."""
     if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise ForeignForm
-    if not bound or not same(given, keyed.token("csrf", bound)):
-        raise ForeignForm
+    expected = expectation(request, keyed)
+    if not expected or not same(given, expected):
+        raise StaleForm

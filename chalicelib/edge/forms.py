@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import parse_qsl
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
-from chalicelib.core.errors import InvalidInput, Malformed
+from chalicelib.core.errors import CetrusError, InvalidInput, Malformed
 from chalicelib.edge import csrf
+from chalicelib.edge.pages import render
+from chalicelib.edge.responses import html
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from chalice.app import Response
     from pydantic import BaseModel, ValidationError
 
     from chalicelib.core.keyed import KeyedHash
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_FIELDS = 64
 LINE_BREAKS = re.compile(r"\r\n?")
+UNUSABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
 SENTENCES = {
     "missing": "This is needed.",
     "extra_forbidden": "This form has no such field.",
@@ -31,33 +37,72 @@ SENTENCES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What a form shows again: the values that were typed, and what is wrong with which."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
 def read_fields(request: Request) -> dict[str, str]:
-    """The fields, each once, as clean Unicode; Malformed or InvalidInput otherwise."""
+    """The fields, each once, as clean Unicode; Malformed or InvalidInput names what is not."""
+    fields: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    for name, raw in pairs(request):
+        try:
+            value = clean(name, decoded(raw))
+        except ValueError as error:
+            errors.setdefault(printable(name), str(error))
+            continue
+        if name in fields:
+            errors[printable(name)] = "This was sent twice."
+        fields[name] = value
+    if errors:
+        raise InvalidInput(errors=errors)
+    return fields
+
+
+def pairs(request: Request) -> list[tuple[str, str]]:
+    """Names and still encoded values; Malformed where the body is not a form at all."""
     try:
-        text = request.body().decode("ascii")
-        pairs = parse_qsl(
-            text,
-            keep_blank_values=True,
-            strict_parsing=bool(text),
-            errors="strict",
-            max_num_fields=MAX_FIELDS,
-        )
+        parts = [part for part in request.body().decode("ascii").split("&") if part]
+        found = [(decoded(n), v) for n, eq, v in (part.partition("=") for part in parts) if eq]
     except ValueError:
         raise Malformed("The form cannot be read.") from None
-    fields: dict[str, str] = {}
-    for name, value in pairs:
-        if name in fields:
-            raise InvalidInput(errors={printable(name): "This was sent twice."})
-        fields[name] = clean(name, value)
-    return fields
+    if len(found) != len(parts) or len(parts) > MAX_FIELDS:
+        raise Malformed("The form cannot be read.")
+    return found
+
+
+def decoded(text: str) -> str:
+    try:
+        return unquote_to_bytes(text.replace("+", " ")).decode()
+    except UnicodeDecodeError:
+        raise ValueError("This is not text in UTF-8.") from None
 
 
 def clean(name: str, value: str) -> str:
     """Normalized and trimmed; control characters are refused, line breaks become one newline."""
     value = unicodedata.normalize("NFC", LINE_BREAKS.sub("\n", value))
-    if any(unicodedata.category(c) in {"Cc", "Cs", "Co", "Cn"} and c != "\n" for c in value):
-        raise InvalidInput(errors={printable(name): "This holds characters that cannot be used."})
-    return value if name == "password" else value.strip()
+    if any(unicodedata.category(c) in UNUSABLE and c != "\n" for c in value):
+        raise ValueError("This holds characters that cannot be used.")
+    return value if is_secret(name) else value.strip()
+
+
+def is_secret(name: str) -> bool:
+    """Whether a field is neither trimmed nor ever shown again."""
+    return name.endswith("password") or name == csrf.FIELD
+
+
+def typed(request: Request) -> dict[str, str]:
+    """What can be shown again of a form that was refused: never a password."""
+    values: dict[str, str] = {}
+    with suppress(Malformed):
+        for name, raw in pairs(request):
+            with suppress(ValueError):
+                values.setdefault(name, clean(name, decoded(raw)))
+    return {name: value for name, value in values.items() if not is_secret(name)}
 
 
 def printable(name: str) -> str:
@@ -88,3 +133,31 @@ def sentences(error: ValidationError) -> dict[str, str]:
         template = SENTENCES.get(flaw["type"], "This is not right.")
         found.setdefault(name, template.format(**flaw.get("ctx", {})))
     return found
+
+
+def form_page(
+    request: Request,
+    keyed: KeyedHash,
+    template: str,
+    *,
+    filled: Filled | None = None,
+    status: int = 200,
+    **values: Any,
+) -> Response:
+    """A page with a form on it, tied to the browser that asks for it."""
+    token, cookies = csrf.issue(request, keyed)
+    body = render(request, template, csrf=token, form=filled or Filled(), **values)
+    return html(body, status=status, cookies=cookies)
+
+
+def form_again(
+    request: Request, keyed: KeyedHash, template: str, error: CetrusError, **values: Any
+) -> Response:
+    """The form once more, with what was typed and what was wrong; programs get the problem."""
+    if not request.wants_html or isinstance(error, csrf.ForeignForm):
+        raise error
+    errors = error.errors or {"form": error.detail}
+    filled = Filled(typed(request), errors)
+    page = form_page(request, keyed, template, filled=filled, status=error.status, **values)
+    page.headers.update(error.headers)
+    return page

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.settings import settings
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -48,6 +50,10 @@ def asset_path(name: str) -> str:
     return f"/assets/{stem}.{asset(name)[1]}.{suffix}"
 
 
+def support_address() -> str:
+    return f"support@{settings().mail_domain}"
+
+
 def render(request: Request, template: str, **values: Any) -> str:
     """The page's text; every page knows its base path and who is signed in."""
     return (
@@ -58,6 +64,7 @@ def render(request: Request, template: str, **values: Any) -> str:
             path=request.path,
             caller=request.caller,
             asset_path=asset_path,
+            support=support_address(),
             **values,
         )
     )

@@ -1,4 +1,4 @@
-"""Routes that belong to no feature: assets, the state of the service, the meaning of a code."""
+"""Routes that belong to no feature: the start page, what we state, and the meaning of a code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Response
 
+from chalicelib import wiring
 from chalicelib.core.errors import NotFound
+from chalicelib.edge import exits
+from chalicelib.edge.cookies import COOKIES
 from chalicelib.edge.pages import ASSETS, asset, render
 from chalicelib.edge.responses import as_json, html
 from chalicelib.edge.routes import Edge
@@ -20,6 +23,7 @@ routes = Edge(__name__)
 TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
 ASSET = re.compile(r"(?P<stem>[a-z-]+)\.(?P<digest>[0-9a-f]{12})\.(?P<suffix>css|svg)")
 FOREVER = "public, max-age=31536000, immutable"
+GPC = {"gpc": True, "lastUpdate": "2026-11-25"}
 
 
 @routes.page("/assets/{name}")
@@ -33,9 +37,71 @@ def show_asset(request: Request, name: str) -> Response:
     return Response(asset(file)[0].decode(), headers=headers)
 
 
+@routes.page("/")
+def show_home(request: Request) -> Response:
+    return html(render(request, "edge/home.html"))
+
+
 @routes.page("/status")
 def show_status(request: Request) -> Response:
     """That the front door answers; a program that asks for JSON gets it."""
     if "application/json" in request.headers.get("accept", ""):
         return as_json({"status": "ok"})
     return html(render(request, "edge/status.html"))
+
+
+@routes.page("/contact")
+def show_contact(request: Request) -> Response:
+    return html(render(request, "edge/contact.html"))
+
+
+@routes.page("/privacy")
+def show_privacy(request: Request) -> Response:
+    """The statement in plain words; what is held comes from the policy in force itself."""
+    from chalicelib.privacy.policies import FIELDS, RECIPIENTS
+    from chalicelib.privacy.rules import policy_in_force
+
+    policy = policy_in_force()
+    return html(
+        render(request, "edge/privacy.html", policy=policy, fields=FIELDS, recipients=RECIPIENTS)
+    )
+
+
+@routes.page("/privacy/cookies")
+def show_cookies(request: Request) -> Response:
+    return html(render(request, "edge/cookies.html", cookies=COOKIES))
+
+
+@routes.page("/privacy/security")
+def show_security(request: Request) -> Response:
+    return html(render(request, "edge/security.html"))
+
+
+@routes.page("/problems")
+def show_problems(request: Request) -> Response:
+    from chalicelib.edge.problem_codes import codes
+
+    return html(render(request, "edge/problems.html", codes=codes()))
+
+
+@routes.page("/problems/{code}")
+def show_problem(request: Request, code: str) -> Response:
+    """Stable: the `type` of every problem leads here."""
+    from chalicelib.edge.problem_codes import codes
+
+    if code not in codes():
+        raise NotFound
+    return html(render(request, "edge/problem.html", error=codes()[code], code=code))
+
+
+@routes.page("/exit")
+def show_exit(request: Request) -> Response:
+    """Names the site that the link leads to; nothing is followed by itself."""
+    url = exits.read_target(request.query.get("to", ""), wiring.keyed())
+    return html(render(request, "edge/exit.html", url=url, host=exits.host_of(url)))
+
+
+@routes.page("/.well-known/gpc.json")
+def show_gpc(request: Request) -> Response:
+    """We take Global Privacy Control as an opt-out."""
+    return as_json(GPC)

@@ -38,6 +38,12 @@ TEMPLATES: dict[str, Template] = {
         audience=ANYONE,
         link="/verify/{token}",
     ),
+    "confirm_address": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because somebody signed in to a new account with this address.",
+        audience=frozenset({"unconfirmed"}),
+        link="/verify/{token}",
+    ),
     "already_registered": Template(
         MailClass.ACCOUNT,
         "You get this mail because somebody tried to create an account with this address.",

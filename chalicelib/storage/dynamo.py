@@ -346,7 +346,14 @@ class Table:
         return Write("Delete", self.name, key=Key(pk, sk), condition=condition, values=values or {})
 
     def check(
-        self, pk: str, sk: str, condition: str, values: Item | None = None, *, old: bool = False
+        self,
+        pk: str,
+        sk: str,
+        condition: str,
+        values: Item | None = None,
+        *,
+        names: dict[str, str] | None = None,
+        old: bool = False,
     ) -> Write:
         return Write(
             "ConditionCheck",
@@ -354,6 +361,7 @@ class Table:
             key=Key(pk, sk),
             condition=condition,
             values=values or {},
+            names=names or {},
             old=old,
         )
 

@@ -1,0 +1,92 @@
+"""The account's own pages: overview and setup."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib import wiring
+from chalicelib.accounts.routes import IN_PLACE, countries, held, signed_in
+from chalicelib.edge.callers import account_of
+from chalicelib.edge.cookies import SESSION
+from chalicelib.edge.forms import Filled, form_again, form_page, read_form
+from chalicelib.edge.pages import render
+from chalicelib.edge.responses import html, see_other
+from chalicelib.edge.routes import Edge
+
+if TYPE_CHECKING:
+    from chalice.app import Response
+
+    from chalicelib.core.errors import CetrusError
+    from chalicelib.edge.request import Request
+
+routes = Edge(__name__)
+SETUP = "accounts/setup.html"
+PASSWORD = "accounts/password.html"  # noqa: S105 - a template
+
+
+@routes.page("/account")
+def show_account(request: Request) -> Response:
+    return html(render(request, "accounts/account.html"))
+
+
+@routes.page("/account/setup")
+def show_setup(request: Request) -> Response:
+    """The profile, opened for its owner; each opening is in the ledger."""
+    profile = wiring.accounts().profile(account_of(request))
+    saved = request.query.get("saved") == "profile"
+    return form_page(
+        request, wiring.keyed(), SETUP, filled=Filled(profile), profile=profile,
+        countries=countries(), saved=saved,
+    )  # fmt: skip
+
+
+@routes.form("/account/setup")
+def correct_profile(request: Request) -> Response:
+    """Seals the corrected profile anew (PS-69)."""
+    from chalicelib.accounts.forms import ProfileForm
+
+    account = account_of(request)
+    try:
+        form = read_form(request, ProfileForm, wiring.keyed())
+        wiring.accounts().correct(account, form.profile())
+    except IN_PLACE as error:
+        return setup_again(request, error)
+    return see_other(request, "/account/setup?saved=profile")
+
+
+def setup_again(request: Request, error: CetrusError) -> Response:
+    profile = wiring.accounts().profile(account_of(request))
+    return form_again(
+        request, wiring.keyed(), SETUP, error, profile=profile, countries=countries(), saved=False
+    )
+
+
+@routes.page("/account/setup/password")
+def show_password(request: Request) -> Response:
+    saved = request.query.get("saved") == "password"
+    return form_page(request, wiring.keyed(), PASSWORD, saved=saved)
+
+
+@routes.form("/account/setup/password")
+def change_password(request: Request) -> Response:
+    """Ends every session, and starts one in this browser."""
+    from chalicelib.accounts.forms import ChangePasswordForm
+
+    try:
+        form = read_form(request, ChangePasswordForm, wiring.keyed())
+        token = wiring.recovery().change_password(
+            account_of(request), form.current_password, form.password, leaving=held(request)
+        )
+    except IN_PLACE as error:
+        return form_again(request, wiring.keyed(), PASSWORD, error, saved=False)
+    return signed_in(request, token, "/account/setup/password?saved=password")
+
+
+@routes.form("/logout/everywhere")
+def sign_out_everywhere(request: Request) -> Response:
+    """Every session of the account is dead at once, this one too."""
+    from chalicelib.accounts.forms import EmptyForm
+
+    read_form(request, EmptyForm, wiring.keyed())
+    wiring.sessions().sign_out_everywhere(account_of(request))
+    return see_other(request, "/login", cookies=(SESSION.cleared(),))
