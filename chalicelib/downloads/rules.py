@@ -15,3 +15,8 @@ class LicenseNeeded(CetrusError):
     code = "license_needed"
     title = "A license comes first"
     detail = "Choose a plan of this application; the download opens once the card is confirmed."
+
+
+def may_download(standing: str, ends_at: int | None, now: int) -> bool:
+    """Not after the license was revoked, nor after its end."""
+    return standing != "revoked" and (ends_at is None or now < ends_at)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.core.errors import NotFound
-from chalicelib.downloads.rules import LINK_SECONDS, LicenseNeeded
+from chalicelib.downloads.rules import LINK_SECONDS, LicenseNeeded, may_download
 
 if TYPE_CHECKING:
     from chalicelib.catalog.rules import Application, Release
     from chalicelib.catalog.service import Catalog
+    from chalicelib.core.clock import Clock
     from chalicelib.licenses.service import Licenses
     from chalicelib.storage.objects import Bucket
 
@@ -24,8 +25,11 @@ class Offer:
 
 
 class Downloads:
-    def __init__(self, catalog: Catalog, licenses: Licenses, installers: Bucket) -> None:
+    def __init__(
+        self, catalog: Catalog, licenses: Licenses, installers: Bucket, clock: Clock
+    ) -> None:
         self.catalog, self.licenses, self.installers = catalog, licenses, installers
+        self.clock = clock
 
     def offers(self, account_id: str) -> list[Offer]:
         """One entry an application, in the order in which the licenses were granted."""
@@ -51,9 +55,14 @@ class Downloads:
 
     def require_license(self, account_id: str, application_id: str) -> None:
         for owned in self.licenses.of_account(account_id):
-            if owned.application_id == application_id and self.licenses.usable(owned.license_id):
+            if owned.application == application_id and self._usable(owned.license):
                 return
         raise LicenseNeeded
+
+    def _usable(self, license_id: str) -> bool:
+        """A suspended license may be lifted again, so its holder keeps the installer."""
+        head = self.licenses.head(license_id)
+        return head is not None and may_download(head.standing, head.ends_at, self.clock())
 
     def release(self, account_id: str, name: str) -> tuple[Application, Release]:
         """What the launcher installs: by slug or id; NotFound for what is not on offer."""

@@ -62,7 +62,7 @@ class Orders:
         order_id = derived_id("ord", account_id, plan.id, attempt)
         if found := self.store.order(account_id, order_id):
             return found
-        if any(owned.plan_id == plan.id for owned in self.licenses.of_account(account_id)):
+        if any(owned.plan == plan.id for owned in self.licenses.of_account(account_id)):
             raise AlreadyLicensed
         order = Order(order_id, account_id, "open", plan, application.name, slug, self.clock())
         confirmed = self.accounts.confirmed_check(account_id)

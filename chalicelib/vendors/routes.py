@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib import wiring
 from chalicelib.core.clock import to_text
+from chalicelib.core.errors import InvalidInput
 from chalicelib.edge.callers import vendor_of
+from chalicelib.edge.idempotency import once
 from chalicelib.edge.paging import cursor_of, limit_of, page
 from chalicelib.edge.responses import as_json
 from chalicelib.edge.routes import Edge
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chalice.app import Response
 
     from chalicelib.catalog.rules import Application, Release
     from chalicelib.edge.request import Request
+    from chalicelib.licenses.service import Ownership
+    from chalicelib.licenses.values import Head
 
 routes = Edge(__name__)
 
@@ -41,8 +47,45 @@ def list_releases(request: Request) -> Response:
 def list_licenses(request: Request) -> Response:
     """Immutable facts of each license with its state; the customer is a pseudonym."""
     limit = limit_of(request)
-    rows, last = wiring.licenses().of_vendor(vendor_of(request), cursor_of(request), limit)
-    return as_json(page(rows, last))
+    found = wiring.licenses().of_vendor(vendor_of(request), cursor_of(request), limit + 1)
+    shown = found[:limit]
+    last = shown[-1].license if len(found) > limit else None
+    return as_json(page([license_json(owned) for owned in shown], last))
+
+
+@routes.call("POST", "/v1/vendor/licenses/{license_id}/suspend")
+def suspend_license(request: Request, license_id: str) -> Response:
+    """Stops new launches at once and running leases at their next heartbeat."""
+    return change(request, license_id, wiring.licenses().suspend)
+
+
+@routes.call("POST", "/v1/vendor/licenses/{license_id}/reinstate")
+def reinstate_license(request: Request, license_id: str) -> Response:
+    return change(request, license_id, wiring.licenses().reinstate)
+
+
+@routes.call("POST", "/v1/vendor/licenses/{license_id}/revoke")
+def revoke_license(request: Request, license_id: str) -> Response:
+    """For good."""
+    return change(request, license_id, wiring.licenses().revoke)
+
+
+def change(request: Request, license_id: str, act: Callable[[str], Head]) -> Response:
+    """Look the license up under the vendor's own id, then act, once a key."""
+    owned = wiring.licenses().sold(vendor_of(request), license_id)
+
+    def work() -> dict[str, Any]:
+        act(owned.license)
+        return license_json(owned)
+
+    require_empty(request)
+    return once(request, wiring.usage_table(), wiring.now(), work)
+
+
+def require_empty(request: Request) -> None:
+    """These calls say everything in their address: the body is empty, or an empty object."""
+    if request.body().strip() not in {b"", b"{}"}:
+        raise InvalidInput(errors={"body": "This call takes no body."})
 
 
 @routes.call("GET", "/v1/vendor/usage")
@@ -51,6 +94,21 @@ def list_usage(request: Request) -> Response:
     limit = limit_of(request)
     rows, last = wiring.usage().of_vendor(vendor_of(request), after=cursor_of(request), limit=limit)
     return as_json(page([asdict(row) for row in rows], last))
+
+
+def license_json(owned: Ownership) -> dict[str, Any]:
+    licenses = wiring.licenses()
+    head = licenses.head(owned.license)
+    return {
+        "id": owned.license,
+        "application": owned.application,
+        "plan": owned.plan,
+        "plan_name": owned.plan_name,
+        "terms": owned.terms,
+        "customer": licenses.person(owned.account, owned.application),
+        "state": head.standing if head else "revoked",
+        "granted_at": to_text(owned.granted_at),
+    }
 
 
 def application_json(application: Application) -> dict[str, Any]:
