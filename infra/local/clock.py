@@ -23,6 +23,7 @@ import time_machine
 from _time_machine import original_time_ns
 
 NS = 1_000_000_000
+_travels: list[time_machine.travel] = []
 
 
 def _cell(path: str | Path) -> memoryview:
@@ -61,8 +62,16 @@ def follow(path: str | Path) -> None:
         if isinstance(traveler, _SharedTraveler):
             traveler._cell = _cell(path)  # noqa: SLF001  # our own class
             return
-    time_machine.travel(0).start()  # patches the C functions
+    travel = time_machine.travel(0)
+    travel.start()  # patches the C functions
     time_machine.traveller_stack[-1] = _SharedTraveler(_cell(path))
+    _travels.append(travel)
+
+
+def unfollow() -> None:
+    """Put this process back on real time, for what goes on after a cloud has stopped."""
+    if _travels:
+        _travels.pop().stop()
 
 
 class SharedClock:

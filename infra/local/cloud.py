@@ -108,7 +108,7 @@ class Cloud:
         self._open_events()
 
     def _open_data(self, data: Path) -> None:
-        from .clock import SharedClock, follow
+        from .clock import SharedClock, follow, unfollow
         from .store import Store
 
         data.mkdir(parents=True, exist_ok=True)
@@ -118,6 +118,7 @@ class Cloud:
         self.clock_file = data / "clock"
         self.clock = SharedClock(self.clock_file)
         follow(self.clock_file)
+        self._closers.append(unfollow)
         _forget_other_clouds()
 
     def _open_moto(self) -> None:
@@ -142,6 +143,7 @@ class Cloud:
         self._closers.append(self._server.close)
         self.url = self._server.url
         dynamo.install(lambda changes: None)
+        self._closers.append(lambda: dynamo.install(lambda changes: None))
 
     def _create_stack(self, parameters: Mapping[str, str]) -> None:
         from . import dynamo

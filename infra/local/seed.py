@@ -162,9 +162,17 @@ def build_installers(offer: Offer, application_id: str, folder: Path) -> dict[st
     """Real installers of the example, by platform."""
     builder = ROOT / "client" / "examples" / "build.py"
     command = [
-        sys.executable, str(builder), "--example", offer.slug, "--application", application_id,
-        "--version", offer.version, "--out", str(folder),
-    ]  # fmt: skip
+        sys.executable,
+        str(builder),
+        "--example",
+        offer.slug,
+        "--application",
+        application_id,
+        "--version",
+        offer.version,
+        "--out",
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return {platform: Path(path) for platform, path in json.loads(done.stdout).items()}
 
@@ -172,8 +180,13 @@ def build_installers(offer: Offer, application_id: str, folder: Path) -> dict[st
 def add_customer() -> None:
     """A customer that has confirmed its address, by the mail link as anybody would."""
     from chalicelib import wiring
+    from chalicelib.mail.links import link_token
 
-    wiring.accounts().register_demonstration(CUSTOMER)
+    fields = dict(CUSTOMER)
+    password = fields.pop("password")
+    message = wiring.registration().register(fields, password)
+    if message is not None:
+        wiring.recovery().confirm(link_token(wiring.keyed(), message), password)
 
 
 if __name__ == "__main__":

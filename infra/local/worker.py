@@ -153,7 +153,8 @@ def main() -> None:
     sys.path.append(os.environ.pop("LOCAL_RUNTIME"))
     _follow_clock(os.environ.pop("LOCAL_CLOCK"))
     sys.meta_path.insert(0, _Argon2Finder())
-    _watch_requests(frozenset(os.environ.pop("LOCAL_HOSTS").split()))
+    own = [*os.environ.pop("LOCAL_HOSTS").split(), os.environ["AWS_LAMBDA_RUNTIME_API"]]
+    _watch_requests(frozenset(own))
     sys.path.insert(0, os.getcwd())  # noqa: PTH109  # what `python -m awslambdaric` would have put there
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
 
