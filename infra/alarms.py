@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# The routes' function is `APIHandler`, its role `ApiHandlerRole`: Chalice spells the two differently.
+# The routes' function is `APIHandler`, its role `ApiHandlerRole`: Chalice spells them so.
 FUNCTION_OF = {"ApiHandler": "APIHandler"}
 
 

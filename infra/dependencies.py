@@ -1,4 +1,4 @@
-"""The packages that run in Lambda: installed by hash, trimmed, compiled, and kept for the next time.
+"""The packages that run in Lambda: installed by hash, trimmed, compiled and kept.
 
 Chalice would fetch them too, but carries on when it could not, knows no hashes, and neither trims
 nor compiles. So it packs the code, and this module brings what the code imports.
@@ -144,10 +144,18 @@ def keep_one_partition(file: Path) -> None:
 def compile_tree(tree: Path) -> None:
     """Put unchecked bytecode beside every source: the task folder is read-only, so Lambda cannot.
 
-    A fresh single-threaded interpreter compiles in sorted order, so the bytes are the same each time.
+    A fresh interpreter compiles in sorted order on one thread, so the bytes are always the same.
     """
     command = [sys.executable, "-I", "-m", "compileall", "-q", "-j", "1"]
-    command += ["--invalidation-mode", "unchecked-hash", "-s", str(tree), "-p", "/var/task", str(tree)]
+    command += [
+        "--invalidation-mode",
+        "unchecked-hash",
+        "-s",
+        str(tree),
+        "-p",
+        "/var/task",
+        str(tree),
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise PackagingError(f"the package does not compile:\n{done.stdout}{done.stderr}")

@@ -1,4 +1,4 @@
-"""Pieces of a template: read from YAML with CloudFormation's short forms, and laid over each other."""
+"""Pieces of a template: read from YAML with its short forms, and laid over each other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def _intrinsic(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, 
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        raise yaml.constructor.ConstructorError(None, None, f"!{tag} takes no mapping", node.start_mark)
+        raise yaml.constructor.ConstructorError(
+            None, None, f"!{tag} takes no mapping", node.start_mark
+        )
     if tag == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)
     return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}

@@ -1,13 +1,14 @@
 """What the front door itself answers, when a request never reaches the app.
 
-Browsers get a small page, programs an RFC 9457 problem; the `Accept` header decides. The page stands
-alone: it needs no stylesheet, and its links are whole, since no stage prefix is known here.
+Browsers get a small page, programs an RFC 9457 problem; the `Accept` header decides. The page
+stands alone: it needs no stylesheet, and its links are whole, since no prefix is known here.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 SECURITY_HEADERS = {
@@ -22,27 +23,12 @@ SECURITY_HEADERS = {
 }
 
 RETRY_SECONDS = 5
+NOTHING_HERE = (
+    "No page or call has this address and method. "
+    "The address may be mistyped, or the link may be old."
+)
 
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title} - Cetrus</title>
-<style>
-body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 18vh auto 0; padding: 0 1.5rem; }}
-h1 {{ font-size: 1.75rem; line-height: 1.2; margin: 0 0 .75rem; }}
-a {{ color: light-dark(#0b5a44, #7fd6b8); }}
-nav a {{ margin-right: 1.5rem; }}
-:root {{ color-scheme: light dark; background: light-dark(#fbfbf8, #14181a); color: light-dark(#1c2426, #e6ebe9); }}
-</style>
-<main>
-<h1>{title}</h1>
-<p>{detail}</p>
-<nav aria-label="Where to go"><a href="${{BaseUrl}}/">Start page</a><a href="${{BaseUrl}}/status">Service status</a></nav>
-</main>
-</html>
-"""
+PAGE = Path(__file__).with_name("gateway.html").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +47,17 @@ class Answer:
         headers = SECURITY_HEADERS | ({"Retry-After": str(RETRY_SECONDS)} if self.retry else {})
         return {
             "StatusCode": self.status,
-            "ResponseParameters": {"Headers": {name: quoted(value) for name, value in headers.items()}},
+            "ResponseParameters": {
+                "Headers": {name: quoted(value) for name, value in headers.items()}
+            },
             "ResponseTemplates": {
                 "application/problem+json": {"Fn::Sub": json.dumps(self.problem())},
-                "text/html": {"Fn::Sub": PAGE.format(title=self.title, detail=self.detail)},
+                "text/html": {"Fn::Sub": self.page()},
             },
         }
+
+    def page(self) -> str:
+        return PAGE.replace("TITLE", self.title).replace("DETAIL", self.detail)
 
     def problem(self) -> dict[str, Any]:
         return {
@@ -84,14 +75,14 @@ ANSWERS = (
         404,
         "not_found",
         "There is nothing here",
-        "No page or call has this address and method. The address may be mistyped, or the link may be old.",
+        NOTHING_HERE,
     ),
     Answer(
         "RESOURCE_NOT_FOUND",
         404,
         "not_found",
         "There is nothing here",
-        "No page or call has this address and method. The address may be mistyped, or the link may be old.",
+        NOTHING_HERE,
     ),
     Answer(
         "REQUEST_TOO_LARGE",

@@ -39,7 +39,15 @@ CACHE = ROOT / ".tools" / "packages"
 STAGES = ("local", "prod")
 CODE = ("app.py", "chalicelib", ".chalice/config.json", ".chalice/no-policy.json")
 FRAGMENTS = ("infra/resources.yaml", "infra/roles.yaml")
-TOOLS = ("package", "dependencies", "fragments", "translate", "gateway", "alarms")
+TOOLS = (
+    "package.py",
+    "dependencies.py",
+    "fragments.py",
+    "translate.py",
+    "gateway.py",
+    "gateway.html",
+    "alarms.py",
+)
 OLDEST_TIME = (1980, 1, 1, 0, 0, 0)
 # Chalice has a script but no module that can be run, and scripts are not always on the path.
 CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
@@ -111,7 +119,9 @@ def merge_template(stage: str, root: Path) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for name in FRAGMENTS:
         merged = laid_over(merged, read_fragment(root / name))
-    functions = [name.removesuffix("Role") for name in read_fragment(root / FRAGMENTS[1])["Resources"]]
+    functions = [
+        name.removesuffix("Role") for name in read_fragment(root / FRAGMENTS[1])["Resources"]
+    ]
     merged = laid_over(merged, {"Resources": alarms.of_functions(functions)})
     merged = laid_over(merged, {"Parameters": {"Stage": {"Default": stage}}})
     door = {"Resources": {"RestAPI": {"Properties": {"GatewayResponses": gateway.responses()}}}}
@@ -134,16 +144,14 @@ def chalice_package(stage: str, project: Path, merge: dict[str, Any]) -> dict[st
     if done.returncode or "Could not install" in done.stdout + done.stderr:
         raise PackagingError(f"chalice did not package:\n{(done.stderr or done.stdout).strip()}")
     template: dict[str, Any] = json.loads((project / "made" / "sam.json").read_text())
-    return for_this_machine(without_orphans(template))
+    return for_this_machine(whole(template))
 
 
-def without_orphans(template: dict[str, Any]) -> dict[str, Any]:
-    orphans = {name for name, resource in template["Resources"].items() if "Type" not in resource}
-    functions = {"APIHandler" if name == "ApiHandlerRole" else name.removesuffix("Role") for name in orphans}
-    gone = orphans | {f"{name}ErrorsAlarm" for name in functions} | functions
-    if gone:
-        print("not in app.py yet:", ", ".join(sorted(orphans)))
-    template["Resources"] = {n: r for n, r in template["Resources"].items() if n not in gone}
+def whole(template: dict[str, Any]) -> dict[str, Any]:
+    """The template, once every resource has a type: what we lay over must lie over something."""
+    bare = sorted(name for name, it in template["Resources"].items() if "Type" not in it)
+    if bare:
+        raise PackagingError(f"app.py makes nothing for these to lie over: {', '.join(bare)}")
     return template
 
 
@@ -182,7 +190,7 @@ def check_zip(target: Path) -> None:
 class _Plain(yaml.SafeDumper):
     """CloudFormation knows no aliases."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # the name is PyYAML's
         return True
 
 
@@ -194,7 +202,7 @@ def fingerprint(stage: str, root: Path) -> str:
     """Names all that the artefact depends on, by content."""
     digest = hashlib.sha256(f"{stage} {sys.version} {machine()}".encode())
     sources = [root / name for name in (*CODE, *FRAGMENTS, "requirements.txt")]
-    sources += [Path(__file__).with_name(f"{tool}.py") for tool in TOOLS]
+    sources += [Path(__file__).with_name(tool) for tool in TOOLS]
     for source in sources:
         for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
             if path.is_file() and path.suffix != ".pyc":

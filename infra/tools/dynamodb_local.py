@@ -89,7 +89,7 @@ def fetch(libraries: Path, repository: Path) -> None:
 
 
 def verify(libraries: Path) -> None:
-    """Every file is the one that was looked at when this version was chosen, and none is missing."""
+    """No file is other than when this version was chosen, none is missing, none is new."""
     lines = CHECKSUMS.read_text().splitlines()
     expected = {name: digest for digest, name in (line.split() for line in lines)}
     found = {
@@ -118,7 +118,9 @@ def launch(home: Path, port: int) -> subprocess.Popen[bytes]:
     if setpriv := shutil.which("setpriv"):
         command = [setpriv, "--pdeathsig", "TERM", *command]
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, env=bare_environment())
+    return subprocess.Popen(
+        command, stdin=quiet, stdout=quiet, stderr=quiet, env=bare_environment()
+    )
 
 
 def bare_environment() -> dict[str, str]:

@@ -1,0 +1,58 @@
+# Every target sets up what it needs the first time; later runs start at once.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PORT ?= 8000
+DATA ?= .local
+STAGE ?= prod
+OUT ?= out
+TESTS ?=
+
+READY := .venv/ready
+PYTHON_IN := .venv/bin/python
+CODE := app.py chalicelib infra tests client
+TYPED := app.py chalicelib infra tests client/cetrus
+
+.PHONY: help run demo test check lint types contracts package lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(READY) ## start the one-machine cloud (PORT=8000 DATA=.local)
+	@exec $(PYTHON_IN) -m infra.local run --port $(PORT) --data $(DATA)
+
+demo: $(READY) ## walk the whole story on a fresh cloud and print it
+	@exec $(PYTHON_IN) -m infra.demo
+
+test: $(READY) lint types contracts ## every test (TESTS="path -k word" for some of them)
+	@$(PYTHON_IN) -m infra.tools.needs
+	@exec $(PYTHON_IN) -m pytest $(TESTS)
+
+check: $(READY) lint types contracts ## lint, types, import contracts and pure rules, in half a minute
+	@exec $(PYTHON_IN) -m pytest $$(find tests client/tests -name 'test_*rules*.py' -o -path '*/core/test_*.py')
+
+lint: $(READY)
+	@$(PYTHON_IN) -m ruff check --quiet $(CODE)
+	@$(PYTHON_IN) -m ruff format --quiet --check $(CODE) || { echo 'format: run .venv/bin/ruff format .' >&2; exit 1; }
+
+types: $(READY)
+	@$(PYTHON_IN) -m mypy --no-error-summary $(TYPED)
+
+contracts: $(READY)
+	@.venv/bin/lint-imports --verbose > .tools/contracts.txt 2>&1 || { cat .tools/contracts.txt >&2; exit 1; }
+
+package: $(READY) ## template and zip, ready to deploy (STAGE=prod OUT=out)
+	@exec $(PYTHON_IN) -m infra.package --stage $(STAGE) --out $(OUT)
+
+lock: ## lock the requirements anew, by hash, for Python 3.11 to 3.13 (needs uv)
+	uv pip compile --upgrade --universal --generate-hashes --python-version 3.11 --no-header \
+		--custom-compile-command 'make lock' --quiet requirements.in --output-file requirements.txt
+	uv pip compile --upgrade --universal --generate-hashes --python-version 3.11 --no-header \
+		--custom-compile-command 'make lock' --quiet requirements-dev.in --output-file requirements-dev.txt
+
+clean: ## remove what can be made again (the data in .local stays)
+	rm -rf out build dist .tools .chalice/deployments
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements-dev.txt infra/tools/setup.sh client/pyproject.toml
+	@PYTHON="$(PYTHON)" sh infra/tools/setup.sh
