@@ -34,7 +34,7 @@ class Downloads:
     def offers(self, account_id: str) -> list[Offer]:
         """One entry an application, in the order in which the licenses were granted."""
         licensed = dict.fromkeys(
-            owned.application_id for owned in self.licenses.of_account(account_id)
+            owned.application for owned in self.licenses.of_account(account_id)
         )
         found = (self.catalog.application(application_id) for application_id in licensed)
         return [

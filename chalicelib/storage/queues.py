@@ -1,4 +1,4 @@
-"""The only code that speaks to SQS: nudges, which may be lost, because a sweep stands behind each."""
+"""The only code that speaks to SQS: nudges, which may be lost; a sweep stands behind each."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ class FifoQueue:
                 MessageDeduplicationId=event_id,
             )
         except Exception as error:  # noqa: BLE001 - the row is durable, and the sweep finds it
-            failure("nudge_failed", error, event=event_id)
+            failure("nudge_failed", error, inbox=event_id)
