@@ -13,18 +13,23 @@ from chalicelib import wiring
 from chalicelib.accounts.account_routes import routes as account_pages
 from chalicelib.accounts.routes import person
 from chalicelib.accounts.routes import routes as accounts
+from chalicelib.catalog.routes import routes as catalog
+from chalicelib.downloads.routes import routes as downloads
 from chalicelib.edge import access
 from chalicelib.edge.app import Cetrus
 from chalicelib.edge.site import routes as site
 from chalicelib.observability import logger
+from chalicelib.payments.routes import routes as payments
+from chalicelib.vendors.routes import program
+from chalicelib.vendors.routes import routes as vendors
 
 app = Cetrus(app_name="cetrus", configure_logs=False)
 app.log = logger
 
-for routes in (site, accounts, account_pages):
+for routes in (site, accounts, account_pages, catalog, payments, downloads, vendors):
     app.register_blueprint(routes)
 
-access.resolve_with({access.Rule.PERSON: person})
+access.resolve_with({access.Rule.PERSON: person, access.Rule.VENDOR: program})
 
 
 @app.on_sqs_message(queue_arn="arn:merged", batch_size=10, name="mail_sender")

@@ -20,11 +20,17 @@ if TYPE_CHECKING:
     from chalice.app import Response
 
     from chalicelib.catalog.rules import Application, Release
+    from chalicelib.core.caller import Caller
     from chalicelib.edge.request import Request
     from chalicelib.licenses.service import Ownership
     from chalicelib.licenses.values import Head
 
 routes = Edge(__name__)
+
+
+def program(request: Request) -> Caller | None:
+    """The vendor whose program's token came with the request."""
+    return wiring.vendors().caller(request.headers.get("authorization", ""))
 
 
 @routes.call("GET", "/v1/vendor/applications")
