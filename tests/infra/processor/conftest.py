@@ -58,6 +58,14 @@ def shop() -> Iterator[Shop]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
+        def do_GET(self) -> None:
+            body = b"<!doctype html><html lang=en><title>Shop</title><h1>Back in the shop</h1>"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
         def log_message(self, *_args: object) -> None:
             pass
 

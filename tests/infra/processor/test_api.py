@@ -332,6 +332,12 @@ class TestKeys:
 
 
 class TestErrors:
+    def test_a_refused_call_leaves_no_object_and_no_event(self, api: stripe.StripeClient) -> None:
+        with pytest.raises(stripe.InvalidRequestError):
+            api.v1.payment_intents.create({"amount": 500, "currency": "usd", "confirm": True})
+        assert api.v1.payment_intents.list().data == []
+        assert api.v1.events.list().data == []
+
     def test_an_unknown_object_is_404_with_its_code(self, api: stripe.StripeClient) -> None:
         with pytest.raises(stripe.InvalidRequestError) as refused:
             api.v1.checkout.sessions.retrieve("cs_test_unknown")
