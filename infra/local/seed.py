@@ -1,4 +1,4 @@
-"""What a fresh cloud holds: secrets, keys, a demonstration vendor with its applications, a customer.
+"""What a fresh cloud holds: secrets, keys, a demonstration vendor with its offers, a customer.
 
 It goes in through the operator's commands and the same services that people's requests use, in a
 process of its own, so that the runner keeps its own environment. Everybody and everything seeded is
@@ -72,7 +72,7 @@ OFFERS = (
 
 
 def seed(cloud: Cloud, config: Mapping[str, Any]) -> Json:
-    """Seed the cloud once; `config` holds `urls` and the processor's `keys` and `webhook_secret`."""
+    """Seed the cloud once; `config` holds `urls`, the processor's `keys`, its `webhook_secret`."""
     environment = {
         **os.environ,
         **cloud.function_environment("api_handler"),
@@ -178,15 +178,16 @@ def build_installers(offer: Offer, application_id: str, folder: Path) -> dict[st
 
 
 def add_customer() -> None:
-    """A customer that has confirmed its address, by the mail link as anybody would."""
+    """A customer that has confirmed its address, by the token that its welcome mail carries."""
     from chalicelib import wiring
     from chalicelib.mail.links import link_token
 
-    fields = dict(CUSTOMER)
-    password = fields.pop("password")
-    message = wiring.registration().register(fields, password)
-    if message is not None:
-        wiring.recovery().confirm(link_token(wiring.keyed(), message), password)
+    profile = {name: value for name, value in CUSTOMER.items() if name != "password" and value}
+    message = wiring.registration().register(profile, CUSTOMER["password"])
+    if message is None:
+        raise LookupError("the demonstration customer was registered before")
+    token = link_token(wiring.keyed(), message)
+    wiring.recovery().confirm(token, CUSTOMER["password"])
 
 
 if __name__ == "__main__":
