@@ -30,16 +30,19 @@ class Client:
         server: str | None = None,
         license_key: str | None = None,
         session: Session | None = None,
+        signed_in_to: str | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self.application = application
         self.session = session or Session(server)
         self._license_key = license_key
+        # The name under which the person signed in, where it is not the one given here.
+        self._signed_in_to = signed_in_to or application
         self._rng = rng or random.Random()  # noqa: S311 - jitter is no secret
 
     @property
     def credential(self) -> Credential:
-        return self.session.credential(self.application, self._license_key)
+        return self.session.credential(self._signed_in_to, self._license_key)
 
     def check(self, *, release: str | None = None, license_id: str | None = None) -> Verdict:
         """What a launch would be told now; takes no seat and costs nothing."""

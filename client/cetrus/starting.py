@@ -33,6 +33,13 @@ FIRST_BEAT_AFTER_RESTART = 2.0
 CLOCK_TOLERANCE_MS = 300_000
 LEASE_GONE = {"LEASE_EXPIRED", "LEASE_ENDED", "LEASE_SUPERSEDED"}
 CONFLICT = 409
+ID_PREFIX = "app_"
+
+
+def require_application(lease: Lease, application: str) -> None:
+    """A lease names the id; where a short name was asked for, the service resolved it."""
+    if application.startswith(ID_PREFIX) and lease.application != application:
+        raise Unverified("The lease is for another application.")
 
 
 class LaunchCalls:
@@ -43,7 +50,9 @@ class LaunchCalls:
 
     def launch(self, launch_id: str, segment: int) -> Grant:
         asked = Asked(launch_id, segment, 0)
-        return self._session.api.launch(self._body, asked, self._credential, self._session.keys)
+        grant = self._session.api.launch(self._body, asked, self._credential, self._session.keys)
+        require_application(grant.lease, str(self._body["application"]))
+        return grant
 
     def heartbeat(self, lease: Lease, seq: int, shown: str | None) -> Grant:
         return self._session.api.heartbeat(lease, seq, shown, self._session.keys)
@@ -85,14 +94,20 @@ class Starter:
     # --- under `cetrus run` -----------------------------------------------------------------
 
     def _borrow(self) -> BorrowedLaunch | None:
-        """The launch that `cetrus run` holds for this program, if its signed lease proves it."""
+        """The launch that `cetrus run` holds for this program, if its signed lease proves it.
+
+        Another application's lease is an error and not a reason to take, and bill, a second one.
+        """
         launch_id = os.environ.get(LAUNCH_VARIABLE, "")
         record = self._session.launches.running(launch_id) if launch_id else None
         lease = self._stored_lease(record) if record else None
         if lease is None or self._left_ms(lease, record) <= 0:
             return None
-        if self._application not in {lease.application, record.application if record else ""}:
-            return None
+        if self._application != lease.application:
+            raise CetrusError(
+                f"The launcher holds a lease for {lease.application}, not {self._application}.",
+                hint="Start this program by itself, or build it with its application id.",
+            )
         return BorrowedLaunch(lease, self._events, self._session, launch_id)
 
     # --- after a crash ----------------------------------------------------------------------

@@ -455,6 +455,9 @@ GARBAGE: dict[str, tuple[int, bytes, str]] = {
 def _handler(server: Reference) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # One packet an answer; else each one waits 40 ms for an acknowledgment.
+        wbufsize = 1 << 16
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             self._serve("GET")

@@ -1,0 +1,7 @@
+"""`python -m cetrus` is `cetrus`."""
+
+import sys
+
+from cetrus.cli import main
+
+sys.exit(main())

@@ -1,0 +1,288 @@
+"""`cetrus` as a person and a program meet it: sentences, JSON, exit codes, streams."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cetrus import Session
+from cetrus.cli import main
+from cetrus.cli.output import Progress, hours, paint
+from client_tests.conftest import sign_in
+from client_tests.reference import APPLICATION, Reference
+from client_tests.test_install import VENDOR, tar_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLIENT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def server() -> Iterator[Reference]:
+    """In real time, since the command reads the real clock."""
+    reference = Reference()
+    yield reference
+    reference.close()
+
+
+@pytest.fixture
+def here(server: Reference, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CETRUS_SERVER", server.base)
+    monkeypatch.setattr("cetrus.installing.this_platform", lambda: "linux")
+
+
+@pytest.fixture
+def signed_in(here: None, server: Reference) -> None:
+    session = Session()
+    for name in ("halyard", APPLICATION):
+        sign_in(session, server, name)
+    session.close()
+
+
+def script(text: str) -> bytes:
+    return f"#!{sys.executable}\n{text}".encode()
+
+
+def offer(server: Reference, text: str) -> None:
+    manifest = json.dumps({"start": ["bin/tool"]}).encode()
+    data = tar_of(("bin/tool", script(text)), ("cetrus-app.json", manifest))
+    server.publish("halyard-1.0.0-linux.tar.gz", data, "linux", VENDOR)
+
+
+def cetrus(*arguments: str, server: Reference, **options: Any) -> subprocess.Popen[str]:
+    environment = {**os.environ, "CETRUS_SERVER": server.base, "PYTHONPATH": str(CLIENT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cetrus", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+class TestLogin:
+    def test_prints_where_to_go_and_the_code(
+        self,
+        here: None,
+        server: Reference,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("cetrus.signing_in.finish_sign_in.__kwdefaults__", {"sleep": id})
+        opened: list[str] = []
+        monkeypatch.setattr("webbrowser.open", opened.append)
+        server.device_answers = ["authorization_pending", "ok"]
+        assert main(["login", "halyard"]) == 0
+        said = capsys.readouterr().out
+        assert f"open {server.base}/device\n" in said
+        assert "WDJB-MJHT" in said
+        assert "Signed in to halyard" in said
+        assert opened == []
+        assert main(["login", "halyard", "--browser"]) == 0
+        assert opened == [f"{server.base}/device?user_code=WDJB-MJHT"]
+
+    def test_takes_a_license_key_from_standard_input_alone(
+        self,
+        here: None,
+        server: Reference,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO("key_1\n"))
+        assert main(["login", "halyard", "--license-key"]) == 0
+        assert main(["check", "halyard"]) == 0
+        assert "key_1" not in capsys.readouterr().out
+
+    def test_logout_forgets_the_tokens(
+        self, signed_in: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["logout", "halyard"]) == 0
+        assert main(["check", "halyard"]) == 5
+        assert main(["check", APPLICATION]) == 0
+        assert main(["logout"]) == 0
+        assert main(["check", APPLICATION]) == 5
+
+
+class TestErrors:
+    def test_each_names_what_to_do_next_on_stderr(
+        self, here: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["check", "halyard"]) == 5
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.startswith("Error: Nobody is signed in to halyard on this computer.\n")
+        assert "cetrus login halyard" in said.err
+
+    def test_programs_get_them_as_json(
+        self, here: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["run", "halyard", "--json"]) == 8
+        error = json.loads(capsys.readouterr().err)["error"]
+        assert error["exit_code"] == 8
+        assert "cetrus install halyard" in error["hint"]
+
+    def test_an_unreachable_server_is_code_3(
+        self, signed_in: None, server: Reference, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        server.fault = "portal"
+        assert main(["check", "halyard"]) == 3
+        server.fault = None
+        assert "Traceback" not in capsys.readouterr().err
+
+    def test_a_refusal_is_code_4(
+        self, signed_in: None, server: Reference, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        server.refuse = "SEATS_FULL"
+        assert main(["check", "halyard"]) == 4
+        assert "would be refused now (SEATS_FULL)" in capsys.readouterr().out
+
+    def test_an_unknown_application_is_code_6(
+        self, signed_in: None, server: Reference, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        server.fault, server.fault_paths = "403", ("/v1/applications",)
+        assert main(["install", "halyard"]) == 6
+        server.fault = None
+
+    def test_a_bad_address_and_bad_arguments_have_their_codes(
+        self, here: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["--server", "http://cetrus.example", "check", "halyard"]) == 1
+        with pytest.raises(SystemExit) as caught:
+            main(["frobnicate"])
+        assert caught.value.code == 2
+
+    def test_our_own_mistakes_show_no_traceback_without_debug(
+        self, here: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_: str) -> None:
+            raise KeyError("x")
+
+        monkeypatch.setattr("cetrus.cli.commands.Session", fail)
+        assert main(["check", "halyard"]) == 1
+        said = capsys.readouterr().err
+        assert "Traceback" not in said
+        assert "--debug" in said
+        with pytest.raises(KeyError):
+            main(["check", "halyard", "--debug"])
+
+
+class TestUsage:
+    def test_shows_every_page_and_the_sum(
+        self, signed_in: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["usage"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines] == ["2026-11-24", "2026-11-25", "In"]
+        assert "1 h 30 min 00 s" in lines[0]
+        assert "3 h 00 min 00 s" in lines[2]
+        assert main(["usage", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["milliseconds"] == 10_800_000
+
+
+class TestOutput:
+    def test_colors_are_for_terminals_that_want_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        assert paint("x", "1", Terminal()) == "\x1b[1mx\x1b[0m"
+        assert paint("x", "1", io.StringIO()) == "x"
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert paint("x", "1", Terminal()) == "x"
+
+    def test_the_bar_redraws_when_the_percentage_changes(self) -> None:
+        stream = io.StringIO()
+        bar = Progress("Halyard 1.0.0", stream)
+        for done in (0, 1, 500, 1000):
+            bar(done, 1000)
+        bar.finish()
+        assert stream.getvalue().count("\r") == 3
+        assert "100 %" in stream.getvalue()
+
+    def test_time_is_cut_and_never_rounded_up(self) -> None:
+        assert hours(59_999) == "0 h 00 min 59 s"
+
+
+class TestRun:
+    def test_arguments_output_and_exit_code_are_the_programs_own(
+        self, signed_in: None, server: Reference
+    ) -> None:
+        offer(server, "import sys; print(sys.argv[1:]); sys.exit(7)")
+        assert main(["install", "halyard"]) == 0
+        program = cetrus("run", "halyard", "--", "--json", "a b", server=server)
+        out, err = program.communicate(timeout=60)
+        assert (program.returncode, out) == (7, "['--json', 'a b']\n"), err
+        assert "Halyard ⚓\nHalyard costs 0.37 USD an hour." in err
+        assert "Used: 0 h 00 min" in err
+        [row] = server.rows.values()
+        assert (row.ended, row.release, row.application) == (True, "1.0.0", APPLICATION)
+
+    def test_a_refused_launch_starts_nothing(
+        self, signed_in: None, server: Reference, tmp_path: Path
+    ) -> None:
+        offer(server, f"open({str(tmp_path / 'ran')!r}, 'w')")
+        assert main(["install", "halyard"]) == 0
+        server.refuse = "CAP_REACHED"
+        program = cetrus("run", "halyard", server=server)
+        _, err = program.communicate(timeout=60)
+        assert program.returncode == 4
+        assert "raise the spend cap" in err
+        assert not (tmp_path / "ran").exists()
+
+    def test_ending_the_launcher_ends_the_program_and_the_lease(
+        self, signed_in: None, server: Reference, tmp_path: Path
+    ) -> None:
+        ready = tmp_path / "ready"
+        offer(server, f"import time; open({str(ready)!r}, 'w').close(); time.sleep(60)")
+        assert main(["install", "halyard"]) == 0
+        program = cetrus("run", "halyard", server=server)
+        deadline = time.monotonic() + 30
+        while not ready.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        program.send_signal(signal.SIGTERM)
+        program.communicate(timeout=30)
+        assert program.returncode == 128 + signal.SIGTERM
+        assert [row.ended for row in server.rows.values()] == [True]
+
+    def test_a_program_that_stays_after_a_stop_is_ended_at_the_announced_time(
+        self, signed_in: None, server: Reference, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        offer(server, "import time; time.sleep(60)")
+        assert main(["install", "halyard"]) == 0
+        monkeypatch.setattr("cetrus.keeper.SAVE_S", 0.5)
+        server.ttl_ms = 1000
+
+        def refuse_renewals(*given: Any) -> Any:
+            server.refuse = "SUSPENDED"
+            return beat(*given)
+
+        beat = server._beat
+        server._beat = refuse_renewals  # type: ignore[assignment,method-assign] # bends this one server
+        assert main(["run", "halyard"]) == 4
+
+    def test_the_lease_outlives_a_launcher_that_was_killed(
+        self, signed_in: None, server: Reference
+    ) -> None:
+        offer(server, "import os; os.kill(os.getppid(), 9)")
+        assert main(["install", "halyard"]) == 0
+        first = cetrus("run", "halyard", server=server)
+        first.communicate(timeout=60)
+        assert first.returncode == -9
+        offer(server, "print('again')")
+        second = cetrus("run", "halyard", server=server)
+        second.communicate(timeout=60)
+        assert len(server.rows) == 1
