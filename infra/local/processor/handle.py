@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from infra.local.processor import backlog, checkout, control
 from infra.local.processor.backlog import Endpoint, Secret
-from infra.local.processor.control import Desk
+from infra.local.processor.desk import Desk
 from infra.local.processor.errors import JsonObject
 from infra.local.processor.keys import ANY_SECRET_KEY, Keys
 from infra.local.processor.server import Server

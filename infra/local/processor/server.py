@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from infra.local.processor import api, control, control_page, hosted, html
 from infra.local.processor.api import Call
-from infra.local.processor.control import Desk
+from infra.local.processor.desk import Desk
 from infra.local.processor.errors import FORBIDDEN, NOT_FOUND, ApiError, JsonObject
 from infra.local.processor.hosted import Shown
 from infra.local.processor.keys import Keys
