@@ -20,7 +20,7 @@ def count(name: str, value: int = 1) -> None:
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
-def failure(event: str, error: BaseException, **ids: str) -> None:
+def failure(event: str, error: BaseException, /, **ids: str) -> None:
     """Log an unexpected error by its kind and frames, never by its text, which may quote data."""
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from chalicelib.catalog.service import Catalog
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.downloads.service import Downloads
+    from chalicelib.mail.inbound import InboundMail
+    from chalicelib.licenses.keys import KeyRing
+    from chalicelib.licenses.service import Licenses
     from chalicelib.mail.outbox import Outbox
+    from chalicelib.mail.service import Mailer
     from chalicelib.payments.processor import Processor
     from chalicelib.payments.service import Inbox, Orders, Payments
     from chalicelib.payments.store import PaymentStore
@@ -162,6 +166,30 @@ def recovery() -> Recovery:
 
 
 @cache
+def mailer() -> Mailer:
+    from chalicelib.mail.letters import Letterhead
+    from chalicelib.mail.post import Post
+    from chalicelib.mail.service import Mailer
+    from chalicelib.mail.store import MailStore
+
+    found = settings()
+    post = Post(client("sesv2"), found.mail_from, found.mail_configuration_set)
+    head = Letterhead(found.mail_from, found.mail_domain, found.base_url)
+    store = MailStore(accounts_table())
+    return Mailer(store, accounts(), vault(), post, keyed(), head, now)
+
+
+@cache
+def inbound_mail() -> InboundMail:
+    from chalicelib.mail.inbound import InboundMail
+    from chalicelib.mail.store import MailStore
+    from chalicelib.storage.objects import Bucket
+
+    bucket = Bucket(client("s3"), settings().mail_bucket)
+    return InboundMail(bucket, MailStore(accounts_table()), keyed(), now)
+
+
+@cache
 def catalog() -> Catalog:
     from chalicelib.catalog.service import Catalog
     from chalicelib.catalog.store import CatalogStore
@@ -181,7 +209,22 @@ def vendors() -> Vendors:
 def downloads() -> Downloads:
     from chalicelib.downloads.service import Downloads
 
-    return Downloads(catalog(), licenses(), installers())
+    return Downloads(catalog(), licenses(), installers(), now)
+
+
+@cache
+def licenses() -> Licenses:
+    from chalicelib.licenses.service import Licenses
+    from chalicelib.licenses.store import LicenseStore
+
+    return Licenses(LicenseStore(usage_table()), accounts_table(), catalog(), keyed, now)
+
+
+@cache
+def key_ring() -> KeyRing:
+    from chalicelib.licenses.keys import KeyRing
+
+    return KeyRing(accounts_table(), client("kms"), settings().signing_key_id, now)
 
 
 @cache

@@ -62,4 +62,4 @@ class Outbox:
         try:
             self.queue.send_message(QueueUrl=self.queue_url, MessageBody=body)
         except Exception as error:  # noqa: BLE001 - the row is durable, and the sweep finds it
-            failure("nudge_failed", error, message=message_id)
+            failure("nudge_failed", error, mail=message_id)

@@ -45,19 +45,18 @@ class MailClass(StrEnum):
 class Law:
     """`must_arrive`: sent again, with the same Message-ID, where a hand-over's outcome is unknown.
 
-    `stoppable`: a suppression of the class stops it up to the hand-over itself.
+    All other mail is not, and a suppression stops it up to the hand-over itself.
     """
 
     must_arrive: bool
-    stoppable: bool
 
 
 LAWS = {
-    MailClass.ACCOUNT: Law(must_arrive=True, stoppable=False),
-    MailClass.ANNOUNCEMENT: Law(must_arrive=True, stoppable=False),
-    MailClass.OFFER: Law(must_arrive=False, stoppable=True),
-    MailClass.PARTNER: Law(must_arrive=False, stoppable=True),
-    MailClass.POLICY_CHANGE: Law(must_arrive=True, stoppable=False),
+    MailClass.ACCOUNT: Law(must_arrive=True),
+    MailClass.ANNOUNCEMENT: Law(must_arrive=True),
+    MailClass.OFFER: Law(must_arrive=False),
+    MailClass.PARTNER: Law(must_arrive=False),
+    MailClass.POLICY_CHANGE: Law(must_arrive=True),
 }
 
 
@@ -130,3 +129,8 @@ def sendable_address(address: str) -> str:
     if not at or not local or not domain or not wire.isascii() or set(wire) & set(' ,;:<>()[]"\\'):
         raise Unsendable("not one address")
     return wire
+
+
+def normalized(address: str) -> str:
+    """One text for the spellings of one address; Unsendable where it is none."""
+    return sendable_address(address.strip()).casefold()

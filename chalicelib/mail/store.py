@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.mail.rules import CLAIM_LIFE, MailClass, Message, State
+from chalicelib.mail.rules import CLAIM_LIFE, MailClass, Message, State, normalized
 from chalicelib.storage.dynamo import ABSENT, ConditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chalicelib.core.keyed import KeyedHash
     from chalicelib.storage.dynamo import Item, Table, Write
 
 SHARDS = 4
@@ -28,6 +29,11 @@ def due_key(instant: int) -> str:
 
 def shard_of(message_id: str) -> str:
     return f"MAIL_DUE#{sum(message_id.encode()) % SHARDS}"
+
+
+def suppression_of(keyed: KeyedHash, address: str) -> str:
+    """What is kept in place of an address that wants no more of some mail."""
+    return keyed.of("suppression", normalized(address))
 
 
 class MailStore:

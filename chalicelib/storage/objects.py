@@ -28,5 +28,16 @@ class Bucket:
         data: bytes = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
         return data
 
+    def find(self, key: str) -> bytes | None:
+        """The bytes; None where there is no object, which takes the right to list the bucket."""
+        try:
+            return self.read(key)
+        except self.client.exceptions.NoSuchKey:
+            return None
+
+    def delete(self, key: str) -> None:
+        """Again is harmless."""
+        self.client.delete_object(Bucket=self.name, Key=key)
+
     def write(self, key: str, data: bytes, *, content_type: str) -> None:
         self.client.put_object(Bucket=self.name, Key=key, Body=data, ContentType=content_type)

@@ -1,0 +1,205 @@
+"""The mailer: takes due messages out of the outbox and hands each over once (G11, G12).
+
+A claim comes first, then the address is opened, the mail made and handed over, and the end
+written. Whoever dies in between leaves a claim that lapses; the sweep takes it from there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from chalicelib.mail.letters import Letter, Letterhead, compose
+from chalicelib.mail.links import link_token
+from chalicelib.mail.rules import (
+    MAX_TRIES,
+    Message,
+    NoRecipient,
+    Outcome,
+    State,
+    Unsendable,
+    pause,
+)
+from chalicelib.mail.store import suppression_of
+from chalicelib.mail.templates import TEMPLATES, Template
+from chalicelib.observability import count, failure
+from chalicelib.privacy import sinks
+from chalicelib.privacy.rules import Purpose, PurposeDenied
+from chalicelib.storage.dynamo import ConditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.core.clock import Clock
+    from chalicelib.core.keyed import KeyedHash
+    from chalicelib.mail.post import Post
+    from chalicelib.mail.store import MailStore
+    from chalicelib.privacy.service import Vault
+    from chalicelib.privacy.sinks import Recipient
+
+ENOUGH = 40  # seconds that one invocation sends for; what is left comes with the next
+
+
+class Person(Protocol):
+    """What the mailer needs to know of an account."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def decoy(self) -> bool: ...
+
+
+class Directory(Protocol):
+    """Who an account or an email claim belongs to."""
+
+    def account(self, account_id: str) -> Person | None: ...
+    def by_claim(self, claim: str) -> Person | None: ...
+
+
+class OutOfTime(Exception):
+    """This invocation has sent for long enough; the rest stays in the queue."""
+
+
+class Mailer:
+    def __init__(
+        self,
+        store: MailStore,
+        people: Directory,
+        vault: Vault,
+        post: Post,
+        keyed: KeyedHash,
+        head: Letterhead,
+        clock: Clock,
+        templates: Mapping[str, Template] = TEMPLATES,
+    ) -> None:
+        self.store, self.people, self.vault, self.post = store, people, vault, post
+        self.keyed, self.head, self.clock, self.templates = keyed, head, clock, templates
+
+    def send(self, message_id: str) -> State | None:
+        """The state that the message is left in; None where it is not due or in other hands.
+
+        An unexpected error is raised after the message was put back to wait.
+        """
+        message = self.store.claim(message_id, self.clock())
+        if message is None:
+            overtaken = self.store.end_overtaken(message_id, self.clock())
+            return State.UNKNOWN if overtaken else None
+        if message.tries > MAX_TRIES:
+            return self._end(message, State.FAILED)
+        try:
+            return self._deliver(message)
+        except Exception:
+            self._put_back(message)
+            raise
+
+    def sweep(self) -> dict[str, int]:
+        """Send what is due, the longest due first; one that fails does not hold up the others."""
+        totals: dict[str, int] = {}
+        ends = time.monotonic() + ENOUGH
+        for message_id in self.store.due(self.clock()):
+            if time.monotonic() > ends:
+                break
+            outcome = self._send_or_log(message_id)
+            totals[outcome] = totals.get(outcome, 0) + 1
+        return totals
+
+    def handle_batch(self, event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
+        """Send what the queue names; the answer lists what must stay in the queue."""
+        from aws_lambda_powertools.utilities.batch import (
+            BatchProcessor,
+            EventType,
+            process_partial_response,
+        )
+
+        processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+        answer = process_partial_response(
+            event=dict(event),
+            record_handler=self._handler(time.monotonic() + ENOUGH),
+            processor=processor,
+            context=context,
+        )
+        return dict(answer)
+
+    def _handler(self, ends: float) -> Callable[[Any], str | None]:
+        def handle(record: Any) -> str | None:
+            if time.monotonic() > ends:
+                raise OutOfTime
+            try:
+                return self.send(str(json.loads(record.body)["message"]))
+            except Exception as error:
+                failure("mail_error", error, record=record.message_id)
+                raise
+
+        return handle
+
+    def _send_or_log(self, message_id: str) -> str:
+        try:
+            return self.send(message_id) or "skipped"
+        except Exception as error:  # noqa: BLE001 - one message must not hold up the others
+            failure("mail_error", error, mail=message_id)
+            return "error"
+
+    def _deliver(self, message: Message) -> State:
+        try:
+            letter = self._write(message)
+        except NoRecipient:
+            return self._end(message, State.NO_RECIPIENT)
+        except Unsendable as error:
+            failure("mail_unsendable", error, mail=message.id)
+            return self._end(message, State.REFUSED)
+        if not message.law.must_arrive and not self.store.hand_over(
+            message, suppression_of(self.keyed, letter.address)
+        ):
+            return self._end(message, State.REFUSED)
+        return self._settle(message, self.post.hand_over(letter, message.id))
+
+    def _write(self, message: Message) -> Letter:
+        template = self.templates[message.template]
+        recipient = self._recipient(message, template)
+        return compose(self.head, message, template, recipient, link_token(self.keyed, message.id))
+
+    def _recipient(self, message: Message, template: Template) -> Recipient:
+        """Whom it goes to, looked up now; NoRecipient where there is none by now."""
+        person = (
+            self.people.account(message.account)
+            if message.account
+            else self.people.by_claim(message.claim or "")
+        )
+        if person is None or person.decoy or person.state not in template.audience:
+            raise NoRecipient
+        try:
+            secret = self.vault.open(
+                person.subject, Purpose.ACCOUNT, f"mail:{message.template}:{message.id}"
+            )
+        except PurposeDenied:
+            raise NoRecipient from None
+        return sinks.mail(secret)
+
+    def _settle(self, message: Message, outcome: Outcome) -> State:
+        match outcome:
+            case Outcome.SENT:
+                return self._end(message, State.SENT)
+            case Outcome.REFUSED:
+                return self._end(message, State.REFUSED)
+            case Outcome.UNKNOWN if not message.law.must_arrive:
+                return self._end(message, State.UNKNOWN)
+        return self._put_back(message)
+
+    def _end(self, message: Message, state: State) -> State:
+        try:
+            self.store.end(message, state, self.clock())
+        except ConditionFailed:
+            count("mail_claim_lost")  # it took longer than its claim; whoever has it now ends it
+        else:
+            count(f"mail_{state}")
+        return state
+
+    def _put_back(self, message: Message) -> State:
+        try:
+            self.store.give_back(message, self.clock() + pause(message.tries))
+        except ConditionFailed:
+            count("mail_claim_lost")
+        return State.WAITING
