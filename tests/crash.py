@@ -53,8 +53,9 @@ def at_every_call(
 
     Answers how many deaths were tried; each starts from a fresh `prepare`.
     """
+    start = prepare()
     with recorded() as calls:
-        act(prepare())
+        act(start)
     for death in range(len(calls)):
         for after in (False, True):
             start = prepare()

@@ -1,0 +1,226 @@
+"""Who may run what now, what it may cost and where it ends. No I/O; the time is an argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chalicelib.core import money
+from chalicelib.core.clock import month_of
+from chalicelib.core.errors import Conflict, Unauthorized
+from chalicelib.core.ids import derived_id
+from chalicelib.core.keyed import same
+from chalicelib.licenses.verdicts import Code, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.licenses.values import Head, Interval, Launch, Lease, View
+
+ACTIVE, SUSPENDED, REVOKED, PAYMENT_DUE = "active", "suspended", "revoked", "payment_due"
+BARRED = {
+    REVOKED: Code.REVOKED,
+    SUSPENDED: Code.SUSPENDED,
+    PAYMENT_DUE: Code.PAYMENT_DUE,
+}
+# A verdict that says that the launch is held under this very license.
+SETTLED = frozenset({Code.LEASE_EXPIRED, Code.LEASE_ENDED, Code.LEASE_SUPERSEDED})
+BY_END, BY_EXPIRY = "end", "expiry"
+MAX_SEATS = 200
+MAX_SEGMENT = 9_999
+
+
+class WrongKey(Unauthorized):
+    """No license has this key; whether the license exists does not show."""
+
+    code = "license_key_invalid"
+    title = "This license key is not valid"
+    detail = "The license key is mistyped, or was replaced by a newer one."
+
+
+class OtherLaunch(Conflict):
+    """The launch_id belongs to another computer, application, release or license."""
+
+    code = "other_launch"
+    title = "This launch id was used for something else"
+    detail = "This launch_id was used with another computer, application, release or license."
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who asks about what.
+
+    The caller is a person's pseudonym or a license key's hash; `own` are the licenses that the
+    credential names, and `by_key` says that the credential is the key itself.
+    """
+
+    application: str
+    person: str | None = None
+    key_hash: str | None = field(default=None, repr=False)
+    by_key: bool = False
+    own: tuple[str, ...] = ()
+    license_id: str | None = None
+    release: str | None = None
+    computer: str | None = None
+    launch_id: str = ""
+    segment: int = 0
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        return (self.license_id,) if self.license_id else self.own
+
+
+def lease_id(license_id: str, launch_id: str) -> str:
+    return derived_id("lea", license_id, launch_id)
+
+
+def key_fits(head: Head | None, ask: Ask) -> bool:
+    return bool(head and ask.key_hash and head.key_hash and same(ask.key_hash, head.key_hash))
+
+
+def require_key(head: Head | None, ask: Ask) -> None:
+    """WrongKey where the credential is a license key, and not this license's."""
+    if ask.by_key and not key_fits(head, ask):
+        raise WrongKey
+
+
+def may_speak_of(head: Head | None, ask: Ask) -> bool:
+    """Foreign looks like unknown: another customer's, vendor's or application's (G7)."""
+    if head is None or head.application != ask.application:
+        return False
+    return ask.person in head.people or key_fits(head, ask)
+
+
+def right_barred(head: Head, now: int) -> Iterator[Code]:
+    """Is the right alive?"""
+    if head.standing in BARRED:
+        yield BARRED[head.standing]
+    if head.starts_at is not None and now < head.starts_at:
+        yield Code.NOT_STARTED
+    if head.ends_at is not None and now >= head.ends_at:
+        yield Code.EXPIRED
+
+
+def use_barred(view: View, ask: Ask, fact: str | None) -> Iterator[Code]:
+    """Is this the right use of it? `fact` is what the catalog says of the release asked for."""
+    computer = view.computers.get(ask.computer or "")
+    if computer and computer.blocked:
+        yield Code.COMPUTER_BLOCKED
+    if ask.release is not None and fact is None:
+        yield Code.RELEASE_UNKNOWN
+    if ask.release is not None and fact == "withdrawn":
+        yield Code.RELEASE_WITHDRAWN
+
+
+def space_barred(view: View, head: Head, now: int) -> Iterator[Code]:
+    """Is there room for one more lease?"""
+    if head.slots is not None and not view.free(now):
+        yield Code.SEATS_FULL
+    if view.room and view.room.room < reserve(head.terms.lease_ms, head.terms.rate):
+        yield Code.CAP_REACHED
+
+
+def judge(view: View, ask: Ask, now: int, fact: str | None) -> Verdict:
+    """The verdict of a check: the first code that holds, and the others as notices."""
+    head = view.head
+    if head is None or not may_speak_of(head, ask):
+        return Verdict(Code.UNKNOWN)
+    found = [
+        *right_barred(head, now),
+        *use_barred(view, ask, fact),
+        *space_barred(view, head, now),
+    ]
+    return refuse(found, view, now) if found else Verdict(Code.VALID, head=head)
+
+
+def refuse(found: list[Code], view: View, now: int) -> Verdict:
+    retry_at = None
+    if found[0] is Code.SEATS_FULL:
+        retry_at = min((lease.expires_at for lease in view.live(now)), default=None)
+    return Verdict(found[0], tuple(found[1:]), retry_at, view.head)
+
+
+def require_same(launch: Launch, ask: Ask) -> None:
+    """OtherLaunch where this launch was started by or for something else.
+
+    A later segment may run another release, since a program may be updated while it sleeps.
+    """
+    again = (launch.computer, launch.application) == (ask.computer, ask.application)
+    if not again or (launch.segment == ask.segment and launch.release != ask.release):
+        raise OtherLaunch
+
+
+def holds(lease: Lease, launch: Launch) -> bool:
+    """Is this the open item of the launch's last segment?"""
+    identity = lease_id(launch.license, launch.launch_id)
+    return (lease.id, lease.segment, lease.closed) == (identity, launch.segment, False)
+
+
+def may_resume(head: Head, held_until: int, now: int) -> bool:
+    """A next segment opens from the end of the last until the grace is over."""
+    return held_until <= now < held_until + head.terms.resume_grace_ms
+
+
+def spare_seats(view: View, slots: frozenset[int]) -> list[int]:
+    """Seat numbers to add: none that is in use, and none where a lease still runs out."""
+    numbers = set(range(1, 2 * MAX_SEATS + 1)) - slots
+    running = {seat for seat, lease in view.slots.items() if not lease.closed}
+    return sorted(numbers - running)
+
+
+def leaving_first(view: View, slots: frozenset[int]) -> list[int]:
+    """In which order seats are taken out: empty ones, closed ones, then those still held."""
+
+    def reluctance(seat: int) -> tuple[int, int]:
+        lease = view.slots.get(seat)
+        if lease is None or lease.closed:
+            return (0 if lease is None else 1, -seat)
+        return (2, lease.expires_at)
+
+    return sorted(slots, key=reluctance)
+
+
+# time and money
+
+
+def reserve(milliseconds: int, rate: int) -> int:
+    """What this time could cost, in 10⁻⁶ minor units, rounded up once on the whole segment."""
+    return money.reserve(milliseconds, rate)
+
+
+def held(lease: Lease) -> int:
+    """What the cap holds for an open lease: its whole signed time."""
+    return reserve(lease.expires_at - lease.started_at, lease.rate)
+
+
+def spent(lease: Lease, ended_at: int) -> int:
+    """What a closed segment costs: nothing, where a launch was closed within the free window."""
+    length = ended_at - lease.started_at
+    return 0 if lease.segment == 0 and length < lease.free_ms else reserve(length, lease.rate)
+
+
+def extension(lease: Lease, until: int) -> int:
+    """What a renewal reserves on top, so that no reservation is ever larger than its lease."""
+    return reserve(until - lease.started_at, lease.rate) - held(lease)
+
+
+def billed_to(lease: Lease) -> int:
+    """Where an expired segment's bill ends.
+
+    One that never sent a heartbeat may never have heard of its lease, so it is billed to the last
+    instant that it was seen: its start.
+    """
+    return lease.expires_at if lease.seq else max(lease.seen, lease.started_at)
+
+
+def interval_key(lease: Lease | Launch, segment_lease_id: str) -> tuple[str, str]:
+    """Fixed when the segment opens, so that every closer names the same row."""
+    month = month_of(lease.started_at)
+    return (
+        f"LICENSE#{lease.license}#{month}",
+        f"{lease.started_at:013d}#{segment_lease_id}#{lease.segment:04d}",
+    )
+
+
+def ended_for_good(launch: Launch, interval: Interval | None) -> bool:
+    return launch.ended or (interval is not None and interval.by == BY_END)

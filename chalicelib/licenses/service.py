@@ -1,0 +1,178 @@
+"""Licenses: granting them, and who has which. What runs on them is in launching and renewing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from chalicelib.core.errors import NotFound
+from chalicelib.licenses import license_keys, rules
+from chalicelib.licenses.launching import Launching
+from chalicelib.licenses.renewing import Renewing
+from chalicelib.licenses.standing import Standing
+from chalicelib.licenses.values import Head
+from chalicelib.storage.dynamo import ABSENT, ConditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from chalicelib.catalog.rules import Plan
+    from chalicelib.catalog.service import Catalog
+    from chalicelib.core.clock import Clock
+    from chalicelib.core.keyed import KeyedHash
+    from chalicelib.licenses.rules import Ask
+    from chalicelib.licenses.store import LicenseStore
+    from chalicelib.licenses.values import Lease
+    from chalicelib.licenses.verdicts import Verdict
+    from chalicelib.storage.dynamo import Item, Table, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """What account and vendor know of a license: facts that never change."""
+
+    license: str
+    account: str
+    vendor: str
+    application: str
+    application_name: str
+    plan: str
+    plan_name: str
+    terms: int
+    ground: str
+    granted_at: int
+
+
+class Licenses:
+    """`keyed` is asked for only where it is needed: launches by token never read a secret."""
+
+    def __init__(
+        self,
+        store: LicenseStore,
+        accounts: Table,
+        catalog: Catalog,
+        keyed: Callable[[], KeyedHash],
+        clock: Clock,
+    ) -> None:
+        self.store, self.accounts, self.catalog = store, accounts, catalog
+        self.keyed, self.clock = keyed, clock
+        self.launching = Launching(store, clock, catalog.release_fact)
+        self.renewing = Renewing(store, clock)
+        self.standing = Standing(store)
+
+    def person(self, account_id: str, application_id: str) -> str:
+        """The account's pseudonym towards one application; two applications cannot compare them."""
+        return f"per_{self.keyed().of('person', f'{application_id}|{account_id}')[:40]}"
+
+    # granting
+
+    def grant(
+        self, license_id: str, account_id: str, plan: Plan, now: int, ground: str,
+        cap: int | None = None,
+    ) -> list[Write]:  # fmt: skip
+        """Writes for the transaction that records the ground; each refuses a second license.
+
+        `cap` is in 10⁻⁶ minor units.
+        """
+        application = self.catalog.application(plan.application_id)
+        if application is None:
+            raise NotFound
+        seats = plan.terms.seats
+        head = Head(
+            license=license_id, application=plan.application_id,
+            application_name=application.name, vendor=plan.vendor_id, plan=plan.id,
+            plan_name=plan.name, currency=plan.currency, account=account_id,
+            people=frozenset({self.person(account_id, plan.application_id)}),
+            standing=rules.ACTIVE, epoch=1, terms=plan.terms, granted_at=now,
+            capped=cap is not None, slots=frozenset(range(1, seats + 1)) if seats else None,
+        )  # fmt: skip
+        owned = Ownership(
+            license_id, account_id, plan.vendor_id, plan.application_id, application.name, plan.id,
+            plan.name, plan.terms.version, ground, now,
+        )  # fmt: skip
+        return [*self.store.new_license(head, cap), *self._owned(owned)]
+
+    def _owned(self, owned: Ownership) -> Iterator[Write]:
+        sk = f"LICENSE#{owned.license}"
+        for pk, kind in (
+            (f"ACCOUNT#{owned.account}", "ownership"),
+            (f"VENDOR#{owned.vendor}", "vendor_license"),
+        ):
+            item = {"pk": pk, "sk": sk, "type": kind, "v": 1, **asdict(owned)}
+            yield self.accounts.put(item, ABSENT)
+
+    # who has which
+
+    def of_account(self, account_id: str) -> list[Ownership]:
+        found = self.accounts.query(f"ACCOUNT#{account_id}", prefix="LICENSE#")
+        return sorted((ownership(item) for item in found), key=lambda owned: owned.granted_at)
+
+    def owned(self, account_id: str, license_id: str) -> Ownership:
+        """NotFound where the account has no such license, whether or not there is one."""
+        return self._listed(f"ACCOUNT#{account_id}", license_id)
+
+    def of_vendor(self, vendor_id: str, after: str | None, limit: int) -> list[Ownership]:
+        """Up to `limit` licenses by id, from behind `after`."""
+        low = f"LICENSE#{after}\0" if after else "LICENSE#"
+        found = self.accounts.query(f"VENDOR#{vendor_id}", between=(low, "LICENSE#~"), limit=limit)
+        return [ownership(item) for item, _ in zip(found, range(limit), strict=False)]
+
+    def sold(self, vendor_id: str, license_id: str) -> Ownership:
+        """NotFound where the vendor has no such license, whether or not there is one."""
+        return self._listed(f"VENDOR#{vendor_id}", license_id)
+
+    def _listed(self, pk: str, license_id: str) -> Ownership:
+        item = self.accounts.get(pk, f"LICENSE#{license_id}")
+        if item is None:
+            raise NotFound
+        return ownership(item)
+
+    def head(self, license_id: str) -> Head | None:
+        return self.store.head(license_id)
+
+    # license keys
+
+    def new_key(self, account_id: str, license_id: str) -> str:
+        """A new key, told this once; the one before it stops working."""
+        self.owned(account_id, license_id)
+        key = license_keys.new_key(license_id)
+        try:
+            self.store.set_key_hash(license_id, self.key_hash(key))
+        except ConditionFailed:
+            raise NotFound from None
+        return key
+
+    def key_hash(self, key: str) -> str:
+        return self.keyed().of("license-key", key)
+
+    # what runs
+
+    def check(self, ask: Ask) -> Verdict:
+        return self.launching.check(ask)
+
+    def launch(self, ask: Ask) -> Verdict:
+        return self.launching.launch(ask)
+
+    def heartbeat(self, signed: Lease, seq: int, *, shown: bool) -> Verdict:
+        return self.renewing.heartbeat(signed, seq, shown=shown)
+
+    def end(self, signed: Lease) -> Verdict:
+        return self.renewing.end(signed)
+
+    # what vendors and staff do
+
+    def suspend(self, license_id: str) -> Head:
+        return self.standing.suspend(license_id)
+
+    def reinstate(self, license_id: str) -> Head:
+        return self.standing.reinstate(license_id)
+
+    def revoke(self, license_id: str) -> Head:
+        return self.standing.revoke(license_id)
+
+    def set_seats(self, license_id: str, seats: int) -> Head:
+        return self.standing.set_seats(license_id, seats)
+
+
+def ownership(item: Item) -> Ownership:
+    return Ownership(**{name: item[name] for name in Ownership.__slots__})
