@@ -10,7 +10,7 @@ TESTS ?=
 READY := .venv/ready
 PYTHON_IN := .venv/bin/python
 CODE := app.py chalicelib infra tests client
-TYPED := app.py chalicelib infra tests client/cetrus
+TYPED := app.py chalicelib infra tests client/cetrus client/tests client/examples
 
 .PHONY: help run demo test check lint types contracts package lock clean
 
