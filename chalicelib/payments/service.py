@@ -142,7 +142,7 @@ class Inbox:
         if kept is None:
             count("webhook_received")
             self.nudge(event.id, event.object_id)
-        elif kept != event.sha256:
+        elif kept != event.sha256 and not self.store.adopt(event):
             count("webhook_changed")
             logger.critical("webhook.changed", extra={"event": event.id})
             raise EventChanged

@@ -172,6 +172,21 @@ class PaymentStore:
             return str(kept["sha256"]) if kept else None
         return None
 
+    def adopt(self, event: Event) -> bool:
+        """Give an event that was listed first the digest of its delivery; False if it has one."""
+        write = self.table.update(
+            inbox_pk(event.id),
+            "INBOX",
+            "SET sha256 = :digest",
+            {":digest": event.sha256, ":none": ""},
+            condition="sha256 = :none",
+        )
+        try:
+            self.table.apply(write)
+        except ConditionFailed:
+            return False
+        return True
+
     def inbox(self, event_id: str) -> Item | None:
         return self.table.get(inbox_pk(event_id), "INBOX")
 
