@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.catalog.rules import plan_from
 from chalicelib.core.clock import purge_at
@@ -251,10 +251,8 @@ def inbox_pk(event_id: str) -> str:
 
 def to_order(item: Item) -> Order:
     plain = ("id", "account_id", "state", "application_name", "slug", "created_at", "version")
-    maybe = ("session_id", "license_id", "paid_at")
-    return Order(
-        **{name: item[name] for name in plain},
-        **{name: item.get(name) for name in maybe},
-        plan=plan_from(item["plan"]),
-        card=Card(**item["card"]) if item.get("card") else None,
-    )
+    facts: dict[str, Any] = {name: item[name] for name in plain}
+    for name in ("session_id", "license_id", "paid_at"):
+        facts[name] = item.get(name)
+    card = Card(**item["card"]) if item.get("card") else None
+    return Order(**facts, plan=plan_from(item["plan"]), card=card)

@@ -242,11 +242,9 @@ class TestInbox:
     ) -> None:
         raw = body(ordered(plan)).replace(b"ord_", b"ordx")
         webhook(raw)
-        store = wiring.payment_store()
         for _ in range(400):
             wiring.payments().sweep()
-            kept = store.inbox("evt_1")
-            assert kept is not None
+            kept = wiring.payment_store().inbox("evt_1") or {}
             if kept["state"] == "done":
                 break
             clock.advance(HOUR)
