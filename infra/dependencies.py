@@ -121,15 +121,14 @@ def keep_description(file: Path) -> None:
 
 
 def without_prose(value: Any) -> Any:
-    """The same description without `documentation` texts; shapes of that name are kept."""
+    """The same with every `documentation` empty: botocore asks some of them to be there."""
     if isinstance(value, list):
         return [without_prose(item) for item in value]
     if not isinstance(value, dict):
         return value
     return {
-        name: without_prose(item)
+        name: "" if name == "documentation" and isinstance(item, str) else without_prose(item)
         for name, item in value.items()
-        if not (name == "documentation" and isinstance(item, str))
     }
 
 

@@ -1,0 +1,279 @@
+"""What each function may do: one role each, and nothing that its code has no use for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.infra.template.evaluator import owners
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.infra.template.evaluator import Role, Template
+
+    type_of_question = Callable[[Role], bool]
+
+FUNCTIONS = {
+    "APIHandler",
+    "MailSender",
+    "MailSweep",
+    "PaymentWorker",
+    "PaymentSweep",
+    "LicenseSweep",
+    "InboundMail",
+}
+PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/cetrus/prod"
+ITEM_ACTIONS = (
+    "GetItem",
+    "BatchGetItem",
+    "Query",
+    "Scan",
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "BatchWriteItem",
+    "ConditionCheckItem",
+)
+PURPOSES = ("account", "billing", "marketing", "partner_mail", "policy_notice", "support")
+
+
+@pytest.fixture(scope="session")
+def who(by_function: Mapping[str, Role]) -> Callable[[type_of_question], set[str]]:
+    """Names the functions for whose role the question is answered by yes."""
+
+    def answered(question: Callable[[Role], bool]) -> set[str]:
+        return {function for function, role in by_function.items() if question(role)}
+
+    return answered
+
+
+class TestEveryRole:
+    def test_every_function_has_a_role_of_its_own(self, template: Template) -> None:
+        given = dict(owners(template))
+        assert given.keys() == FUNCTIONS
+        assert len(set(given.values())) == len(given)
+
+    def test_no_role_holds_a_wildcard_action_or_resource(
+        self, by_function: Mapping[str, Role]
+    ) -> None:
+        for role in by_function.values():
+            for statement in role.statements:
+                assert not [action for action in statement.actions if "*" in action], role.name
+                assert "*" not in statement.resources, role.name
+
+    def test_a_trailing_wildcard_covers_objects_or_log_streams_of_one_owner(
+        self, by_function: Mapping[str, Role]
+    ) -> None:
+        for function, role in by_function.items():
+            starred = {r for s in role.statements for r in s.resources if "*" in r}
+            for resource in starred:
+                assert resource.endswith("*")
+                assert resource.count("*") == 1
+                own_log = f":log-group:/aws/lambda/cetrus-{function}-" in resource
+                assert own_log or resource.startswith("arn:aws:s3:::"), resource
+
+    def test_no_role_has_a_managed_policy(self, template: Template) -> None:
+        held = template.of_type("AWS::IAM::Role")
+        assert not [role for _, role in owners(template) if held[role].get("ManagedPolicyArns")]
+
+    def test_only_lambda_may_take_a_function_role(self, template: Template) -> None:
+        held = template.of_type("AWS::IAM::Role")
+        for _, role in owners(template):
+            (trust,) = held[role]["AssumeRolePolicyDocument"]["Statement"]
+            assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+    def test_each_function_writes_its_own_log_and_no_other(
+        self, by_function: Mapping[str, Role]
+    ) -> None:
+        group = (
+            "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/cetrus-{}-1A2B:log-stream:s"
+        )
+        for function, role in by_function.items():
+            written = {f for f in FUNCTIONS if role.may("logs:PutLogEvents", group.format(f))}
+            assert written == {function}
+
+
+class TestTables:
+    @pytest.mark.parametrize("table", ["AccountsTable", "UsageTable", "KeysTable"])
+    def test_nobody_scans_or_administers_a_table(
+        self, table: str, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        arn = template.arn(table)
+        for action in ("Scan", "DeleteTable", "UpdateTable", "CreateBackup", "PartiQLSelect"):
+            assert who(lambda role, action=action: role.may(f"dynamodb:{action}", arn)) == set()
+
+    @pytest.mark.guarantee("G9")
+    def test_nobody_touches_the_visits(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        arn = template.arn("UsageTable")
+        keys = ["LICENSE#lic_1", "VISITS#2026-11-25"]
+        for action in ITEM_ACTIONS:
+            assert who(
+                lambda r, a=f"dynamodb:{action}": r.may(a, arn, dynamodb__LeadingKeys=keys)
+            ) == (set()), action
+
+    def test_grants_are_read_by_those_who_open_and_written_by_the_routes(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        arn = template.arn("KeysTable")
+        assert who(lambda role: role.may("dynamodb:GetItem", arn)) == (
+            {"APIHandler", "MailSender", "MailSweep"}
+        )
+        assert who(lambda role: role.may("dynamodb:PutItem", arn)) == {"APIHandler"}
+        assert who(lambda role: role.may("dynamodb:DeleteItem", arn)) == {"APIHandler"}
+        assert who(lambda role: role.may("dynamodb:UpdateItem", arn)) == set()
+
+    def test_the_license_sweep_never_sees_the_accounts(
+        self, template: Template, by_function: Mapping[str, Role]
+    ) -> None:
+        sweep, accounts = by_function["LicenseSweep"], template.arn("AccountsTable")
+        assert not [a for a in ITEM_ACTIONS if sweep.may(f"dynamodb:{a}", accounts)]
+
+
+class TestKeys:
+    @pytest.mark.guarantee("G8")
+    def test_a_purpose_is_opened_by_those_who_act_for_it(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        arn = template.arn("VaultKey")
+        openers = {
+            purpose: who(
+                lambda r, p=purpose: r.may("kms:Decrypt", arn, kms__EncryptionContext__purpose=p)
+            )
+            for purpose in PURPOSES
+        }
+        assert openers == {
+            "account": {"APIHandler", "MailSender", "MailSweep"},
+            "billing": {"APIHandler"},
+            "marketing": set(),
+            "partner_mail": set(),
+            "policy_notice": set(),
+            "support": set(),
+        }
+
+    @pytest.mark.guarantee("G8")
+    def test_nobody_opens_or_seals_without_a_purpose(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        arn = template.arn("VaultKey")
+        for action in ("kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt"):
+            assert who(lambda role, action=action: role.may(action, arn)) == set()
+
+    def test_only_the_routes_seal(self, template: Template, who: Callable[..., set[str]]) -> None:
+        arn = template.arn("VaultKey")
+        sealers = who(
+            lambda r: r.may("kms:GenerateDataKey", arn, kms__EncryptionContext__purpose="account")
+        )
+        assert sealers == {"APIHandler"}
+
+    def test_only_the_routes_can_sign_leases(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        arn = template.arn("SigningKey")
+        signers = who(lambda r: r.may("kms:Decrypt", arn, kms__EncryptionContext__use="lease"))
+        assert signers == {"APIHandler"}
+        others = who(lambda r: r.may("kms:Decrypt", arn, kms__EncryptionContext__use="other"))
+        assert others == set()
+        assert who(lambda role: role.may("kms:Decrypt", arn)) == set()
+
+    def test_nobody_administers_a_key(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        for key in template.of_type("AWS::KMS::Key"):
+            for action in ("kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:DisableKey"):
+                arn = template.arn(key)
+                assert who(lambda role, a=action, r=arn: role.may(a, r)) == set()
+
+    def test_nobody_uses_the_key_of_the_visitor_logs(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        arn = template.arn("VisitorLogsKey")
+        assert who(lambda role: role.may("kms:Decrypt", arn)) == set()
+
+
+class TestSecrets:
+    @pytest.mark.parametrize(
+        ("secret", "readers"),
+        [
+            ("hash-key", {"APIHandler", "MailSender", "MailSweep", "InboundMail"}),
+            ("processor-checkout-key", {"APIHandler"}),
+            ("processor-worker-key", {"PaymentWorker", "PaymentSweep"}),
+            ("webhook-secrets", {"APIHandler"}),
+            ("any-other", set()),
+        ],
+    )
+    def test_a_secret_is_read_by_those_who_need_it(
+        self, secret: str, readers: set[str], who: Callable[..., set[str]]
+    ) -> None:
+        assert who(lambda role: role.may("ssm:GetParameter", f"{PARAMETER}/{secret}")) == readers
+
+    def test_nobody_lists_or_writes_secrets(self, who: Callable[..., set[str]]) -> None:
+        for action in ("GetParametersByPath", "GetParameters", "PutParameter", "DeleteParameter"):
+            assert who(lambda r, a=f"ssm:{action}": r.may(a, f"{PARAMETER}/hash-key")) == set()
+
+
+class TestMail:
+    IDENTITY = "arn:aws:ses:eu-west-1:123456789012:identity/cetrus.test"
+
+    def test_only_the_mailers_send_and_only_as_us(self, who: Callable[..., set[str]]) -> None:
+        for action in ("ses:SendRawEmail", "ses:SendEmail"):
+            ours = who(
+                lambda r, a=action: r.may(a, self.IDENTITY, ses__FromAddress="support@cetrus.test")
+            )
+            assert ours == {"MailSender", "MailSweep"}
+            others = who(
+                lambda r, a=action: r.may(a, self.IDENTITY, ses__FromAddress="else@cetrus.test")
+            )
+            assert others == set()
+
+    def test_inbound_mail_is_taken_from_its_prefix_by_one(
+        self, who: Callable[..., set[str]]
+    ) -> None:
+        bucket = "arn:aws:s3:::cetrus-mail-prod-123456789012-eu-west-1"
+        for action in ("s3:GetObject", "s3:DeleteObject"):
+            assert who(lambda r, a=action: r.may(a, f"{bucket}/in/m1")) == {"InboundMail"}
+            assert who(lambda r, a=action: r.may(a, f"{bucket}/else")) == set()
+
+
+class TestQueuesAndBuckets:
+    @pytest.mark.parametrize(
+        ("queue", "senders", "receivers"),
+        [
+            ("MailQueue", {"APIHandler", "PaymentWorker", "PaymentSweep"}, {"MailSender"}),
+            ("PaymentsQueue", {"APIHandler", "PaymentSweep"}, {"PaymentWorker"}),
+            ("MailDlq", set(), set()),
+            ("PaymentsDlq", set(), set()),
+        ],
+    )
+    def test_a_queue_has_its_senders_and_one_receiver(
+        self,
+        queue: str,
+        senders: set[str],
+        receivers: set[str],
+        template: Template,
+        who: Callable[..., set[str]],
+    ) -> None:
+        arn = template.arn(queue)
+        assert who(lambda role: role.may("sqs:SendMessage", arn)) == senders
+        for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"):
+            assert who(lambda role, action=action: role.may(action, arn)) == receivers
+        assert who(lambda role: role.may("sqs:PurgeQueue", arn)) == set()
+
+    def test_installers_are_read_by_the_routes_and_written_by_no_function(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        one = template.arn("InstallersBucket") + "/app/1.0/setup.bin"
+        assert who(lambda role: role.may("s3:GetObject", one)) == {"APIHandler"}
+        for action in ("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"):
+            assert who(lambda role, action=action: role.may(action, one)) == set()
+
+    @pytest.mark.guarantee("G9")
+    def test_no_function_reads_raw_visitor_logs(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        one = template.arn("VisitorLogsBucket") + "/2026/11/25/log.gz"
+        for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+            assert who(lambda role, action=action: role.may(action, one)) == set()
