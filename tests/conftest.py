@@ -1,7 +1,7 @@
 """The fast environment: AWS inside this process, the tables and names of the template, a set clock.
 
-What moto cannot prove (capacity, conflicts, roles) is proved elsewhere; one lock around its
-DynamoDB makes conditions and transactions exact under threads.
+One lock around moto's DynamoDB makes conditions and transactions exact under threads. A test marked
+`dynamodb_local` has Amazon's own engine under the same three tables instead.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chalicelib.storage.dynamo import Item, Table
+
+pytest_plugins = ["tests.needs"]
 
 REGION = "eu-west-1"
 NOON = 1_795_608_000_000  # 2026-11-25T12:00:00Z
@@ -97,9 +99,31 @@ class Tables:
         return repr([self.items(name) for name in TABLES])
 
 
+@pytest.fixture(scope="session")
+def dynamodb_local() -> Iterator[Any]:
+    """A client of Amazon's own engine, started once a run where a marked test needs it."""
+    import boto3
+
+    from infra.tools.dynamodb_local import start
+
+    running = start()
+    yield boto3.client(
+        "dynamodb", endpoint_url=running.endpoint, region_name=REGION,
+        aws_access_key_id="local", aws_secret_access_key="local",
+    )  # fmt: skip
+    running.stop()
+
+
+@pytest.fixture(params=["moto", pytest.param("amazon", marks=pytest.mark.dynamodb_local)])
+def both_engines(request: pytest.FixtureRequest) -> str:
+    """Runs a test twice: on moto, and marked `dynamodb_local`."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty AWS account as the template makes it; nothing leaves this process."""
+def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty AWS account as the template makes it; nothing leaves this machine."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
@@ -107,6 +131,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     hold_one_lock(monkeypatch)
     monkeypatch.setattr(storage_aws, "client", kept_client)
     monkeypatch.setattr(wiring, "client", kept_client)
+    if request.node.get_closest_marker("dynamodb_local"):
+        monkeypatch.setitem(ENGINES, "dynamodb", request.getfixturevalue("dynamodb_local"))
+        drop_tables(ENGINES["dynamodb"])
     with mock_aws():
         wiring.forget()
         make_tables(kept_client("dynamodb"))
@@ -137,11 +164,12 @@ def tables(aws: None) -> Tables:
 
 
 MAKE_CLIENT = cache(storage_aws.client.__wrapped__)
+ENGINES: dict[str, Any] = {}
 
 
 def kept_client(service: str) -> Any:
     """Made once a test run, which saves a tenth of a second a test; leave no hook on one."""
-    return MAKE_CLIENT(service)
+    return ENGINES.get(service) or MAKE_CLIENT(service)
 
 
 def hold_one_lock(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +181,11 @@ def hold_one_lock(monkeypatch: pytest.MonkeyPatch) -> None:
             return call(handler)
 
     monkeypatch.setattr(DynamoHandler, "call_action", call_alone)
+
+
+def drop_tables(dynamodb: Any) -> None:
+    for name in dynamodb.list_tables()["TableNames"]:
+        dynamodb.delete_table(TableName=name)
 
 
 def make_tables(dynamodb: Any) -> None:

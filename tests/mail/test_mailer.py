@@ -62,6 +62,7 @@ NOT_TAKEN = [
 REFUSED = [error("MessageRejected", 400), error("BadRequestException", 400)]
 
 
+@pytest.mark.usefixtures("both_engines")
 class TestSending:
     def test_a_due_message_is_sent_to_the_address_on_file(
         self, office: Office, cloud: Cloud
@@ -379,6 +380,7 @@ def deaths(office: Office, template: str, templates: Any) -> int:
     return len(cloud.calls)
 
 
+@pytest.mark.usefixtures("both_engines")
 @pytest.mark.guarantee("G11")
 @pytest.mark.guarantee("G12")
 class TestDeath:

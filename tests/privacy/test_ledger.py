@@ -166,6 +166,7 @@ class TestTheChain:
         assert verify(ledger.rows("sub_a"))
 
 
+@pytest.mark.usefixtures("both_engines")
 class TestConcurrency:
     def test_many_threads_make_one_chain(self, tables: Tables) -> None:
         ledger = Ledger(tables.accounts)

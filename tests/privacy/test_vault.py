@@ -233,6 +233,7 @@ class TestAtRest:
         assert not {*first.values()} & {*second.values()}
 
 
+@pytest.mark.usefixtures("both_engines")
 class TestCorrection:
     @pytest.mark.promise("PS-69")
     def test_a_correction_replaces_every_copy(self, subject: str, tables: Tables) -> None:
@@ -266,6 +267,7 @@ class TestCorrection:
             wiring.database().transact(*wiring.vault().collect(subject, PROFILE, 0, "register"))
 
 
+@pytest.mark.usefixtures("both_engines")
 @pytest.mark.guarantee("G10")
 @pytest.mark.promise("PS-70")
 class TestErasure:

@@ -1,0 +1,93 @@
+"""Who may touch what, read from the source itself: one way in, one way out, one use each."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+SOURCES = [ROOT / "app.py", *sorted((ROOT / "chalicelib").rglob("*.py"))]
+HTTP_CLIENTS = frozenset(
+    {
+        "aiohttp", "asyncio", "ftplib", "http.client", "httpx", "requests", "smtplib", "socket",
+        "stripe", "telnetlib", "urllib.request", "urllib3", "websockets",
+    }
+)  # fmt: skip
+
+
+def imports(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def names(tree: ast.AST) -> set[str]:
+    """Every name, attribute and short string: a client's method may be spelled either way."""
+    found = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                found.add(name)
+            case ast.alias(name=name):
+                found.add(name)
+            case ast.Constant(value=str(text)) if len(text) <= 40:
+                found.add(text)
+    return found
+
+
+def users() -> dict[str, set[str]]:
+    """For each name or import, the files that use it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in SOURCES:
+        tree = ast.parse(path.read_text())
+        for name in names(tree) | imports(tree):
+            found[name].add(str(path.relative_to(ROOT / "chalicelib")) if "chalicelib" in path.parts
+                            else path.name)  # fmt: skip
+    return found
+
+
+USERS = users()
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("AESGCM", {"privacy/service.py"}),
+        ("generate_data_key", {"privacy/service.py"}),
+        ("decrypt", {"privacy/service.py", "licenses/keys.py"}),
+        ("kms", {"wiring.py", "privacy/service.py", "licenses/keys.py"}),
+        ("_fields", {"privacy/sinks.py"}),
+        ("Secret", {"privacy/service.py", "privacy/sinks.py"}),
+        ("send_email", {"mail/post.py"}),
+        ("send_raw_email", set()),
+        ("sesv2", {"wiring.py", "storage/aws.py"}),
+        ("ses", set()),
+        ("stripe", {"payments/processor.py"}),
+        ("create_client", set()),
+        ("log_event", set()),
+    ],
+)
+@pytest.mark.guarantee("G8")
+def test_one_thing_is_done_in_one_place(name: str, files: set[str]) -> None:
+    assert USERS.get(name, set()) <= files
+
+
+@pytest.mark.promise("PS-05")
+@pytest.mark.promise("PS-11")
+def test_nothing_but_the_processors_adapter_opens_a_connection() -> None:
+    found = {(name, file) for name in HTTP_CLIENTS for file in USERS.get(name, set())}
+    assert {file for _, file in found} <= {"payments/processor.py"}
+
+
+def test_the_walk_sees_what_it_is_about() -> None:
+    """Without this, a moved folder would leave the facts above with nothing to say."""
+    assert USERS["AESGCM"] == {"privacy/service.py"}
+    assert USERS["send_email"] == {"mail/post.py"}
+    assert USERS["_fields"] == {"privacy/sinks.py"}
