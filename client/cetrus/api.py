@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urljoin
+from urllib.parse import quote, urlencode, urljoin
 
 from cetrus import leases
 from cetrus.errors import Problem, SignInNeeded, Unreachable, Unverified
@@ -118,7 +118,7 @@ class Api:
     # --- releases and usage -----------------------------------------------------------------
 
     def release(self, application: str, platform: str, credential: Credential) -> dict[str, Any]:
-        path = f"/v1/applications/{application}/release"
+        path = f"/v1/applications/{quote(application, safe='')}/release"
         return self.authorized("GET", path, credential, query={"platform": platform})
 
     def download_link(self, url: str, credential: Credential) -> str:

@@ -24,8 +24,11 @@ class BorrowedLaunch:
 
     receipt = None
 
-    def __init__(self, lease: Lease, events: Events, session: Session, launch_id: str) -> None:
+    def __init__(
+        self, lease: Lease, events: Events, session: Session, launch_id: str, skew_ms: int
+    ) -> None:
         self.lease, self.launch_id = lease, launch_id
+        self._skew_ms = skew_ms
         self.stopped: str | None = None
         self._events, self._session = events, session
         self._closing = threading.Event()
@@ -34,7 +37,7 @@ class BorrowedLaunch:
 
     @property
     def mode(self) -> str:
-        now = self._session.clock.wall_ms()
+        now = self._session.clock.wall_ms() + self._skew_ms
         if self.stopped is not None or now >= self.lease.end_ms + self.lease.grace * 1000:
             return "stop"
         return "run" if now < self.lease.end_ms else self.lease.outage.mode
@@ -44,6 +47,7 @@ class BorrowedLaunch:
         record = self._session.launches.running(self.launch_id)
         if record is not None and record.lease is not None:
             self.lease = self._session.api.read_lease(record.lease, self._session.keys)
+            self._skew_ms = record.skew_ms
         if self.mode == "stop" and self.stopped is None:
             self.stopped = OUTAGE
             if self._events.on_stop is not None:

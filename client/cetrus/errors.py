@@ -84,7 +84,7 @@ class Problem(CetrusError):
     hint = "Check the names given; the code in parentheses has a page in the documentation."
 
     def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(f"{detail} ({code or status})")
+        super().__init__(f"{detail} ({code or status})", hint=PROBLEM_HINTS.get(code))
         self.status = status
         self.code = code
 
@@ -108,6 +108,11 @@ class StateTrouble(CetrusError):
     hint = "Set CETRUS_HOME to a folder that this user can write to."
 
 
+PROBLEM_HINTS = {
+    "license_needed": "Open the page of the application in a browser and choose a plan.",
+    "not_found": "Check the name; it is the last part of the address of the application's page.",
+    "token_expired": "Run `cetrus login APPLICATION` to sign in again.",
+}
 OTHER_REFUSAL = "Open your account page, or ask the owner of the license."
 REFUSAL_HINTS = {
     "UNKNOWN": "Check that this account has a license for the application.",

@@ -83,6 +83,7 @@ class Keeper:
         record = self._held.record
         record.segment, record.seq = lease.segment, max(record.seq, lease.seq)
         record.lease, record.seen_ms = lease.token, max(record.seen_ms, lease.issued_ms)
+        record.skew_ms = lease.issued_ms + int(age * 1000) - self._clock.wall_ms()
         self._save()
 
     def resume(self, segment: int) -> None:

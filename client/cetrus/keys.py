@@ -31,6 +31,7 @@ class KeyRing:
     def verify(self, compact: Any, typ: str) -> jose.Claims:
         """The claims of a statement of this kind; Unverified in every other case."""
         kid = jose.key_id(compact)
+        self.refresh()
         if kid not in self._keys:
             self._refetch()
         if kid not in self._keys:
@@ -44,7 +45,7 @@ class KeyRing:
 
     def _refetch(self) -> None:
         now = self._clock.steady()
-        if self._tried is not None and now - self._tried < REFETCH_S and self._keys:
+        if self._tried is not None and now - self._tried < REFETCH_S:
             return
         self._tried = now
         try:

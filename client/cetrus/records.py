@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 from dataclasses import asdict, dataclass, field
@@ -28,6 +29,8 @@ class Record:
     shown: list[str] = field(default_factory=list)
     # The latest server time known of, so that a clock set back gains nothing.
     seen_ms: int = 0
+    # What the server's time is ahead of this computer's, which may be set wrong.
+    skew_ms: int = 0
     ending: bool = False
 
 
@@ -40,7 +43,9 @@ def read_record(value: dict[str, Any] | None) -> Record | None:
     except TypeError:
         return None
     typed = isinstance(record.launch_id, str) and isinstance(record.application, str)
-    numbers = all(type(n) is int for n in (record.segment, record.seq, record.seen_ms))
+    numbers = all(
+        type(n) is int for n in (record.segment, record.seq, record.seen_ms, record.skew_ms)
+    )
     shown = isinstance(record.shown, list) and isinstance(record.lease, str | None)
     if not (typed and numbers and shown and LAUNCH_ID.fullmatch(record.launch_id)):
         return None
@@ -52,19 +57,26 @@ class Held:
 
     def __init__(self, path: Path, record: Record, lock: state.FileLock) -> None:
         self._path, self.record, self._lock = path, record, lock
+        self._over = False
 
     def save(self) -> None:
+        """Stores the record, unless the launch is out of our hands: an answer may come late."""
+        if self._over:
+            return
         state.write_json(self._path, asdict(self.record))
 
     def forget(self) -> None:
         """The launch is over: nothing of it stays."""
+        self._over = True
         state.remove(self._path)
         self._lock.release()
-        # On Windows a file cannot be removed while it is open, so after the release.
-        self._lock.path.unlink(missing_ok=True)
+        # On Windows an open file cannot be removed: after the release, and left if another has it.
+        with contextlib.suppress(OSError):
+            self._lock.path.unlink()
 
     def release(self) -> None:
         """Leaves the record for the next start."""
+        self._over = True
         self._lock.release()
 
 

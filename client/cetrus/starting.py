@@ -84,7 +84,6 @@ class Starter:
         borrowed = self._borrow()
         if borrowed is not None:
             return borrowed
-        self._session.keys.refresh()
         for held in self._session.launches.left_over(self._application):
             launch = self._take_up(held)
             if launch is not None:
@@ -108,7 +107,8 @@ class Starter:
                 f"The launcher holds a lease for {lease.application}, not {self._application}.",
                 hint="Start this program by itself, or build it with its application id.",
             )
-        return BorrowedLaunch(lease, self._events, self._session, launch_id)
+        skew_ms = record.skew_ms if record else 0
+        return BorrowedLaunch(lease, self._events, self._session, launch_id, skew_ms)
 
     # --- after a crash ----------------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class Starter:
 
     def _left_ms(self, lease: Lease, record: Record | None) -> float:
         """What is left of lease and grace; a clock set back counts as the latest time known."""
-        now = self._session.clock.wall_ms()
+        now = self._session.clock.wall_ms() + (record.skew_ms if record else 0)
         known = max(record.seen_ms if record else 0, lease.issued_ms)
         if now < known - CLOCK_TOLERANCE_MS:
             return 0

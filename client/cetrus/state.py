@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -36,8 +37,8 @@ def home_folder() -> Path:
 def server_folder(home: Path, server: str) -> Path:
     """Nothing learned from one server is ever sent to another: each has a folder of its own."""
     parts = urlsplit(server)
-    name = f"{parts.hostname}-{parts.port or parts.scheme}{parts.path.replace('/', '-')}"
-    return home / "servers" / name.rstrip("-")
+    name = f"{parts.hostname}-{parts.port or parts.scheme}{parts.path}"
+    return home / "servers" / re.sub(r"[^A-Za-z0-9.-]", "-", name).rstrip("-")
 
 
 def make_folder(path: Path) -> Path:

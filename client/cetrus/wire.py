@@ -50,9 +50,9 @@ def check_base_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def plain(text: Any) -> str:
+def plain(text: Any, limit: int = 500) -> str:
     """Text of others, safe to print: one line, no control characters, of bounded length."""
-    return CONTROL.sub(" ", str(text))[:500].strip()
+    return CONTROL.sub(" ", str(text))[:limit].strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +58,10 @@ class Watch:
 
     def show(self, screen: Screen) -> None:
         """On stderr: stdout belongs to the program."""
-        lines = [plain(line) for line in screen.body.splitlines()]
-        self._output.say_error("\n".join([plain(screen.title), *lines]))
+        width = shutil.get_terminal_size().columns
+        lines = [screen.title, *screen.body.splitlines()]
+        shown = [textwrap.fill(plain(line, limit=len(line)), width) for line in lines]
+        self._output.say_error("\n".join(shown))
 
     def stop(self, reason: str, save_by: datetime) -> None:
         left = save_by.timestamp() - self._session.clock.wall_ms() / 1000

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cetrus import BorrowedLaunch, Client, Events, Launch, Refused, Screen, Unreachable
+from cetrus import BorrowedLaunch, CetrusError, Client, Events, Launch, Refused, Screen, Unreachable
 from cetrus.launch import Launch as RunningLaunch
 from client_tests.conftest import FakeClock, sign_in
 from client_tests.reference import APPLICATION, Reference
@@ -331,6 +331,7 @@ class TestCrash:
         server: Reference,
         another: Callable[[], Client],
         monkeypatch: pytest.MonkeyPatch,
+        clock: FakeClock,
     ) -> None:
         with start(client) as launch:
             monkeypatch.setenv("CETRUS_LAUNCH", launch.launch_id)
@@ -338,7 +339,31 @@ class TestCrash:
                 assert isinstance(borrowed, BorrowedLaunch)
                 assert borrowed.lease.id == launch.lease.id
                 assert borrowed.mode == "run"
+                clock.advance(180)
+                launch._keeper.step()
+                borrowed.look()
+                assert borrowed.lease.seq == 1
+                clock.advance(300 + 3600)
+                stopped: list[str] = []
+                borrowed._events = Events(on_stop=lambda reason, by: stopped.append(reason))
+                borrowed.look()
+                borrowed.look()
+                assert (borrowed.mode, stopped) == ("stop", ["OUTAGE"])
             assert not server.rows[launch.launch_id].ended
+
+    def test_another_applications_lease_is_an_error_and_no_second_launch(
+        self,
+        client: Client,
+        server: Reference,
+        session: Session,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with start(client) as launch:
+            monkeypatch.setenv("CETRUS_LAUNCH", launch.launch_id)
+            other = Client("app_other", session=session, license_key="key_1")
+            with pytest.raises(CetrusError, match="not app_other"):
+                other.launch()
+        assert len(server.rows) == 1
 
     def test_a_launch_that_no_process_holds_cannot_be_borrowed(
         self,

@@ -6,11 +6,12 @@ import atexit
 import random
 import threading
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cetrus import Client, Events, Launch, Unreachable
+from cetrus import Client, Events, Launch, Unreachable, state
 from client_tests.reference import APPLICATION, GARBAGE, Reference
 
 if TYPE_CHECKING:
@@ -198,6 +199,25 @@ class TestRestartInAnOutage:
             crashed().launch()
         server.fault = None
 
+    def test_a_clock_that_is_always_wrong_takes_nothing_away(
+        self,
+        by_hand: None,
+        client: Client,
+        clock: FakeClock,
+        server: Reference,
+        new_session: Callable[[], Session],
+    ) -> None:
+        server.offset_ms = -26 * 3_600_000
+        first = client.launch(show=lambda screen: None)
+        assert isinstance(first, Launch)
+        first._held.release()
+        atexit.unregister(first.close)
+        server.fault = "close"
+        clock.advance(300 + 3000)
+        with Client(APPLICATION, session=new_session()).launch() as again:
+            assert again.mode == "run"
+            server.fault = None
+
     def test_a_stored_lease_that_was_edited_is_worth_nothing(
         self, crashed: Callable[[], Client], launch: Launch
     ) -> None:
@@ -205,7 +225,7 @@ class TestRestartInAnOutage:
         assert record.lease is not None
         head, _, signature = record.lease.split(".")
         record.lease = f"{head}.e30.{signature}"
-        launch._held.save()
+        state.write_json(launch._held._path, asdict(record))
         with pytest.raises(Unreachable):
             crashed().launch()
 
@@ -347,6 +367,16 @@ class TestHost:
         assert launch.lease.seq == 2
         assert told.stops == []
         monkeypatch.undo()
+
+    def test_an_answer_after_the_end_brings_no_launch_back(
+        self, by_hand: None, client: Client, session: Session, clock: FakeClock
+    ) -> None:
+        launch = client.launch(show=lambda screen: None)
+        assert isinstance(launch, Launch)
+        clock.advance(180)
+        launch.close()
+        launch._keeper.adopt(launch.lease)
+        assert list((session.folder / "launches").iterdir()) == []
 
     def test_closing_while_nothing_answers_is_quick_and_quiet(
         self, by_hand: None, client: Client, server: Reference
