@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .wire import Call
+if TYPE_CHECKING:
+    from .wire import Call
 
 
 class CallLog:

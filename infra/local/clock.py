@@ -16,6 +16,7 @@ from __future__ import annotations
 import datetime as dt
 import mmap
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,14 @@ def _cell(path: str | Path) -> memoryview:
         return memoryview(mmap.mmap(opened.fileno(), 8)).cast("q")
 
 
+def _real_ns() -> int:
+    """Real time, whether this process has left it or not."""
+    return int(original_time_ns()) if time_machine.traveller_stack else time.time_ns()
+
+
 def _read(cell: memoryview) -> int:
     value: int = cell[0]
-    return value >> 1 if value & 1 else int(original_time_ns()) + (value >> 1)
+    return value >> 1 if value & 1 else _real_ns() + (value >> 1)
 
 
 class _SharedTraveler(time_machine.Traveller):
@@ -60,7 +66,7 @@ def follow(path: str | Path) -> None:
     """Put this process on the shared clock for good; a second call changes the file."""
     for traveler in time_machine.traveller_stack:
         if isinstance(traveler, _SharedTraveler):
-            traveler._cell = _cell(path)  # noqa: SLF001  # our own class
+            traveler._cell = _cell(path)  # our own class
             return
     travel = time_machine.travel(0)
     travel.start()  # patches the C functions
@@ -105,4 +111,4 @@ class SharedClock:
             if frozen == self.frozen:
                 return
             now = _read(self._cell)
-            self._cell[0] = now << 1 | 1 if frozen else (now - int(original_time_ns())) << 1
+            self._cell[0] = now << 1 | 1 if frozen else (now - _real_ns()) << 1

@@ -1,4 +1,4 @@
-"""The engine of the one-machine cloud: one object that holds it all, and the only thing its front talks to.
+"""The engine of the one-machine cloud: one object that holds it all, and all that its front knows.
 
 The front (gateway, S3 front, control surface, command line) binds its own sockets FIRST, because
 their addresses are parameters of the stack, and then calls `Cloud.start`. Nothing here listens on
@@ -8,18 +8,21 @@ starts a cloud follows from then on; so there is one cloud in a process.
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import shutil
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import CloudError, InvocationError, NotScheduledError, StaleDataError
-from .names import ACCOUNT, OPERATOR_KEY, OPERATOR_SECRET, REGION
+from .folder import forget_other_clouds, hold, iso, read_template, swagger_of
+from .names import OPERATOR_KEY, OPERATOR_SECRET, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from .functions import Functions
+    from .runtime import Worker
 
 __all__ = [
     "Cloud",
@@ -31,8 +34,8 @@ __all__ = [
 ]
 
 Json = dict[str, Any]
-OUTBOX = "mail_sweep"
-"""The function that sends what waits in the outbox; `settle` runs it while it gets something done."""
+API = "api_handler"
+Variables = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,9 @@ class Cloud:
         """
         cloud = cls()
         try:
-            cloud._open(
-                out_dir.resolve(), data_dir.resolve(), parameters, s3_url, environment or {}
-            )
+            s3 = {"AWS_ENDPOINT_URL_S3": s3_url} if s3_url else {}
+            more = {**(environment or {}), **s3}
+            cloud._open(out_dir.resolve(), data_dir.resolve(), parameters, more)
         except BaseException:
             cloud.stop()
             raise
@@ -84,42 +87,30 @@ class Cloud:
 
     def __init__(self) -> None:
         self._closers: list[Callable[[], object]] = []
-        self._lines: deque[Json] = deque(maxlen=200_000)
-        self._requests: list[Json] = []
         self._listeners: list[Callable[[], None]] = []
         self._clients: dict[str, Any] = {}
-        self._secrets: dict[str, tuple[str, str | None]] = {OPERATOR_KEY: (OPERATOR_SECRET, None)}
+        self._functions: Functions | None = None
 
     # starting and stopping -----------------------------------------------------------------------
 
-    def _open(
-        self,
-        out: Path,
-        data: Path,
-        parameters: Mapping[str, str],
-        s3_url: str | None,
-        environment: Mapping[str, str],
-    ) -> None:
-        self.template = _read_template(out)
+    def _open(self, out: Path, data: Path, parameters: Mapping[str, str], more: Variables) -> None:
+        self.template = read_template(out)
         self._open_data(data)
         self._open_moto()
         self._create_stack(parameters)
-        self._open_functions(out, data, s3_url, environment)
-        self._open_events()
+        self._open_functions(out, data, more)
 
     def _open_data(self, data: Path) -> None:
         from .clock import SharedClock, follow, unfollow
         from .store import Store
 
-        data.mkdir(parents=True, exist_ok=True)
-        self._closers.append(_lock(data / "lock").close)
+        self._closers.append(hold(data).close)
         self.store = Store(data)
         self._closers.append(self.store.close)
         self.clock_file = data / "clock"
         self.clock = SharedClock(self.clock_file)
         follow(self.clock_file)
         self._closers.append(unfollow)
-        _forget_other_clouds()
 
     def _open_moto(self) -> None:
         from . import dynamo
@@ -128,22 +119,21 @@ class Cloud:
         from .judge import Judge
         from .keeper import Keeper
         from .mail import Inbox
+        from .reports import Reported
         from .server import CloudServer
 
+        forget_other_clouds()
         self._inbox = Inbox(self.store, self.now)
-        self._keeper = Keeper(self.store, self._inbox, self._notify, self._wake)
+        self._keeper = Keeper(self.store, self._inbox)
         self._log, self._faults = CallLog(self.now), Faults()
-        self._functions: Any = None
-        self._pollers: list[Any] = []
-        self._later: Any = None
-        self._schedules: Any = None
+        self._reported = Reported(self.now, self._log, self._faults)
         self._server = CloudServer(
             self._log, self._faults, self._keeper, Judge({}, {}), self._worker_of
         )
         self._closers.append(self._server.close)
         self.url = self._server.url
-        dynamo.install(lambda changes: None)
-        self._closers.append(lambda: dynamo.install(lambda changes: None))
+        dynamo.install(_nobody)
+        self._closers.append(functools.partial(dynamo.install, _nobody))
 
     def _create_stack(self, parameters: Mapping[str, str]) -> None:
         from . import dynamo
@@ -155,104 +145,60 @@ class Cloud:
         self.judge = Judge(self._plan.policies, self._plan.denials)
         self._server.judge = self.judge
         self.physical, self.parameters = stack.physical, stack.resolver.parameters
-        self.outputs = stack.outputs()
-        self.swagger = _swagger(self.template)
+        self.outputs, self.swagger = stack.outputs(), swagger_of(self.template)
+        self.functions = sorted(self._plan.functions)
         self._keeper.load(self._plan.keys)
         dynamo.install(self._keeper.keep_items)
-        self.functions = sorted(self._plan.functions)
 
-    def _open_functions(
-        self, out: Path, data: Path, s3_url: str | None, environment: Mapping[str, str]
-    ) -> None:
-        from .functions import Functions, runtime_folder, unzip
+    def _open_functions(self, out: Path, data: Path, more: Variables) -> None:
+        from .events import Events
+        from .functions import Functions
+        from .package import runtime_folder, unzip
+        from .sessions import Sessions
 
-        hosts = [self.url, *([s3_url] if s3_url else [])]
-        self._common = {
-            **environment,
-            "AWS_ENDPOINT_URL": self.url,
-            **({"AWS_ENDPOINT_URL_S3": s3_url} if s3_url else {}),
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "LOCAL_CLOCK": str(self.clock_file),
-            "LOCAL_RUNTIME": str(runtime_folder(data / "runtime")),
-            "LOCAL_HOSTS": " ".join(host.removeprefix("http://") for host in hosts),
-        }
         task = unzip(out / "deployment.zip", data / "task")
-        for old in task.parent.iterdir():
-            if old != task:
-                shutil.rmtree(old)
-        self._functions = Functions(self._plan.functions, task, self._session, self)
-        self._closers.append(self._functions.stop)
-        if "api_handler" in self._plan.functions:
-            self._functions.start_worker("api_handler")
-
-    def _session(self, spec: Any) -> tuple[str, dict[str, str]]:
-        """A new session of the function's role, and what its process is told."""
-        from moto.sts.models import sts_backends
-
-        role = sts_backends[ACCOUNT]["aws"].assume_role(
-            region_name=REGION,
-            role_session_name=spec.physical[:60],
-            role_arn=f"arn:aws:iam::{ACCOUNT}:role/{spec.role}",
-            policy=None,
-            duration=3600,
-            external_id=None,
+        self._sessions = Sessions(
+            {
+                "AWS_ENDPOINT_URL": self.url,
+                **more,
+                "AWS_REGION": REGION,
+                "AWS_DEFAULT_REGION": REGION,
+                "LOCAL_CLOCK": str(self.clock_file),
+                "LOCAL_RUNTIME": str(runtime_folder(data / "runtime")),
+                "LOCAL_HOSTS": " ".join(
+                    address.removeprefix("http://")
+                    for address in (self.url, more.get("AWS_ENDPOINT_URL_S3", ""))
+                ),
+            }
         )
-        key, secret, token = role.access_key_id, role.secret_access_key, role.session_token
-        self._secrets[key] = (secret, token)
-        host = self._common["LOCAL_HOSTS"]
-        return key, {
-            **self._common,
-            "LOCAL_HOSTS": host,
-            "AWS_ACCESS_KEY_ID": key,
-            "AWS_SECRET_ACCESS_KEY": secret,
-            "AWS_SESSION_TOKEN": token,
-        }
-
-    def _open_events(self) -> None:
-        from .later import Later
-        from .queues import Poller, lock
-        from .schedules import Schedules
-
-        def keep() -> None:
-            with lock:
-                self._keeper.messages.keep()
-
-        self._later = Later(self.store, self.invoke, self.clock.seconds)
-        self._closers.append(self._later.stop)
-        self._pollers = [Poller(source, self.invoke, keep) for source in self._plan.queues]
-        self._closers.extend(poller.stop for poller in self._pollers)
-        self._schedules = Schedules(
-            self._plan.rules,
-            self.clock,
-            self.store,
-            self._start_rule,
-            self._quiet,
-            self._functions.still,
-        )
-        self._closers.append(self._schedules.stop)
-        self._schedules.begin()
+        running = Functions(self._plan.functions, task, self._sessions.open, self._reported)
+        self._functions = running
+        self._closers.append(running.stop)
+        if API in self._plan.functions:
+            running.start_worker(API)
+        self._events = Events(self._plan, running, self.clock, self.store, self._keeper, self._send)
+        self._closers.append(self._events.stop)
 
     def stop(self) -> None:
         """Wait shortly for what runs, end the workers, close the data."""
         while self._closers:
             self._closers.pop()()
+        while self._clients:
+            self._clients.popitem()[1].close()
 
     # functions -----------------------------------------------------------------------------------
 
     def invoke(self, function: str, event: Any) -> Any:
         """Run a function and return what it returned; raises InvocationError."""
+        if self._functions is None:
+            raise CloudError("the cloud has not started")
         return self._functions.invoke(function, event)
 
-    def _worker_of(self, access_key: str) -> Any:
+    def _worker_of(self, access_key: str) -> Worker | None:
         return self._functions.worker_of(access_key) if self._functions else None
 
-    def _start_rule(self, rule: Any, event: Any) -> Any:
-        if rule.function:
-            return self.invoke(rule.function, event)
-        url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{rule.queue}"
-        self.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(event))
-        return None
+    def _send(self, url: str, body: str) -> None:
+        self.client("sqs").send_message(QueueUrl=url, MessageBody=body)
 
     def schedules(self) -> list[Schedule]:
         return [
@@ -260,58 +206,26 @@ class Cloud:
                 job.rule.name,
                 job.rule.function or job.rule.queue or "",
                 job.rule.expression,
-                _iso(job.due),
+                iso(job.due),
             )
-            for job in self._schedules.jobs
+            for job in self._events.schedules.jobs
         ]
 
     def schedule_mode(self) -> str:
         """`automatic` or `manual`."""
-        return str(self._schedules.mode)
+        return self._events.schedules.mode
 
     def set_schedule_mode(self, mode: str) -> None:
-        """Raises ValueError for any other word."""
-        self._schedules.set_mode(mode)
+        """Raises ValueError for any other word; manual schedules run by `run` alone."""
+        self._events.schedules.set_mode(mode)
 
     def run(self, function: str) -> Any:
         """Run a scheduled function now; raises NotScheduledError or InvocationError."""
-        return self._schedules.run(function)
+        return self._events.schedules.run(function)
 
     def settle(self) -> None:
         """Run queues, notifications and the outbox until nothing is left to do now."""
-        self._quiet()
-        scheduled = {job.rule.function for job in self._schedules.jobs}
-        for _ in range(20 if OUTBOX in scheduled else 0):
-            before = self._keeper.commits
-            try:
-                self.run(OUTBOX)
-            except InvocationError:
-                return  # its state says when it is due again
-            self._quiet()
-            if self._keeper.commits == before:
-                return
-
-    def _quiet(self) -> None:
-        """Serve what waits until a whole round finds nothing and nothing runs."""
-        for _ in range(1000):
-            self._functions.wait_idle()
-            if not any([poller.once() for poller in self._pollers] + [self._later.once()]):
-                self._functions.wait_idle()
-                return
-        raise TimeoutError("queues do not come to rest")
-
-    def _wake(self) -> None:
-        for poller in self._pollers:
-            poller.wake()
-
-    def _notify(self, events: list[tuple[str, str, str, int, str]]) -> None:
-        from .later import matches, notification
-
-        for event, bucket, key, size, etag in events:
-            for source in self._plan.buckets:
-                if matches(source, event, bucket, key):
-                    body = notification(event, bucket, key, size, etag, self.now())
-                    self._later.add(source.function, body)
+        self._events.settle()
 
     # clock ---------------------------------------------------------------------------------------
 
@@ -324,7 +238,7 @@ class Cloud:
 
         Raises ValueError for a negative number.
         """
-        self._schedules.advance(seconds)
+        self._events.schedules.advance(seconds)
         self._moved()
 
     def freeze(self, frozen: bool) -> None:
@@ -337,8 +251,7 @@ class Cloud:
         self._listeners.append(moved)
 
     def _moved(self) -> None:
-        self._wake()
-        self._later.wake()
+        self._events.wake()
         for listener in self._listeners:
             listener()
 
@@ -396,7 +309,7 @@ class Cloud:
 
     def logs(self, function: str | None = None) -> list[Json]:
         """{at, function, request_id, line} of what functions wrote to stdout and stderr."""
-        return [line for line in list(self._lines) if function in {None, line["function"]}]
+        return [line for line in list(self._reported.lines) if function in {None, line["function"]}]
 
     def queues(self) -> Json:
         """{logical id: {"name", "messages": [{"id", "body", "attributes", "visible"}]}}."""
@@ -406,41 +319,16 @@ class Cloud:
 
     def requests(self) -> list[Json]:
         """Requests of functions to anything but AWS: {at, function, method, url, headers, body}."""
-        return list(self._requests)
-
-    # what workers report (runtime.Reports) ---------------------------------------------------------
-
-    def line(self, worker: Any, text: str) -> None:
-        self._lines.append(
-            {
-                "at": self.now(),
-                "function": worker.spec.name,
-                "request_id": worker.request_id,
-                "line": text,
-            }
-        )
-
-    def argon2(self, worker: Any, action: str) -> str | None:
-        """Count a password hash; the fault that strikes it, if any."""
-        fault = self._faults.take(worker.spec.name, "argon2", action)
-        if fault == "kill":
-            worker.kill()
-        else:
-            self._log.add(worker.spec.name, "argon2", action, None, 0.0)
-        return fault
-
-    def request(self, worker: Any, seen: Json) -> None:
-        self._requests.append({"at": self.now(), "function": worker.spec.name, **seen})
+        return list(self._reported.requests)
 
     # for the S3 front and for seeding ----------------------------------------------------------------
 
     def client(self, service: str) -> Any:
         """A boto3 client of the cloud with the operator's credentials: not in `calls`."""
-        import boto3
         from botocore.config import Config
 
         if service not in self._clients:
-            self._clients[service] = boto3.session.Session().client(
+            self._clients[service] = _boto().client(
                 service,
                 endpoint_url=self.url,
                 region_name=REGION,
@@ -456,7 +344,7 @@ class Cloud:
 
     def secret_of(self, access_key: str) -> tuple[str, str | None] | None:
         """(secret key, session token or None) of a key that may sign S3 links, or None."""
-        return self._secrets.get(access_key)
+        return self._sessions.secret_of(access_key)
 
     def function_environment(self, function: str) -> dict[str, str]:
         """What the stack resolved for a function: names of tables, buckets, queues, keys.
@@ -477,46 +365,14 @@ class Cloud:
         }
 
 
-def _iso(seconds: float) -> str:
-    import datetime as dt
+@functools.cache
+def _boto() -> Any:
+    """One session, so that service descriptions are read once."""
+    import boto3
 
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="microseconds")
-
-
-def _read_template(out: Path) -> Json:
-    for name in ("cfn.json", "deployment.zip"):
-        if not (out / name).exists():
-            raise CloudError(f"{out / name} is missing: run `make package` first")
-    template: Json = json.loads((out / "cfn.json").read_text())
-    return template
+    return boto3.session.Session()
 
 
-def _swagger(template: Json) -> Json:
-    for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::ApiGateway::RestApi":
-            body: Json = resource["Properties"].get("Body", {})
-            return body
-    return {}
-
-
-def _lock(path: Path) -> Any:
-    """Hold the data folder: two clouds on one folder would ruin it."""
-    file = path.open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise CloudError(f"{path.parent} is in use by another local cloud") from None
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
-
-
-def _forget_other_clouds() -> None:
-    """moto's state is the process's: a cloud started after another begins with none of it."""
-    from moto.backends import get_backend
-    from moto.core.base_backend import InstanceTrackerMeta
-
-    del InstanceTrackerMeta
-    for service in ("dynamodb", "s3", "sqs", "kms", "ssm", "iam", "sts", "sesv2", "ses"):
-        get_backend(service).reset()  # type: ignore[call-overload]  # names are given as plain texts
+def _nobody(changes: object) -> None:
+    """Hear of changes to tables, and do nothing."""
+    del changes

@@ -8,11 +8,13 @@ adds a property decides about it in this table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import CloudError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TEMPLATE = "a template test holds it; nothing on one machine depends on it"
 _NO_ALARMS = "no metrics are kept here; a template test holds it"

@@ -10,11 +10,13 @@ kill                  SIGKILL of the calling process before the call is done
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .wire import Answer, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KINDS = ("fail", "throttle", "timeout_after_commit", "kill")
 _FIELDS = {"service", "action", "function", "nth", "times", "kind"}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from .iam import Need, Statement, allowed, denied
 from .needs import needs
-from .wire import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .wire import Call
 
 
 class Judge:

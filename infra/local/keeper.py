@@ -6,31 +6,38 @@ import base64
 import contextlib
 import datetime as dt
 import json
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import dynamo, queues
+from . import queues
 from .errors import StaleDataError
-from .mail import Inbox
+from .items import load
 from .names import ACCOUNT, REGION
 from .objects import Objects
 from .queues import Messages
-from .store import Store
-from .wire import Answer, Call
 
-Changed = Callable[[list[tuple[str, str, str, int, str]]], None]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .items import Change
+    from .mail import Inbox
+    from .objects import ObjectEvent
+    from .store import Store
+    from .wire import Answer, Call
 
 
 class Keeper:
-    """`notify` hears of created and removed objects, `wake` of changes to queues."""
+    """`commits` counts changes of tables and messages sent: whether anything got done."""
 
-    def __init__(
-        self, store: Store, inbox: Inbox, notify: Changed, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, store: Store, inbox: Inbox) -> None:
         self._store, self._inbox = store, inbox
-        self._notify, self._wake = notify, wake
+        self._notify: Callable[[list[ObjectEvent]], None] = lambda _: None
+        self._wake: Callable[[], None] = lambda: None
         self.objects, self.messages = Objects(store), Messages(store)
         self.commits = 0
+
+    def listen(self, notify: Callable[[list[ObjectEvent]], None], wake: Callable[[], None]) -> None:
+        """Tell `notify` of objects created and removed from now on, `wake` of changes to queues."""
+        self._notify, self._wake = notify, wake
 
     # while serving -------------------------------------------------------------------------------
 
@@ -50,7 +57,7 @@ class Keeper:
         elif call.service in {"ses", "sesv2"}:
             self._inbox.keep(call)
 
-    def keep_items(self, changes: list[dynamo.Change]) -> None:
+    def keep_items(self, changes: list[Change]) -> None:
         """All changes of one call or none; called under the lock of the tables."""
         self.commits += 1
         rows = [(c.table, c.key, jsonable(c.after)) for c in changes]
@@ -62,7 +69,7 @@ class Keeper:
         names = call.parameters.get("Names") or [call.parameters.get("Name")]
         if call.action not in {"PutParameter", "DeleteParameter", "DeleteParameters"}:
             return
-        held = ssm_backends[ACCOUNT][REGION]._parameters  # noqa: SLF001  # moto shows sealed values only
+        held = ssm_backends[ACCOUNT][REGION]._parameters  # moto shows sealed values only
         for name in names:
             found = held[name][-1] if held.get(name) else None
             self._store.change("parameter", [("", str(name), _parameter(found))])
@@ -107,7 +114,7 @@ class Keeper:
         tables, missing = _tables(), set()
         for table, _, item in self._store.all("item"):
             if table in tables:
-                dynamo.load(tables[table], _with_bytes(item))
+                load(tables[table], _with_bytes(item))
             else:
                 missing.add(table)
         return sorted(missing)
@@ -115,7 +122,7 @@ class Keeper:
     def _load_parameters(self) -> None:
         from moto.ssm.models import Parameter, ssm_backends
 
-        held = ssm_backends[ACCOUNT][REGION]._parameters  # noqa: SLF001  # as above
+        held = ssm_backends[ACCOUNT][REGION]._parameters  # as above
         for _, name, body in self._store.all("parameter"):
             body["last_modified_date"] = dt.datetime.fromisoformat(body["last_modified_date"])
             held[name] = [Parameter(ACCOUNT, name, **body)]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 from .errors import InvocationError
 from .names import REGION
-from .stack import BucketSource
-from .store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .objects import ObjectEvent
+    from .plan import BucketSource
+    from .store import Store
 
 KIND = "event"
 ATTEMPTS = 3
@@ -102,14 +106,14 @@ class Later:
                 pass
 
 
-def matches(source: BucketSource, event: str, bucket: str, key: str) -> bool:
+def matches(source: BucketSource, event: ObjectEvent) -> bool:
     wanted = source.event.removeprefix("s3:")
-    named = event == wanted or (wanted.endswith("*") and event.startswith(wanted[:-1]))
-    inside = key.startswith(source.prefix) and key.endswith(source.suffix)
-    return source.bucket == bucket and named and inside
+    named = event.name == wanted or (wanted.endswith("*") and event.name.startswith(wanted[:-1]))
+    inside = event.key.startswith(source.prefix) and event.key.endswith(source.suffix)
+    return source.bucket == event.bucket and named and inside
 
 
-def notification(event: str, bucket: str, key: str, size: int, etag: str, at: str) -> Any:
+def notification(event: ObjectEvent, at: str) -> Any:
     """The event that S3 sends; the key is encoded as in a form, as on AWS."""
     return {
         "Records": [
@@ -118,11 +122,15 @@ def notification(event: str, bucket: str, key: str, size: int, etag: str, at: st
                 "eventSource": "aws:s3",
                 "awsRegion": REGION,
                 "eventTime": at,
-                "eventName": event,
+                "eventName": event.name,
                 "s3": {
                     "s3SchemaVersion": "1.0",
-                    "bucket": {"name": bucket, "arn": f"arn:aws:s3:::{bucket}"},
-                    "object": {"key": quote_plus(key, safe="/"), "size": size, "eTag": etag},
+                    "bucket": {"name": event.bucket, "arn": f"arn:aws:s3:::{event.bucket}"},
+                    "object": {
+                        "key": quote_plus(event.key, safe="/"),
+                        "size": event.size,
+                        "eTag": event.etag,
+                    },
                 },
             }
         ]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable, Iterable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import getaddresses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .store import Store
-from .wire import Call
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .store import Store
+    from .wire import Call
 
 KIND = "mail"
 Json = dict[str, Any]

@@ -10,7 +10,7 @@ REGION = "eu-west-1"
 PARTITION = "aws"
 STACK = "cetrus"
 OPERATOR_KEY = "AKIALOCALOPERATOR000"
-OPERATOR_SECRET = "local-operator"  # noqa: S105  # it opens nothing but a process on this machine
+OPERATOR_SECRET = "local-operator"  # it opens nothing but a process on this machine
 
 
 def arn(service: str, resource: str, *, region: str = REGION, account: str = ACCOUNT) -> str:

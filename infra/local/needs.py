@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.utils import parseaddr
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .iam import Context, Need
 from .names import ACCOUNT, REGION, arn
-from .wire import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .wire import Call
 
 _S3 = {
     "HeadObject": "GetObject",

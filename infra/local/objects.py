@@ -7,12 +7,16 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from .names import ACCOUNT
-from .store import Store
-from .wire import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .store import Store
+    from .wire import Call
 
 KIND = "object"
 _ONE_KEY = {
@@ -30,6 +34,17 @@ _CREATED = {
     "CompleteMultipartUpload": "ObjectCreated:CompleteMultipartUpload",
     "PostObject": "ObjectCreated:Post",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEvent:
+    """An object was created or removed; `name` is S3's name of the event."""
+
+    name: str
+    bucket: str
+    key: str
+    size: int
+    etag: str
 
 
 class Objects:
@@ -72,8 +87,8 @@ class Objects:
         self._backend.tagger.tag_resource(made.arn, body["tags"])
         self._kept[bucket, key] = body
 
-    def keep(self, call: Call) -> list[tuple[str, str, str, int, str]]:
-        """Write what a call changed; (event, bucket, key, size, etag) of what it created or removed."""
+    def keep(self, call: Call) -> list[ObjectEvent]:
+        """Write what a call changed; what it created or removed."""
         bucket, key = call.parameters.get("Bucket", ""), call.parameters.get("Key")
         if call.action in _ONE_KEY and key is not None:
             names = [key]
@@ -88,7 +103,7 @@ class Objects:
         kept = {key for owner, key in self._kept if owner == bucket}
         return sorted(kept | set(self._backend.get_bucket(bucket).keys))
 
-    def _keep(self, action: str, bucket: str, key: str) -> Iterator[tuple[str, str, str, int, str]]:
+    def _keep(self, action: str, bucket: str, key: str) -> Iterator[ObjectEvent]:
         found = self._backend.get_object(bucket, key)
         before = self._kept.get((bucket, key))
         if found is None:
@@ -96,7 +111,7 @@ class Objects:
                 self._store.remove(KIND, bucket, key)
                 self._drop(before)
                 del self._kept[bucket, key]
-                yield "ObjectRemoved:Delete", bucket, key, 0, ""
+                yield ObjectEvent("ObjectRemoved:Delete", bucket, key, 0, "")
             return
         body = self._described(found)
         if before and {**before, "file": ""} == {**body, "file": ""}:
@@ -107,7 +122,7 @@ class Objects:
         if before:
             self._drop(before)
         if action in _CREATED:
-            yield _CREATED[action], bucket, key, found.size, body["etag"]
+            yield ObjectEvent(_CREATED[action], bucket, key, found.size, body["etag"])
 
     def _described(self, found: Any) -> dict[str, Any]:
         tags = self._backend.tagger.get_tag_dict_for_resource(found.arn)
@@ -131,7 +146,7 @@ class Objects:
         name = f"{digest}-{secrets.token_hex(4)}"
         partial = self._store.files / f".{name}"
         partial.write_bytes(found.value)
-        os.replace(partial, self._store.files / name)  # noqa: PTH105  # one name for one act
+        os.replace(partial, self._store.files / name)  # one name for one act
         return name
 
     def _drop(self, body: Any) -> None:

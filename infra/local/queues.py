@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvocationError
 from .names import ACCOUNT, REGION, arn
-from .stack import QueueSource
-from .store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .plan import QueueSource
+    from .store import Store
 
 KIND = "message"
 LOOK_SECONDS = 0.25
@@ -59,7 +62,7 @@ class Messages:
             message = Message(message_id, body["body"])
             for name in _FIELDS:
                 setattr(message, name, body[name])
-            queue._messages.append(message)  # noqa: SLF001  # moto has no way in that keeps times
+            queue._messages.append(message)  # moto has no way in that keeps times
             if not message.visible:
                 queue.pending_messages.add(message)
             self._kept[queue_name, message_id] = body
@@ -70,7 +73,7 @@ class Messages:
         """Write what differs from what was kept; call it with `lock` held."""
         now: dict[tuple[str, str], Any] = {}
         for name, queue in _backend().queues.items():
-            for message in queue._messages:  # noqa: SLF001  # as above
+            for message in queue._messages:  # as above
                 now[name, message.id] = {
                     "place": self._place_of(name, message.id),
                     **{field: getattr(message, field) for field in _FIELDS},
@@ -106,7 +109,7 @@ def contents() -> dict[str, list[dict[str, Any]]]:
                     },
                     "visible": bool(message.visible and not message.delayed),
                 }
-                for message in queue._messages  # noqa: SLF001  # as above
+                for message in queue._messages  # as above
             ]
             for name, queue in _backend().queues.items()
         }

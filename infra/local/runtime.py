@@ -12,13 +12,15 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import InvocationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 LIMIT = 6 * 1024 * 1024
 WORKER = Path(__file__).with_name("worker.py")
@@ -120,7 +122,7 @@ class Worker:
 
     def _read(self) -> None:
         """Collect lines until the process ends, then fail what it was running."""
-        with self._process.stdout or open(os.devnull, "rb") as stream:  # noqa: PTH123,SIM115  # for mypy
+        with self._process.stdout or open(os.devnull, "rb") as stream:  # for mypy
             for line in stream:
                 self.reports.line(self, line.decode("utf-8", "replace").rstrip("\n"))
         self.broken = True
@@ -237,7 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
+    def log_message(self, format: str, *args: Any) -> None:  # the base class's name
         return
 
 
@@ -245,7 +247,7 @@ def _serve(worker: Worker) -> _RuntimeApi:
     server = _RuntimeApi(("127.0.0.1", 0), _Handler)
     server.worker = worker
     server.handle_error = _quiet(server.handle_error)  # type: ignore[method-assign]
-    poll: Callable[[], None] = lambda: server.serve_forever(poll_interval=0.05)  # noqa: E731
+    poll: Callable[[], None] = lambda: server.serve_forever(poll_interval=0.05)
     threading.Thread(target=poll, daemon=True).start()
     return server
 

@@ -7,17 +7,20 @@ import json
 import logging
 import threading
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .clock import SharedClock
 from .errors import InvocationError, NotScheduledError
 from .expressions import Cron, Rate, parse
 from .names import ACCOUNT, REGION, arn
-from .stack import Rule
-from .store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from .clock import SharedClock
+    from .plan import Rule
+    from .store import Store
 
 KIND = "schedule"
 MODES = ("automatic", "manual")

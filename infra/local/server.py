@@ -11,8 +11,7 @@ import logging
 import socket
 import struct
 import threading
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -22,13 +21,18 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import run_wsgi_app
 
-from . import dynamo, faults, wire
+from . import faults, wire
 from .calls import CallLog, table_of
-from .iam import Need
-from .judge import Judge
+from .capacity import counted
 from .names import OPERATOR_KEY
-from .runtime import Worker
-from .wire import Answer, Call, Environ
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .iam import Need
+    from .judge import Judge
+    from .runtime import Worker
+    from .wire import Answer, Call, Environ
 
 
 class Dropped(ConnectionError):
@@ -91,7 +95,7 @@ class CloudServer:
             return self._run(environ)
         worker = self.worker_of(call.access_key)
         if worker is None:
-            if call.access_key != OPERATOR_KEY and not call.presigned:
+            if call.access_key not in {"", OPERATOR_KEY} and not call.presigned:
                 message = "The security token included in the request is invalid."
                 return wire.refusal(call.service, 403, "UnrecognizedClientException", message)
             refused = self.judge.refused_to_all(call)
@@ -111,9 +115,9 @@ class CloudServer:
         if kind in {"fail", "throttle"}:
             self.log.add(name, call.service, call.action, table_of(call), 0.0)
             return faults.answer(kind, call.service)
-        dynamo.counted()
+        counted()
         answer = self._judged(call, worker, environ)
-        self.log.add(name, call.service, call.action, table_of(call), dynamo.counted())
+        self.log.add(name, call.service, call.action, table_of(call), counted())
         if kind == "timeout_after_commit":
             raise Dropped
         return answer
@@ -197,5 +201,5 @@ class _Handler(MotoRequestHandler):
         except (ConnectionError, ValueError, OSError):
             return  # the connection was dropped on purpose
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  # the base class's name
+    def log(self, type: str, message: str, *args: Any) -> None:  # the base class's name
         return

@@ -8,64 +8,21 @@ stops the start.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .buckets import bucket_calls
 from .decisions import check
 from .errors import CloudError
-from .iam import Statement, parse
+from .iam import parse
 from .names import ACCOUNT, REGION, STACK, arn, derived, derived_uuid, function_name
+from .plan import BucketSource, Plan, QueueSource, Rule
 from .runtime import FunctionSpec
 from .template import Resolver, ordered
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class QueueSource:
-    """Messages of a queue go to a function in batches."""
-
-    queue: str
-    function: str
-    batch_size: int
-    partial: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BucketSource:
-    """Objects created or removed in a bucket start a function."""
-
-    bucket: str
-    function: str
-    event: str
-    prefix: str
-    suffix: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A schedule and what it starts: a function, or a message to a queue."""
-
-    name: str
-    expression: str
-    function: str | None
-    queue: str | None
-    input: str | None
-
-
-@dataclass(slots=True)
-class Plan:
-    """What the engine itself carries out of the template."""
-
-    functions: dict[str, FunctionSpec] = field(default_factory=dict)
-    policies: dict[str, list[Statement]] = field(default_factory=dict)
-    denials: dict[str, list[Statement]] = field(default_factory=dict)
-    queues: list[QueueSource] = field(default_factory=list)
-    buckets: list[BucketSource] = field(default_factory=list)
-    rules: list[Rule] = field(default_factory=list)
-    inbound: tuple[str, str] | None = None
-    keys: dict[str, str] = field(default_factory=dict)
 
 
 class Stack:
@@ -194,7 +151,7 @@ class Stack:
         bucket = str(given.get("BucketName") or self._named(name)).lower()
         s3 = self._client("s3")
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-        for prop, method, argument, value in _bucket_calls(given):
+        for prop, method, argument, value in bucket_calls(given):
             if prop in given:
                 getattr(s3, method)(Bucket=bucket, **{argument: value})
         self._notify(name, bucket, given.get("NotificationConfiguration", {}))
@@ -271,7 +228,7 @@ class Stack:
         iam = self._client("iam")
         trust = json.dumps(given["AssumeRolePolicyDocument"])
         iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)
-        statements: list[Statement] = []
+        statements = []
         for policy in given.get("Policies", []):
             document = policy["PolicyDocument"]
             statements += parse(document, f"{name} policy {policy['PolicyName']}")
@@ -379,55 +336,3 @@ class Stack:
 
     def _api(self, name: str, _: Json) -> str:
         return derived(self._seed, name, length=10).lower()
-
-
-def _bucket_calls(given: Json) -> list[tuple[str, str, str, Any]]:
-    """(property, method, argument, value): how a bucket's properties are put after it is created."""
-    encryption = given.get("BucketEncryption", {})
-    rules = [
-        {
-            "ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"],
-            "BucketKeyEnabled": rule.get("BucketKeyEnabled", False),
-        }
-        for rule in encryption.get("ServerSideEncryptionConfiguration", [])
-    ]
-    cors = [
-        {
-            ("ExposeHeaders" if key == "ExposedHeaders" else key): value
-            for key, value in rule.items()
-        }
-        for rule in given.get("CorsConfiguration", {}).get("CorsRules", [])
-    ]
-    lifecycle = [
-        _lifecycle(rule) for rule in given.get("LifecycleConfiguration", {}).get("Rules", [])
-    ]
-    public, ownership = "PublicAccessBlockConfiguration", "OwnershipControls"
-    versions = "VersioningConfiguration"
-    return [
-        (
-            "BucketEncryption",
-            "put_bucket_encryption",
-            "ServerSideEncryptionConfiguration",
-            {"Rules": rules},
-        ),
-        ("CorsConfiguration", "put_bucket_cors", "CORSConfiguration", {"CORSRules": cors}),
-        (
-            "LifecycleConfiguration",
-            "put_bucket_lifecycle_configuration",
-            "LifecycleConfiguration",
-            {"Rules": lifecycle},
-        ),
-        (public, "put_public_access_block", public, given.get(public)),
-        (ownership, "put_bucket_ownership_controls", ownership, given.get(ownership)),
-        (versions, "put_bucket_versioning", versions, given.get(versions)),
-    ]
-
-
-def _lifecycle(rule: Json) -> Json:
-    """A rule in the API's words; botocore refuses a property that it does not know."""
-    made = {
-        key: value for key, value in rule.items() if key not in {"Id", "Prefix", "ExpirationInDays"}
-    }
-    if "ExpirationInDays" in rule:
-        made["Expiration"] = {"Days": rule["ExpirationInDays"]}
-    return {"ID": rule.get("Id", "rule"), "Filter": {"Prefix": rule.get("Prefix", "")}, **made}

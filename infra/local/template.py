@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import CloudError
 from .names import ACCOUNT, PARTITION, REGION, STACK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 Json = dict[str, Any]
 

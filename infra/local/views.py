@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import dynamo, queues as waiting
+from . import dynamo
+from . import queues as waiting
+from .items import attributes
 from .keeper import jsonable
 from .names import ACCOUNT, REGION
-from .store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .store import Store
 
 Json = dict[str, Any]
 
@@ -38,7 +43,7 @@ def _items(name: str) -> list[Any]:
     from moto.dynamodb.models import dynamodb_backends
 
     table = dynamodb_backends[ACCOUNT][REGION].tables[name]
-    return [jsonable(dynamo.attributes(item)) for item in table.all_items()]
+    return [jsonable(attributes(item)) for item in table.all_items()]
 
 
 def _bucket(name: str) -> Any:

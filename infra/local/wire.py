@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl
 from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Environ = dict[str, Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -31,14 +33,17 @@ class Call:
 
 
 def read(environ: Environ) -> Call | None:
-    """The call a request makes, or None where nobody signed it."""
+    """The call a request makes; unsigned ones are S3's, or None where they are moto's own.
+
+    Unsigned requests have no access key: they come from the S3 front, which has judged them.
+    """
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
     signed = environ.get("HTTP_AUTHORIZATION", "")
     presigned = "X-Amz-Credential" in query
     found = _SCOPE.search(f"Credential={query['X-Amz-Credential']}" if presigned else signed)
-    if not found:
+    if not found and environ["PATH_INFO"].startswith("/moto-api"):
         return None
-    access_key, service = found.groups()
+    access_key, service = found.groups() if found else ("", "s3")
     if service == "ses" and environ["PATH_INFO"].startswith("/v2/"):
         service = "sesv2"
     call = Call(_boto_name(service), "", access_key, headers=_headers(environ), presigned=presigned)

@@ -19,9 +19,11 @@ import os
 import runpy
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
 
 _ARGON2 = {"hash_secret": "hash", "hash_secret_raw": "hash", "verify_secret": "verify"}
 
@@ -139,8 +141,8 @@ def _watch_requests(own: frozenset[str]) -> None:
 
 
 def _follow_clock(path: str) -> None:
-    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100,PTH120  # pathlib is slow to load
-    place = os.path.join(here, "clock.py")  # noqa: PTH118  # as above
+    here = os.path.dirname(os.path.abspath(__file__))  # pathlib is slow to load
+    place = os.path.join(here, "clock.py")  # as above
     spec = importlib.util.spec_from_file_location("_local_cloud_clock", place)
     if spec is None or spec.loader is None:
         raise ImportError(place)
@@ -155,7 +157,7 @@ def main() -> None:
     sys.meta_path.insert(0, _Argon2Finder())
     own = [*os.environ.pop("LOCAL_HOSTS").split(), os.environ["AWS_LAMBDA_RUNTIME_API"]]
     _watch_requests(frozenset(own))
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109  # what `python -m awslambdaric` would have put there
+    sys.path.insert(0, os.getcwd())  # what `python -m awslambdaric` would have put there
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
 
 

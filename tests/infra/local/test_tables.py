@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import Any
-
-from infra.local.cloud import Cloud
+from typing import TYPE_CHECKING, Any
 
 from .conftest import call, put, rows
+
+if TYPE_CHECKING:
+    from infra.local.cloud import Cloud
 
 
 def key(pk: str, sk: str = "s") -> dict[str, Any]:
