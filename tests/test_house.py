@@ -84,7 +84,7 @@ def test_every_route_is_in_the_access_table_and_has_its_view() -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_a_module_is_one_thing(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 320
+    assert len(path.read_text().splitlines()) <= 400
 
 
 def test_functions_are_short() -> None:

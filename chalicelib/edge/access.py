@@ -107,9 +107,6 @@ ACCESS: dict[str, Rule] = {
     "POST /v1/vendor/licenses/{license_id}/suspend": Rule.VENDOR,
     "POST /v1/vendor/licenses/{license_id}/reinstate": Rule.VENDOR,
     "POST /v1/vendor/licenses/{license_id}/revoke": Rule.VENDOR,
-    # mail receivers
-    "GET /unsubscribe/{token}": Rule.ANYONE,
-    "POST /unsubscribe/{token}": Rule.ANYONE,
 }
 
 _resolvers: dict[Rule, Resolver] = {}
