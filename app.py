@@ -18,18 +18,32 @@ from chalicelib.downloads.routes import routes as downloads
 from chalicelib.edge import access
 from chalicelib.edge.app import Cetrus
 from chalicelib.edge.site import routes as site
+from chalicelib.identity.routes import program as application
+from chalicelib.identity.routes import routes as identity
+from chalicelib.licenses.account_routes import routes as computers
+from chalicelib.licenses.routes import routes as licenses
 from chalicelib.observability import logger
 from chalicelib.payments.routes import routes as payments
+from chalicelib.usage.routes import routes as usage
 from chalicelib.vendors.routes import program
 from chalicelib.vendors.routes import routes as vendors
 
 app = Cetrus(app_name="cetrus", configure_logs=False)
 app.log = logger
 
-for routes in (site, accounts, account_pages, catalog, payments, downloads, vendors):
+for routes in (
+    site, accounts, account_pages, catalog, payments, downloads, vendors, identity, licenses,
+    computers, usage,
+):  # fmt: skip
     app.register_blueprint(routes)
 
-access.resolve_with({access.Rule.PERSON: person, access.Rule.VENDOR: program})
+access.resolve_with(
+    {
+        access.Rule.PERSON: person,
+        access.Rule.APPLICATION: application,
+        access.Rule.VENDOR: program,
+    }
+)
 
 
 @app.on_sqs_message(queue_arn="arn:merged", batch_size=10, name="mail_sender")

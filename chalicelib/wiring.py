@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.downloads.service import Downloads
     from chalicelib.mail.inbound import InboundMail
+    from chalicelib.identity.service import Identity
+    from chalicelib.licenses.answers import Answers
     from chalicelib.licenses.keys import KeyRing
+    from chalicelib.licenses.leases import Leases
     from chalicelib.licenses.service import Licenses
+    from chalicelib.licenses.sweep import LicenseSweep
     from chalicelib.mail.outbox import Outbox
     from chalicelib.mail.service import Mailer
     from chalicelib.payments.processor import Processor
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.objects import Bucket
     from chalicelib.storage.queues import FifoQueue
     from chalicelib.storage.secrets import Secrets
+    from chalicelib.usage.service import Usage
     from chalicelib.vendors.service import Vendors
 
 clock = now_ms
@@ -225,6 +230,52 @@ def key_ring() -> KeyRing:
     from chalicelib.licenses.keys import KeyRing
 
     return KeyRing(accounts_table(), client("kms"), settings().signing_key_id, now)
+
+
+@cache
+def leases() -> Leases:
+    from chalicelib.licenses.leases import Leases
+
+    return Leases(key_ring(), settings().base_url)
+
+
+@cache
+def answers() -> Answers:
+    from chalicelib.licenses.answers import Answers
+
+    return Answers(leases(), now)
+
+
+@cache
+def identity() -> Identity:
+    from chalicelib.identity.service import Identity
+    from chalicelib.identity.store import IdentityStore
+
+    return Identity(
+        IdentityStore(usage_table()),
+        accounts(),
+        catalog(),
+        licenses(),
+        key_ring(),
+        keyed,
+        settings().base_url,
+        now,
+    )
+
+
+@cache
+def usage() -> Usage:
+    from chalicelib.usage.service import Usage
+    from chalicelib.usage.store import UsageStore
+
+    return Usage(UsageStore(usage_table()), licenses())
+
+
+@cache
+def license_sweep() -> LicenseSweep:
+    from chalicelib.licenses.sweep import LicenseSweep
+
+    return LicenseSweep(licenses(), usage(), now)
 
 
 @cache

@@ -44,8 +44,14 @@ def size(count: int) -> str:
     return f"{count} bytes"
 
 
+def computer(thumbprint: str) -> str:
+    """`Ab1c De2f Gh3i`: enough of a computer's key for a person to compare two."""
+    return " ".join(thumbprint[start : start + 4] for start in (0, 4, 8))
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "bytes": size,
+    "computer": computer,
     "date": date,
     "date_time": date_time,
     "duration": duration,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item
 
 HEAD_SAME = (
-    "license", "application", "application_name", "vendor", "plan", "plan_name", "currency",
+    "license", "application", "application_name", "slug", "vendor", "plan", "plan_name", "currency",
     "account", "standing", "epoch", "granted_at",
 )  # fmt: skip
 HEAD_MAYBE = ("starts_at", "ends_at", "key_hash")

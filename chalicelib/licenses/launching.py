@@ -110,9 +110,10 @@ class Launching:
                 raise rules.OtherLaunch
 
     def _fact(self, view: View, ask: Ask) -> str | None:
-        if ask.release is None or not rules.may_speak_of(view.head, ask):
+        head = view.head
+        if ask.release is None or head is None or not rules.may_speak_of(head, ask):
             return None
-        return self.release_fact(ask.application, ask.release)
+        return self.release_fact(head.application, ask.release)
 
     # under one license
 
@@ -225,7 +226,7 @@ class Launching:
         lease = new_lease(opening, screen.sha256)
         launch = Launch(
             head.license, ask.launch_id, ask.segment, lease.started_at, lease.sk,
-            ask.application, lease.computer, ask.release, screen.title, screen.body,
+            head.application, lease.computer, ask.release, screen.title, screen.body,
         )  # fmt: skip
         plan = self._plan(opening, lease, launch)
         try:

@@ -85,8 +85,11 @@ def require_key(head: Head | None, ask: Ask) -> None:
 
 
 def may_speak_of(head: Head | None, ask: Ask) -> bool:
-    """Foreign looks like unknown: another customer's, vendor's or application's (G7)."""
-    if head is None or head.application != ask.application:
+    """Foreign looks like unknown: another customer's, vendor's or application's (G7).
+
+    An application may be named by its id or its short name.
+    """
+    if head is None or ask.application not in {head.application, head.slug}:
         return False
     return ask.person in head.people or key_fits(head, ask)
 
@@ -143,10 +146,13 @@ def refuse(found: list[Code], view: View, now: int) -> Verdict:
 def require_same(launch: Launch, ask: Ask) -> None:
     """OtherLaunch where this launch was started by or for something else.
 
+    The application needs no look: the license is one application's.
+
     A later segment may run another release, since a program may be updated while it sleeps.
     """
-    again = (launch.computer, launch.application) == (ask.computer, ask.application)
-    if not again or (launch.segment == ask.segment and launch.release != ask.release):
+    if launch.computer != ask.computer or (
+        launch.segment == ask.segment and launch.release != ask.release
+    ):
         raise OtherLaunch
 
 

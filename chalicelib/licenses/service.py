@@ -80,8 +80,9 @@ class Licenses:
         seats = plan.terms.seats
         head = Head(
             license=license_id, application=plan.application_id,
-            application_name=application.name, vendor=plan.vendor_id, plan=plan.id,
-            plan_name=plan.name, currency=plan.currency, account=account_id,
+            application_name=application.name, slug=application.slug,
+            vendor=plan.vendor_id, plan=plan.id, plan_name=plan.name, currency=plan.currency,
+            account=account_id,
             people=frozenset({self.person(account_id, plan.application_id)}),
             standing=rules.ACTIVE, epoch=1, terms=plan.terms, granted_at=now,
             capped=cap is not None, slots=frozenset(range(1, seats + 1)) if seats else None,

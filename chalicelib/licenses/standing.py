@@ -14,11 +14,8 @@ from chalicelib.licenses import items, rules
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from chalicelib.licenses.store import LicenseStore
     from chalicelib.licenses.values import Head, View
-    from chalicelib.storage.dynamo import Item
 
 TRIES = 8
 STEP = 90  # seats taken out in one transaction, which holds at most 100 actions
@@ -73,25 +70,29 @@ class Standing:
                     self.store.stop(head, standing)
                 except ConditionFailed:
                     continue
-            self.finish(license_id, self.store.everything(license_id))
-            return self._head(license_id)
+            head = self._head(license_id)
+            self._tell(license_id, head.epoch)
+            return head
         raise Unavailable
 
-    def finish(self, license_id: str, found: Iterable[Item]) -> None:
-        """Tells the open leases of every stop that has a work row, then removes the rows.
+    def finish(self, license_id: str) -> None:
+        """Does what a crash left of a stop: the work row that was written with the head says so."""
+        work = self.store.work(license_id)
+        if work:
+            self._tell(license_id, max(item["epoch"] for item in work))
 
-        `found` must have been read strongly after the head was written.
+    def _tell(self, license_id: str, epoch: int) -> None:
+        """Tells the open leases of the stop, and removes the work rows up to it.
+
+        They are read anew, after the head was written: no launch can have come in since.
         """
-        found = list(found)
-        work = [item for item in found if item["sk"].startswith("WORK#")]
-        if not work:
-            return
-        epoch = max(item["epoch"] for item in work)
+        found = self.store.everything(license_id)
         for item in items.open_leases(found):
             if item["epoch"] < epoch:
                 self.store.raise_epoch(license_id, item, epoch)
-        for item in work:
-            self.store.work_done(license_id, item["sk"])
+        for item in found:
+            if item["sk"].startswith("WORK#") and item["epoch"] <= epoch:
+                self.store.work_done(license_id, item["sk"])
 
     # seats
 

@@ -81,6 +81,10 @@ class LicenseStore:
         """All that a verdict needs, by one strong Query."""
         return items.view(self.usage.query(license_pk(license_id), below=VERDICT_END))
 
+    def partition(self, license_id: str) -> list[Item]:
+        """All of it, computers included; for pages."""
+        return list(self.usage.query(license_pk(license_id)))
+
     def everything(self, license_id: str) -> list[Item]:
         """The partition from the head on: open leases of both kinds, work rows, the watermark."""
         return list(self.usage.query(license_pk(license_id), between=("HEAD", "WORK#~")))
@@ -105,6 +109,19 @@ class LicenseStore:
     def interval(self, started: Lease | Launch, lease_id: str) -> Interval | None:
         item = self.usage.get(*rules.interval_key(started, lease_id))
         return items.interval(item) if item else None
+
+    def intervals(self, partition: str, since: int) -> list[Item]:
+        """The interval rows of one month that started at `since` or later."""
+        return list(self.usage.query(partition, between=(f"{since:013d}", "9~")))
+
+    def move_mark(self, license_id: str, was: int | None, reached: int) -> None:
+        """All that started before the mark is counted; another sweep may have moved it first."""
+        mark = {"pk": license_pk(license_id), "sk": "WATERMARK", "type": "watermark", "v": 1}
+        condition, values = (ABSENT, {}) if was is None else ("reached = :was", {":was": was})
+        try:
+            self.usage.apply(self.usage.put({**mark, "reached": reached}, condition, values))
+        except ConditionFailed:
+            return
 
     def nominated(self, shard: int) -> Iterator[Key]:
         """Licenses that the index knows; eventually consistent, so the sweep only starts there."""
@@ -156,6 +173,10 @@ class LicenseStore:
             )  # fmt: skip
         except ConditionFailed:
             return  # ended meanwhile; nothing was opened since the head was written
+
+    def work(self, license_id: str) -> list[Item]:
+        """What a stop has left to do."""
+        return list(self.usage.query(license_pk(license_id), prefix="WORK#"))
 
     def work_done(self, license_id: str, sk: str) -> None:
         self.usage.apply(self.usage.delete(license_pk(license_id), sk))

@@ -22,6 +22,7 @@ class Head:
     license: str
     application: str
     application_name: str
+    slug: str
     vendor: str
     plan: str
     plan_name: str
