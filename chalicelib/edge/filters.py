@@ -36,6 +36,11 @@ def money(minor: int, currency: str) -> str:
     return str(Money(minor, currency))
 
 
+def platform(name: str) -> str:
+    """`macOS`: as its maker writes it."""
+    return {"linux": "Linux", "macos": "macOS", "windows": "Windows"}.get(name, name)
+
+
 def size(count: int) -> str:
     """`3.4 MB`, in powers of ten as download pages have it."""
     for unit, scale in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
@@ -57,4 +62,5 @@ FILTERS: dict[str, Callable[..., str]] = {
     "duration": duration,
     "iso": to_text,
     "money": money,
+    "platform": platform,
 }
