@@ -332,12 +332,14 @@ class TestSizes:
 
 
 class TestKeepAlive:
-    def test_a_hundred_small_calls_do_not_wait_for_nagle(self, front: Front) -> None:
-        began = time.monotonic()
-        for _ in range(100):
+    def test_small_calls_do_not_wait_for_nagle(self, front: Front) -> None:
+        times = []
+        for _ in range(40):
+            began = time.monotonic()
             front.http.get("/items")
-        # With Nagle's algorithm each of them takes 40 ms.
-        assert time.monotonic() - began < 2.5
+            times.append(time.monotonic() - began)
+        # With Nagle's algorithm not one call takes less than 40 ms, on the fastest machine.
+        assert sorted(times)[4] < 0.02
 
     def test_absolute_targets_are_read_as_paths(self, front: Front) -> None:
         target = b"GET http://localhost/items?a=1 HTTP/1.1"
