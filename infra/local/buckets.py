@@ -8,7 +8,7 @@ Json = dict[str, Any]
 
 
 def bucket_calls(given: Json) -> list[tuple[str, str, str, Any]]:
-    """(property, method, argument, value): how a bucket's properties are put after it is created."""
+    """(property, method, argument, value): how properties are put after it is created."""
     encryption = given.get("BucketEncryption", {})
     rules = [
         {

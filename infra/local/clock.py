@@ -49,16 +49,18 @@ class _SharedTraveler(time_machine.Traveller):
     """Answers time_machine's one question, "what time is it?", from the shared cell."""
 
     def __init__(self, cell: memoryview) -> None:
-        super().__init__(0, None, True)  # type: ignore[call-arg]  # the C code asks time_ns alone
+        super().__init__(0, None, True)
         self._cell = cell
 
     def time_ns(self) -> int:
         return _read(self._cell)
 
     def shift(self, delta: Any) -> None:
+        del delta
         raise TypeError("the shared clock is moved by the runner alone")
 
     def move_to(self, destination: Any, tick: bool | None = None) -> None:
+        del destination, tick
         raise TypeError("the shared clock is moved by the runner alone")
 
 
@@ -66,7 +68,7 @@ def follow(path: str | Path) -> None:
     """Put this process on the shared clock for good; a second call changes the file."""
     for traveler in time_machine.traveller_stack:
         if isinstance(traveler, _SharedTraveler):
-            traveler._cell = _cell(path)  # our own class
+            traveler._cell = _cell(path)  # noqa: SLF001  # our own class  # our own class
             return
     travel = time_machine.travel(0)
     travel.start()  # patches the C functions

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .errors import CloudError, InvocationError, NotScheduledError, StaleDataError
-from .folder import forget_other_clouds, hold, iso, read_template, swagger_of
+from .folder import hold, iso, leave_process, read_template, swagger_of, take_process
 from .names import OPERATOR_KEY, OPERATOR_SECRET, REGION
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ class Cloud:
         from .reports import Reported
         from .server import CloudServer
 
-        forget_other_clouds()
+        take_process()
+        self._closers.append(leave_process)
         self._inbox = Inbox(self.store, self.now)
         self._keeper = Keeper(self.store, self._inbox)
         self._log, self._faults = CallLog(self.now), Faults()
@@ -178,6 +179,7 @@ class Cloud:
             running.start_worker(API)
         self._events = Events(self._plan, running, self.clock, self.store, self._keeper, self._send)
         self._closers.append(self._events.stop)
+        self._events.begin()
 
     def stop(self) -> None:
         """Wait shortly for what runs, end the workers, close the data."""
@@ -255,7 +257,7 @@ class Cloud:
         for listener in self._listeners:
             listener()
 
-    # what a test may look at -----------------------------------------------------------------------
+    # what a test may look at ---------------------------------------------------------------------
 
     def calls(self, since: int = 0, function: str | None = None) -> list[Json]:
         """Rows {seq, at, function, service, action, table, units} with seq > since."""
@@ -284,7 +286,7 @@ class Cloud:
         return key
 
     def dump(self) -> Json:
-        """{"tables": {logical id: {"name", "items": [...]}}, "buckets": {logical: {"name", "keys"}}}.
+        """{"tables": {logical id: {"name", "items"}}, "buckets": {logical id: {"name", "keys"}}}.
 
         Items are in DynamoDB's JSON.
         """
@@ -321,7 +323,7 @@ class Cloud:
         """Requests of functions to anything but AWS: {at, function, method, url, headers, body}."""
         return list(self._reported.requests)
 
-    # for the S3 front and for seeding ----------------------------------------------------------------
+    # for the S3 front and for seeding ------------------------------------------------------------
 
     def client(self, service: str) -> Any:
         """A boto3 client of the cloud with the operator's credentials: not in `calls`."""

@@ -1,9 +1,9 @@
-"""What the local cloud does about each resource type and property of the template.
+"""What the local cloud does about each type and property of the template.
 
-`made` names the properties that are carried out: by the call that creates the resource in moto, by a
-call after it, or by our own engine. `ignored` says why a property needs nothing here. Anything else
-stops the start with its name, so that the template cannot drift away from the local cloud: whoever
-adds a property decides about it in this table.
+`made` names the properties that are carried out: by the call that creates the resource in moto, by
+a call after it, or by our own engine. `ignored` says why a property needs nothing here. Anything
+else stops the start with its name, so that the template cannot drift away from the local cloud:
+whoever adds a property decides about it in this table.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def check(template: Mapping[str, Any]) -> None:
 def _refuse(unknown: set[str], where: str) -> None:
     if unknown:
         mark = "." if "property" in where else " "
-        raise CloudError(_undecided(f"{where}{mark}{sorted(unknown)[0]}"))
+        raise CloudError(_undecided(f"{where}{mark}{min(unknown)}"))
 
 
 def _undecided(what: str) -> str:

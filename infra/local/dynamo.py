@@ -12,7 +12,8 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from moto.core.serialize import ResponseSerializer
-from moto.dynamodb.models import DynamoDBBackend, Table
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
 from .capacity import count_read, get_cost, spend, write_cost, written
@@ -142,7 +143,8 @@ def install(on_commit: Callable[[list[Change]], None]) -> None:
     _replace(Table, "query", patch.narrow)
     _replace(Table, "scan", patch.counted_scan)
     _replace(ResponseSerializer, "_serialize_type_structure", patch.quick)
-    DynamoDBBackend.transact_write_items = _without_copies(DynamoDBBackend.transact_write_items)
+    whole = _without_copies(DynamoDBBackend.transact_write_items)
+    setattr(DynamoDBBackend, "transact_write_items", whole)  # noqa: B010  # mypy forbids the other
 
 
 def _replace(owner: type, name: str, method: Callable[..., Any]) -> None:

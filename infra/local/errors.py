@@ -20,7 +20,7 @@ class StaleDataError(CloudError):
 
 
 class InvocationError(Exception):
-    """A function raised, timed out, was killed or did not start; `payload` is what Lambda answers."""
+    """A function raised, timed out, was killed or did not start; `payload` is Lambda's answer."""
 
     def __init__(self, function: str, payload: dict[str, Any]) -> None:
         super().__init__(f"{function}: {payload.get('errorType')}: {payload.get('errorMessage')}")

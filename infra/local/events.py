@@ -1,4 +1,4 @@
-"""All that starts functions without a caller: queues, buckets, schedules; and bringing it to rest."""
+"""All that starts functions without a caller (queues, buckets, schedules), and its rest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 OUTBOX = "mail_sweep"
-"""The function that sends what waits in the outbox; `settle` runs it while it gets something done."""
+"""The function that sends what waits in the outbox; `settle` runs it while it gets on."""
 
 
 class Events:
@@ -46,6 +46,12 @@ class Events:
             plan.rules, clock, store, self._start, self.quiet, functions.still
         )
         keeper.listen(self.notify, self.wake)
+
+    def begin(self) -> None:
+        """Start functions from now on."""
+        self.later.begin()
+        for poller in self.pollers:
+            poller.begin()
         self.schedules.begin()
 
     def stop(self) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import fcntl
 import json
 import os
+import threading
 from typing import IO, TYPE_CHECKING, Any
 
 from .errors import CloudError
@@ -47,12 +48,21 @@ def hold(data: Path) -> IO[str]:
     return file
 
 
-def forget_other_clouds() -> None:
-    """moto's state is the process's: a cloud started after another begins with none of it."""
+_running = threading.Lock()
+
+
+def take_process() -> None:
+    """Hold moto, whose state is the process's, until `leave_process`; begin with none of it."""
     from moto.backends import get_backend
 
+    if not _running.acquire(blocking=False):
+        raise CloudError("a local cloud runs in this process already: start another process")
     for service in SERVICES:
         get_backend(service).reset()
+
+
+def leave_process() -> None:
+    _running.release()
 
 
 def iso(seconds: float) -> str:

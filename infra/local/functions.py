@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvocationError, NotScheduledError
 from .runtime import LIMIT, FunctionSpec, Reports, Worker
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IDLE_SECONDS = 60.0
 

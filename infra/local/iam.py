@@ -1,8 +1,8 @@
 """Judges a function's cloud calls by the policies of its own role, as the template states them.
 
-moto asks only "may this role do the action on `*`", cannot read what CloudFormation wrote and ignores
-conditions; this judges action, resource and condition, and stops the start on an operator or a key
-it does not know. Bucket and queue policies are not judged: the template tests assert them.
+moto asks only "may this role do the action on `*`" and ignores conditions; this judges action,
+resource and condition, and stops the start on an operator or a key it does not know. What the
+policies of tables, buckets and keys refuse to everybody is judged too.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ _TESTS: dict[str, Callable[[str, str], bool]] = {
 
 
 def _test_for(operator: str, owner: str) -> Callable[[str, str], bool]:
-    name = operator.split(":")[-1].removesuffix("IfExists").replace("StringNot", "String")
+    name = operator.rpartition(":")[2].removesuffix("IfExists").replace("StringNot", "String")
     if name == "Null" or name in _TESTS:
         return _TESTS.get(name, _same)
     raise CloudError(f"{owner}: the local cloud does not know the condition operator {operator}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Judge:
-    """`policies` by role, `denials` by the ARN of the resource whose own policy refuses something."""
+    """`policies` by role, `denials` by the ARN of the resource whose policy refuses."""
 
     def __init__(
         self, policies: Mapping[str, list[Statement]], denials: Mapping[str, list[Statement]]
@@ -24,7 +24,7 @@ class Judge:
         self.used: set[tuple[str, str, str]] = set()
 
     def refused(self, call: Call, function: str, role: str) -> Need | None:
-        """The first permission that the function's role lacks, or that its resource refuses to all."""
+        """The first permission that the role lacks, or that the resource refuses to everybody."""
         for need in needs(call):
             if not allowed(self._policies.get(role, []), need) or self._closed(need):
                 self.refusals.append((function, need))

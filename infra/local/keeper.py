@@ -1,4 +1,4 @@
-"""Keeps what cloud calls change before they are answered, and brings all of it back at the start."""
+"""Keeps what cloud calls change before they are answered, and brings it back at the start."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Keeper:
         names = call.parameters.get("Names") or [call.parameters.get("Name")]
         if call.action not in {"PutParameter", "DeleteParameter", "DeleteParameters"}:
             return
-        held = ssm_backends[ACCOUNT][REGION]._parameters  # moto shows sealed values only
+        held = ssm_backends[ACCOUNT][REGION]._parameters  # noqa: SLF001  # moto has no public way
         for name in names:
             found = held[name][-1] if held.get(name) else None
             self._store.change("parameter", [("", str(name), _parameter(found))])
@@ -83,8 +83,8 @@ class Keeper:
         missing = [*self._load_items(), *self.objects.load(), *self.messages.load()]
         if missing:
             raise StaleDataError(
-                f"{self._store.folder} holds data of {missing[0]}, which the template no longer has: "
-                "remove the folder, or go back to the template it was made with"
+                f"{self._store.folder} holds data of {missing[0]}, which the template no longer "
+                "has: remove the folder, or go back to the template it was made with"
             )
         self._load_parameters()
 
@@ -106,7 +106,8 @@ class Keeper:
             shape = [table.schema, sorted(table.attr, key=json.dumps)]
             if name in kept and kept[name][0] != shape[0]:
                 raise StaleDataError(
-                    f"the key of table {name} has changed since {self._store.folder} was made: remove it"
+                    f"the key of table {name} has changed since {self._store.folder} was made: "
+                    "remove it"
                 )
             self._store.put("shape", "", name, shape)
 
@@ -122,10 +123,10 @@ class Keeper:
     def _load_parameters(self) -> None:
         from moto.ssm.models import Parameter, ssm_backends
 
-        held = ssm_backends[ACCOUNT][REGION]._parameters  # as above
+        held = ssm_backends[ACCOUNT][REGION]._parameters  # noqa: SLF001  # moto has no public way
         for _, name, body in self._store.all("parameter"):
             body["last_modified_date"] = dt.datetime.fromisoformat(body["last_modified_date"])
-            held[name] = [Parameter(ACCOUNT, name, **body)]
+            held[name] = [Parameter(ACCOUNT, name, **body)]  # type: ignore[abstract]  # moto does so
 
 
 def _tables() -> dict[str, Any]:

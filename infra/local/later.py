@@ -1,4 +1,4 @@
-"""Invocations that nobody waits for: notifications of buckets, retried as Lambda's async calls are."""
+"""Invocations that nobody waits for: bucket notifications, retried as Lambda's async calls."""
 
 from __future__ import annotations
 
@@ -50,6 +50,9 @@ class Later:
         self._wake = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._loop, daemon=True)
+
+    def begin(self) -> None:
+        """Serve by itself from now on."""
         self._thread.start()
 
     def add(self, function: str, event: Any) -> None:
@@ -65,7 +68,8 @@ class Later:
     def stop(self) -> None:
         self._stopped = True
         self._wake.set()
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
 
     def once(self) -> bool:
         """Try the oldest event that is due; False if there is none."""

@@ -1,4 +1,4 @@
-"""What never changes about the local cloud: its account, its region, and how its parts are called."""
+"""What never changes about the local cloud: its account, its region, how its parts are called."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ REGION = "eu-west-1"
 PARTITION = "aws"
 STACK = "cetrus"
 OPERATOR_KEY = "AKIALOCALOPERATOR000"
-OPERATOR_SECRET = "local-operator"  # it opens nothing but a process on this machine
+OPERATOR_SECRET = "local-operator"  # noqa: S105  # opens a local process only  # it opens nothing but a process on this machine
 
 
 def arn(service: str, resource: str, *, region: str = REGION, account: str = ACCOUNT) -> str:

@@ -104,7 +104,7 @@ def _leading(table: Any, keys: list[dict[str, Any]]) -> Context:
 
 
 def _queried(query: dict[str, Any]) -> Context:
-    """The partition a Query names; the condition reads `<name> = :value`, names possibly as `#n`."""
+    """The partition a Query names: its condition reads `<name> = :value`, or `#n = :value`."""
     wanted = _hash_key(query["TableName"], query.get("IndexName"))
     names = query.get("ExpressionAttributeNames", {})
     for name, value in re.findall(r"(#?[\w.]+)\s*=\s*(:\w+)", query["KeyConditionExpression"]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
 import secrets
 import threading
 from dataclasses import dataclass
@@ -146,7 +145,7 @@ class Objects:
         name = f"{digest}-{secrets.token_hex(4)}"
         partial = self._store.files / f".{name}"
         partial.write_bytes(found.value)
-        os.replace(partial, self._store.files / name)  # one name for one act
+        partial.replace(self._store.files / name)
         return name
 
     def _drop(self, body: Any) -> None:

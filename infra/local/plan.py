@@ -1,4 +1,4 @@
-"""What the engine itself carries out of the template: functions, sources, schedules, permissions."""
+"""What the engine itself carries out of the template: functions, sources, schedules, rights."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Messages:
             message = Message(message_id, body["body"])
             for name in _FIELDS:
                 setattr(message, name, body[name])
-            queue._messages.append(message)  # moto has no way in that keeps times
+            queue._messages.append(message)  # noqa: SLF001  # keeps times  # moto has no way in that keeps times
             if not message.visible:
                 queue.pending_messages.add(message)
             self._kept[queue_name, message_id] = body
@@ -73,7 +73,7 @@ class Messages:
         """Write what differs from what was kept; call it with `lock` held."""
         now: dict[tuple[str, str], Any] = {}
         for name, queue in _backend().queues.items():
-            for message in queue._messages:  # as above
+            for message in queue._messages:  # noqa: SLF001  # as above  # as above
                 now[name, message.id] = {
                     "place": self._place_of(name, message.id),
                     **{field: getattr(message, field) for field in _FIELDS},
@@ -109,7 +109,7 @@ def contents() -> dict[str, list[dict[str, Any]]]:
                     },
                     "visible": bool(message.visible and not message.delayed),
                 }
-                for message in queue._messages  # as above
+                for message in queue._messages  # noqa: SLF001  # as above
             ]
             for name, queue in _backend().queues.items()
         }
@@ -127,6 +127,9 @@ class Poller:
         self._wake = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._loop, daemon=True)
+
+    def begin(self) -> None:
+        """Serve by itself from now on."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -135,7 +138,8 @@ class Poller:
     def stop(self) -> None:
         self._stopped = True
         self.wake()
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
 
     def once(self) -> bool:
         """Serve one batch; False if nothing could be received."""
@@ -199,7 +203,7 @@ class Poller:
             named = {entry["itemIdentifier"] for entry in items}
         except (TypeError, KeyError):
             return everything
-        return named if named <= everything else everything
+        return named if named.issubset(everything) else everything
 
     def _delete(self, message: Any) -> None:
         from moto.sqs.exceptions import ReceiptHandleIsInvalid

@@ -1,8 +1,9 @@
-"""One Lambda execution environment: a process of AWS's runtime client and the Runtime API it polls."""
+"""One Lambda sandbox: a process of AWS's runtime client, and the Runtime API that it polls."""
 
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import queue
@@ -122,7 +123,8 @@ class Worker:
 
     def _read(self) -> None:
         """Collect lines until the process ends, then fail what it was running."""
-        with self._process.stdout or open(os.devnull, "rb") as stream:  # for mypy
+        assert self._process.stdout is not None  # noqa: S101  # it was started with a pipe
+        with self._process.stdout as stream:
             for line in stream:
                 self.reports.line(self, line.decode("utf-8", "replace").rstrip("\n"))
         self.broken = True
@@ -239,15 +241,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # the base class's name
-        return
+    def log_request(self, *_: Any) -> None:
+        """Say nothing: the record of calls says more."""
 
 
 def _serve(worker: Worker) -> _RuntimeApi:
     server = _RuntimeApi(("127.0.0.1", 0), _Handler)
     server.worker = worker
     server.handle_error = _quiet(server.handle_error)  # type: ignore[method-assign]
-    poll: Callable[[], None] = lambda: server.serve_forever(poll_interval=0.05)
+    poll = functools.partial(server.serve_forever, poll_interval=0.05)
     threading.Thread(target=poll, daemon=True).start()
     return server
 

@@ -1,4 +1,4 @@
-"""Runs what the template schedules, on the virtual clock: by itself, on request, or while advancing."""
+"""Runs what the template schedules on the virtual clock: by itself, on request, or advancing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """moto behind one door on 127.0.0.1: who calls, may they, does a fault strike, what did it cost.
 
-Function calls are judged by their role, struck by faults and recorded. The operator's calls (seeding,
-the command line, the S3 front) pass. What any call changed is kept before it is answered.
+Function calls are judged by their role, struck by faults and recorded. The operator's calls
+(seeding, commands, the S3 front) pass. What any call changed is kept before it is answered.
 """
 
 from __future__ import annotations
@@ -146,14 +146,13 @@ def _denied(call: Call, who: str, need: Need) -> Answer:
     plain = call.service in {"s3", "ses"}
     code = "AccessDenied" if plain else "AccessDeniedException"
     status = 400 if call.service in {"dynamodb", "kms", "ssm"} else 403
-    message = (
-        f"User: {who} is not authorized to perform: {need.action} on resource: {need.resource}"
-    )
+    wanted = f"{need.action} on resource: {need.resource}"
+    message = f"User: {who} is not authorized to perform: {wanted}"
     return wire.refusal(call.service, status, code, message)
 
 
 class _Handler(MotoRequestHandler):
-    """Answers without werkzeug's closing of each connection, and drops one where a fault says so."""
+    """Answers without closing each connection as werkzeug does; drops one where a fault says so."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -201,5 +200,5 @@ class _Handler(MotoRequestHandler):
         except (ConnectionError, ValueError, OSError):
             return  # the connection was dropped on purpose
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # the base class's name
-        return
+    def log(self, *_: Any) -> None:
+        """Say nothing: the record of calls says more."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .buckets import bucket_calls
 from .decisions import check
 from .errors import CloudError
+from .expressions import parse as parse_schedule
 from .iam import parse
 from .names import ACCOUNT, REGION, STACK, arn, derived, derived_uuid, function_name
 from .plan import BucketSource, Plan, QueueSource, Rule
@@ -81,10 +82,14 @@ class Stack:
             "SNS::Topic": lambda n, p: arn("sns", p.get("TopicName") or self._named(n)),
             "Logs::LogGroup": lambda n, p: str(p.get("LogGroupName") or self._named(n)),
         }
-        maker = makers.get(kind, lambda n, _: self._named(n))
+        maker = makers.get(kind, self._nothing)
         if kind == "ApiGateway::RestApi":
             raw = {key: value for key, value in raw.items() if key != "Body"}
         self.physical[name] = maker(name, self.resolver.resolve(raw))
+
+    def _nothing(self, name: str, _: Json) -> str:
+        """For a type that needs nothing here; others refer to its name."""
+        return self._named(name)
 
     def _named(self, name: str) -> str:
         return f"{STACK}-{name}-{derived(self._seed, name)}"
@@ -177,7 +182,7 @@ class Stack:
         return self._named(name)
 
     def _deny(self, name: str, owner: str, document: Json) -> None:
-        """Keep the refusals of a resource policy; what it allows, roles here need from their own."""
+        """Keep what a resource policy refuses; what it allows, roles here need from their own."""
         refusals = [entry for entry in document["Statement"] if entry["Effect"] == "Deny"]
         for entry in refusals:
             if entry.get("Principal") not in ("*", {"AWS": "*"}):
@@ -303,6 +308,7 @@ class Stack:
     def _due(self, name: str, given: Json, target: Json) -> None:
         if given.get("State", "ENABLED") == "DISABLED":
             return
+        parse_schedule(given["ScheduleExpression"])
         reference, queue = target["Arn"], ":sqs:" in target["Arn"]
         self.plan.rules.append(
             Rule(

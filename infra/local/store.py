@@ -1,4 +1,4 @@
-"""What the local cloud keeps in its data folder, so that a restart and even a `kill -9` lose nothing.
+"""What the local cloud keeps in its data folder: a restart and even a `kill -9` lose nothing.
 
 Every change is written here before the call that made it is answered: table items, objects,
 parameters, key material, waiting messages, undelivered notifications, sent mail and schedules.

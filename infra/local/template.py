@@ -1,4 +1,4 @@
-"""Resolves the template's references against what exists, in an order in which everything exists."""
+"""Resolves the template's references against what exists, in an order in which it does."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Resolver:
         return condition is None or self._truth({"Condition": condition})
 
     def resolve(self, value: Any) -> Any:
-        """The value with every intrinsic function worked out; raises CloudError for unknown ones."""
+        """The value with each intrinsic function worked out; raises CloudError for others."""
         if isinstance(value, list):
             found = [self.resolve(entry) for entry in value]
             return [entry for entry in found if entry is not None]

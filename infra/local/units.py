@@ -7,7 +7,7 @@ write changes adds its own. A failed condition costs what the write would have.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -25,12 +25,8 @@ def size(attributes: Attributes | None) -> int:
 
 def _value(typed: Mapping[str, Any]) -> int:
     kind, value = next(iter(typed.items()))
-    if kind == "S":
-        return len(value.encode())
-    if kind == "N":
-        return _number(value)
-    if kind == "B":
-        return _binary(value)
+    if kind in _SCALARS:
+        return _SCALARS[kind](value)
     if kind in {"SS", "NS", "BS"}:
         return sum(_value({kind[0]: one}) for one in value)
     if kind == "L":
@@ -49,6 +45,13 @@ def _binary(value: Any) -> int:
     if isinstance(value, (bytes, bytearray)):
         return len(value)
     return len(value) * 3 // 4 - str(value)[-2:].count("=")
+
+
+_SCALARS: Mapping[str, Callable[[Any], int]] = {
+    "S": lambda text: len(text.encode()),
+    "N": _number,
+    "B": _binary,
+}
 
 
 def blocks(length: int, block: int) -> int:

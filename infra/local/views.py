@@ -26,7 +26,7 @@ def _named(template: Json, physical: Mapping[str, str], kind: str) -> Iterator[t
 
 
 def dump(template: Json, physical: Mapping[str, str]) -> Json:
-    """Every item of every table, ordered by key, and every object key; read under the tables' lock."""
+    """Every item of every table, ordered by key, and every object key."""
     with dynamo.lock:
         tables = {
             logical: {"name": name, "items": _items(name)}

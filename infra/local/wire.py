@@ -22,7 +22,7 @@ _REST = {"s3", "sesv2", "lambda", "scheduler", "apigateway"}
 
 @dataclass(slots=True)
 class Call:
-    """One cloud call: boto's names of service and action, and its parameters as far as we read them."""
+    """One cloud call: boto's names of service and action, and its parameters."""
 
     service: str
     action: str
@@ -110,8 +110,9 @@ def refusal(service: str, status: int, code: str, message: str) -> Answer:
             status, f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
         )
     if service in {"ses", "sts", "iam", "sns"}:
-        inner = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-        return _xml(status, f"<ErrorResponse>{inner}<RequestId>local</RequestId></ErrorResponse>")
+        inner = f"<Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message>"
+        outer = f"<Error>{inner}</Error><RequestId>local</RequestId>"
+        return _xml(status, f"<ErrorResponse>{outer}</ErrorResponse>")
     body = json.dumps({"__type": code, "message": message, "Message": message}).encode()
     headers = [("Content-Type", "application/x-amz-json-1.0"), ("x-amzn-ErrorType", code)]
     return status, headers, body

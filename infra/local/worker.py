@@ -1,10 +1,10 @@
 """Starts AWS's runtime client in a process that sees the deployment zip, and nothing of ours.
 
-    python -I -S -B worker.py app.handler      (cwd = the unzipped zip; the rest in LOCAL_* variables)
+    python -I -S -B worker.py app.handler     (cwd = the unzipped zip, the rest in LOCAL_*)
 
-Before the client runs, this puts the process on the shared clock and, from outside the zip, reports
-two things that are no cloud calls: argon2 hashes and checks, and requests to hosts other than the
-cloud's. Reports are answered before the work goes on, so a fault can end the process at that point.
+Before the client runs, this puts the process on the shared clock and, from outside the zip,
+reports two things that are no cloud calls: argon2 hashes and checks, and requests to other hosts
+than the cloud's. Reports are answered before the work goes on: a fault can end the process there.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import os
 import runpy
 import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -77,75 +78,99 @@ class _Argon2Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
+class _Seen:
+    """One request to elsewhere, as far as it has been written."""
+
+    def __init__(self, method: str, url: str) -> None:
+        self.method, self.url = method, url
+        self.headers: dict[str, str] = {}
+        self.body = b""
+        self.in_head = True
+
+    def header(self, name: Any, values: Sequence[Any]) -> None:
+        text = _text(name)
+        if text.lower() not in {"authorization", "cookie"}:
+            self.headers[text] = ", ".join(_text(value) for value in values)
+
+    def part(self, data: Any) -> None:
+        if isinstance(data, (bytes, str)):
+            self.body += data.encode() if isinstance(data, str) else data
+
+    def report(self) -> None:
+        body = base64.b64encode(self.body).decode()
+        more = {"method": self.method, "url": self.url, "headers": self.headers, "body": body}
+        _report("request", more)
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _address(connection: Any, url: str, own: frozenset[str]) -> str | None:
+    """Where a request goes, or None if to the cloud itself."""
+    place = f"{connection.host}:{connection.port or connection.default_port}"
+    if place in own:
+        return None
+    scheme = "https" if connection.default_port == 443 else "http"
+    return url if "://" in url else f"{scheme}://{place}{url}"
+
+
+class _Watch:
+    """Reports what urllib3, requests and urllib send to other hosts: all write by http.client."""
+
+    def __init__(self, connection: Any, own: frozenset[str]) -> None:
+        self.own = own
+        names = ("putrequest", "putheader", "endheaders", "send", "getresponse")
+        self.stock = {name: getattr(connection, name) for name in names}
+        connection.local_seen = None
+        for name in names:
+            setattr(connection, name, self._bound(getattr(self, name)))
+
+    def _bound(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def stand_in(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            return method(connection, *args, **kwargs)
+
+        return stand_in
+
+    def putrequest(self, on: Any, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        address = _address(on, url, self.own)
+        on.local_seen = _Seen(method, address) if address else None
+        self.stock["putrequest"](on, method, url, *args, **kwargs)
+
+    def putheader(self, on: Any, name: Any, *values: Any) -> None:
+        if on.local_seen:
+            on.local_seen.header(name, values)
+        self.stock["putheader"](on, name, *values)
+
+    def endheaders(self, on: Any, message_body: Any = None, **kwargs: Any) -> None:
+        self.stock["endheaders"](on, message_body, **kwargs)
+        if on.local_seen:
+            on.local_seen.in_head = False
+            on.local_seen.part(message_body)
+
+    def send(self, on: Any, data: Any) -> None:
+        if on.local_seen and not on.local_seen.in_head:
+            on.local_seen.part(data)
+        self.stock["send"](on, data)
+
+    def getresponse(self, on: Any) -> Any:
+        if on.local_seen:
+            on.local_seen.report()
+            on.local_seen = None
+        return self.stock["getresponse"](on)
+
+
 def _watch_requests(own: frozenset[str]) -> None:
-    """Report what urllib3, requests and urllib send, unless it goes to the cloud's own addresses."""
     from http.client import HTTPConnection
 
-    put, header, end, send, answer = (
-        HTTPConnection.putrequest,
-        HTTPConnection.putheader,
-        HTTPConnection.endheaders,
-        HTTPConnection.send,
-        HTTPConnection.getresponse,
-    )
-
-    def putrequest(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-        port = self.port or self.default_port
-        self.local_seen = None
-        if f"{self.host}:{port}" not in own:
-            scheme = "https" if self.default_port == 443 else "http"
-            address = url if "://" in url else f"{scheme}://{self.host}:{port}{url}"
-            self.local_seen = {"method": method, "url": address, "headers": {}, "body": b""}
-        put(self, method, url, *args, **kwargs)
-
-    def putheader(self: Any, name: Any, *values: Any) -> None:
-        seen = getattr(self, "local_seen", None)
-        text = name.decode() if isinstance(name, bytes) else name
-        if seen and text.lower() not in {"authorization", "cookie"}:
-            seen["headers"][text] = ", ".join(
-                v.decode("latin-1") if isinstance(v, bytes) else str(v) for v in values
-            )
-        header(self, name, *values)
-
-    def endheaders(self: Any, message_body: Any = None, **kwargs: Any) -> None:
-        self.local_in_head = True
-        try:
-            end(self, message_body, **kwargs)
-        finally:
-            self.local_in_head = False
-        seen = getattr(self, "local_seen", None)
-        if seen and isinstance(message_body, (bytes, str)):
-            seen["body"] += message_body.encode() if isinstance(message_body, str) else message_body
-
-    def sent(self: Any, data: Any) -> None:
-        seen = getattr(self, "local_seen", None)
-        if seen and not getattr(self, "local_in_head", False) and isinstance(data, bytes):
-            seen["body"] += data
-        send(self, data)
-
-    def getresponse(self: Any) -> Any:
-        seen = getattr(self, "local_seen", None)
-        if seen:
-            self.local_seen = None
-            _report("request", {**seen, "body": base64.b64encode(seen["body"]).decode()})
-        return answer(self)
-
-    for name, method in {
-        "putrequest": putrequest,
-        "putheader": putheader,
-        "endheaders": endheaders,
-        "send": sent,
-        "getresponse": getresponse,
-    }.items():
-        setattr(HTTPConnection, name, method)
+    _Watch(HTTPConnection, own)
 
 
 def _follow_clock(path: str) -> None:
-    here = os.path.dirname(os.path.abspath(__file__))  # pathlib is slow to load
-    place = os.path.join(here, "clock.py")  # as above
+    place = Path(__file__).with_name("clock.py")
     spec = importlib.util.spec_from_file_location("_local_cloud_clock", place)
     if spec is None or spec.loader is None:
-        raise ImportError(place)
+        raise ImportError(f"{place} is missing")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.follow(path)
@@ -157,7 +182,7 @@ def main() -> None:
     sys.meta_path.insert(0, _Argon2Finder())
     own = [*os.environ.pop("LOCAL_HOSTS").split(), os.environ["AWS_LAMBDA_RUNTIME_API"]]
     _watch_requests(frozenset(own))
-    sys.path.insert(0, os.getcwd())  # what `python -m awslambdaric` would have put there
+    sys.path.insert(0, str(Path.cwd()))  # what `python -m awslambdaric` would have put there
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
 
 

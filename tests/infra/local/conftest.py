@@ -1,4 +1,4 @@
-"""A small stack of its own for the engine: every resource type it carries out, and a probing zip."""
+"""A small stack of its own for the engine: all that it carries out, and a probing zip."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def template() -> Json:
             },
         },
     }
-    # The bucket names its function and the function names the bucket: a fixed name breaks the circle.
+    # The bucket names its function, which may name the bucket: a fixed name breaks the circle.
     resources["Box"]["Properties"]["BucketName"] = {"Fn::Sub": "box-${AWS::AccountId}"}
     resources["Inbound"]["Properties"]["Environment"]["Variables"].pop("NESTED")
     return {

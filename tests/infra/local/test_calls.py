@@ -1,4 +1,4 @@
-"""Every cloud call of a function is recorded with its units, and faults strike where they are told."""
+"""Every cloud call of a function is recorded with its units; faults strike where they are told."""
 
 from __future__ import annotations
 

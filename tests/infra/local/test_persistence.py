@@ -1,4 +1,4 @@
-"""A restart loses nothing, a crash loses nothing that was answered, and strange folders stop the start."""
+"""A restart loses nothing, a crash nothing that was answered; strange folders stop the start."""
 
 from __future__ import annotations
 
@@ -252,3 +252,11 @@ class TestFolders:
         changed["Resources"]["More"] = {"Type": "AWS::SQS::Queue", "Properties": {}}
         with running(out_of(changed), data) as cloud:
             check(cloud, filled)
+
+    def test_one_cloud_in_a_process(self, out: Path, tmp_path: Path) -> None:
+        with (
+            running(out, tmp_path / "one") as cloud,
+            pytest.raises(CloudError, match="in this process already"),
+        ):
+            Cloud.start(out, tmp_path / "two", PARAMETERS)
+        assert cloud.physical

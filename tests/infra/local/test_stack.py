@@ -1,4 +1,4 @@
-"""The local cloud carries out all of the template, or stops with the name of what it does not know."""
+"""The local cloud carries out all of the template, or stops with the name of what it cannot."""
 
 from __future__ import annotations
 

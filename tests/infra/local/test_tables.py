@@ -41,7 +41,8 @@ def seat(table: str, cap: str, name: str) -> list[dict[str, Any]]:
 
 class TestThreads:
     def test_eight_take_exactly_the_seats_there_are(self, cloud: Cloud) -> None:
-        table, won = cloud.physical["Things"], []
+        table = cloud.physical["Things"]
+        won: list[Any] = []
 
         def take(worker: int) -> None:
             calls = [
