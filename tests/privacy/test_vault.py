@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -93,6 +94,29 @@ class TestPurposes:
         tables.keys.apply(tables.keys.put(copied))
         with pytest.raises(SealBroken):
             wiring.vault().open(subject, ACCOUNT, "test")
+
+    def test_a_field_of_another_purpose_stays_shut_even_where_it_was_sealed(
+        self, subject: str, tables: Tables, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        use = rules.policy_in_force().uses[ACCOUNT]
+        with monkeypatch.context() as patch:
+            wider = replace(use, fields=use.fields | {"street"})
+            patch.setattr("chalicelib.privacy.service.use_under", lambda *_: wider)
+            vault = wiring.vault()
+            vault.commit(lambda: vault.recollect(subject, PROFILE, wiring.now(), "test"))
+        assert "street" in sealed(tables, subject, ACCOUNT)["fields"]
+        assert "street" not in fields_of(subject, ACCOUNT)
+
+    def test_a_seal_and_a_key_are_bound_to_all_that_they_are_for(self) -> None:
+        place = ("sub_a", ACCOUNT, "1:x", "email")
+        others = [("sub_b", *place[1:]), ("sub_a", BILLING, "1:x", "email")]
+        others += [("sub_a", ACCOUNT, "1:y", "email"), ("sub_a", ACCOUNT, "1:x", "login")]
+        assert len({rules.binding(*each) for each in [place, *others]}) == 5
+        assert rules.key_context("sub_a", ACCOUNT, "1:x") == {
+            "subject": "sub_a",
+            "purpose": "account",
+            "policy": "1:x",
+        }
 
     @pytest.mark.promise("PS-02")
     def test_a_field_that_the_policy_does_not_name_is_refused(self, tables: Tables) -> None:
@@ -261,6 +285,17 @@ class TestCorrection:
         with pytest.raises(ConditionFailed):
             wiring.database().transact(*writes)
         assert not [i for i in tables.items("accounts") if i["sk"].startswith("SEALED#")]
+
+    def test_a_correction_that_meets_a_withdrawal_writes_nothing(
+        self, subject: str, tables: Tables
+    ) -> None:
+        vault = wiring.vault()
+        before = sealed(tables, subject, BILLING)
+        writes = vault.recollect(subject, PROFILE, wiring.now(), "page:/setup")
+        tables.keys.apply(tables.keys.delete(f"SUBJECT#{subject}", "KEY#billing"))
+        with pytest.raises(ConditionFailed):
+            wiring.database().transact(*writes)
+        assert sealed(tables, subject, BILLING) == before
 
     def test_nobody_can_be_collected_twice(self, subject: str) -> None:
         with pytest.raises(ConditionFailed):
