@@ -29,7 +29,7 @@ class Answer:
     @property
     def words(self) -> str:
         """What a person reads."""
-        body = self.text.partition("<main")[2] or self.text
+        body = re.sub(r"(?s)^.*<main[^>]*>", "", self.text)
         return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 

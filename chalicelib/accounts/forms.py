@@ -36,6 +36,13 @@ def no_card(text: str) -> str:
     return text
 
 
+def no_link(text: str) -> str:
+    """Names stand in mails to addresses that are not confirmed yet: they carry no links."""
+    if "://" in text or "www." in text.lower():
+        raise ValueError("Leave web addresses out of a name.")
+    return text
+
+
 def known_country(code: str) -> str:
     if code not in COUNTRIES:
         raise ValueError("Choose a country from the list.")
@@ -70,10 +77,14 @@ def text(length: int, sentence: str | None = None) -> Any:
     return (*rules, needed(sentence)) if sentence else rules
 
 
-AccountName = Annotated[str, *text(80, "Enter a name for the account, such as your own.")]
+AccountName = Annotated[
+    str,
+    *text(80, "Enter a name for the account, such as your own."),
+    AfterValidator(no_link),
+]
 Login = Annotated[str, *text(32, "Enter a login name."), AfterValidator(fields.check_login)]
 Email = Annotated[str, *text(254, "Enter your email address."), AfterValidator(fields.normal_email)]
-Name = Annotated[str, *text(100, "Enter your name.")]
+Name = Annotated[str, *text(100, "Enter your name."), AfterValidator(no_link)]
 Company = Annotated[str, *text(100)]
 Street = Annotated[str, *text(200, "Enter the street and number, or the post office box.")]
 City = Annotated[str, *text(100, "Enter the town or city.")]

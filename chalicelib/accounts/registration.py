@@ -99,23 +99,25 @@ class Registration:
     def _address(self, account: Account, standing: Item | None, now: int) -> Write:
         if standing is None:
             return self.store.put_claim(Claim.EMAIL, account.email_claim, account.id)
-        return self.store.tell_owner(account.email_claim, day_of(now))
+        return self.store.tell_owner(standing, day_of(now))
 
     def _letter(self, account: Account, standing: Item | None, now: int) -> tuple[str, Write]:
-        """The welcome, or one word a day to the owner of an address that was registered again."""
+        """The welcome, or one word a day to the owner of an address that was registered again.
+
+        After that word the message is the decoy's own, to a claim that nobody has.
+        """
         if standing is None:
             return self._welcome(account)
         day = day_of(now)
-        message, write = self.outbox.message(
+        told = standing.get("told_on") == day
+        return self.outbox.message(
             "already_registered",
-            fact=(account.email_claim, day),
-            claim=account.email_claim,
+            fact=(account.id if told else account.email_claim, day),
+            claim=account.id if told else account.email_claim,
             arguments={},
             due=now,
             now=now,
         )
-        told = standing.get("told_on") == day
-        return message, self.store.check_present(standing["account"]) if told else write
 
     def _welcome(self, account: Account) -> tuple[str, Write]:
         now = account.created_at

@@ -81,14 +81,13 @@ class AccountStore:
             ABSENT,
         )  # fmt: skip
 
-    def tell_owner(self, claim: str, day: str) -> Write:
-        """Remember the day on which the owner of an address was told of a second registration."""
-        return self.accounts.update(
-            f"EMAIL#{claim}", "EMAIL", "SET told_on = :day", {":day": day}, condition=PRESENT
-        )
+    def tell_owner(self, standing: Item, day: str) -> Write:
+        """Remember the day on which the owner of an address was told of a second registration.
 
-    def check_present(self, account: str) -> Write:
-        return self.accounts.check(f"ACCOUNT#{account}", "ACCOUNT", PRESENT)
+        A put, because the claim of a new address is one too.
+        """
+        item = {**standing, "told_on": day}
+        return self.accounts.put(item, "account = :account", {":account": standing["account"]})
 
     def check_active(self, account: str) -> Write:
         return self.accounts.check(

@@ -44,6 +44,12 @@ class Mails:
             item["pk"].partition("#")[2] for item in sorted(found, key=lambda i: i["created_at"])
         ]
 
+    def to_owners(self, template: str) -> int:
+        """How many of a kind are addressed to somebody; a decoy's are to nobody."""
+        items = self.tables.items("accounts")
+        owned = {item["pk"].partition("#")[2] for item in items if item["type"] == "email_claim"}
+        return sum(i.get("template") == template and i.get("claim") in owned for i in items)
+
     def link(self, template: str) -> str:
         """The token of the newest message of a kind."""
         return link_token(wiring.keyed(), self.of(template)[-1])

@@ -1,0 +1,175 @@
+"""Mailed links: single use, one day, and nothing changed by opening them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib import wiring
+from chalicelib.core.clock import DAY
+from tests.accounts.conftest import PASSWORD, PROFILE, REGISTRATION
+from tests.browser import Browser
+from tests.crash import at_every_call
+
+if TYPE_CHECKING:
+    from tests.accounts.conftest import Mails
+    from tests.conftest import FakeClock, Tables
+
+NEW = "three pears in winter"
+
+
+def signed_in(browser: Browser) -> bool:
+    return browser.get("/account").status == 200
+
+
+@pytest.fixture
+def confirm(browser: Browser, mails: Mails) -> str:
+    browser.post("/register", REGISTRATION)
+    return f"/verify/{mails.link('welcome')}"
+
+
+@pytest.fixture
+def reset(member: Browser, mails: Mails) -> str:
+    Browser().post("/forgot", {"email": PROFILE["email"]})
+    return f"/reset/{mails.link('password_reset')}"
+
+
+class TestConfirming:
+    def test_opening_the_link_changes_nothing(
+        self, browser: Browser, confirm: str, tables: Tables
+    ) -> None:
+        before = tables.dump()
+        assert {browser.get(confirm).status for _ in range(3)} == {200}
+        assert tables.dump() == before
+
+    def test_the_password_must_be_the_account_s(self, browser: Browser, confirm: str) -> None:
+        answer = browser.post(confirm, {"password": NEW})
+        assert answer.status == 401
+        assert not signed_in(browser)
+        assert browser.post(confirm, {"password": PASSWORD}).location == "/account"
+
+    def test_it_works_once(self, browser: Browser, confirm: str) -> None:
+        browser.post(confirm, {"password": PASSWORD})
+        assert Browser().get(confirm).status == 404
+
+    def test_it_ends_after_a_day(self, browser: Browser, confirm: str, clock: FakeClock) -> None:
+        token = browser.token(confirm)
+        clock.advance(DAY)
+        assert browser.get(confirm).status == 404
+        late = browser.post_raw(confirm, f"csrf={token}&password={PASSWORD}".encode())
+        assert late.status == 404
+        assert not signed_in(browser)
+
+    def test_guesses_at_the_password_are_limited(self, browser: Browser, confirm: str) -> None:
+        statuses = [browser.post(confirm, {"password": NEW}).status for _ in range(11)]
+        assert statuses == [401] * 10 + [429]
+
+    def test_a_reset_link_does_not_confirm(self, browser: Browser, reset: str) -> None:
+        assert Browser().get(reset.replace("reset", "verify")).status == 404
+
+    def test_killed_at_any_call_it_confirms_or_can_be_done_again(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        from chalicelib.accounts.rules import LinkEnded
+        from chalicelib.mail.links import link_token
+
+        numbers = iter(range(1000))
+
+        def prepare() -> str:
+            name = f"person{next(numbers)}"
+            fields = {**PROFILE, "login": name, "email": f"{name}@kilbride.example"}
+            message = wiring.registration().register(fields, PASSWORD)
+            return link_token(wiring.keyed(), message or "")
+
+        def judge(token: str) -> None:
+            with suppress(LinkEnded):  # it took effect, and only the answer was lost
+                wiring.recovery().confirm(token, PASSWORD)
+            states = {i["state"] for i in tables.items("accounts") if i["type"] == "account"}
+            assert states == {"active"}
+
+        wiring.recovery()
+        assert at_every_call(prepare, lambda t: wiring.recovery().confirm(t, PASSWORD), judge)
+
+
+class TestResetting:
+    def test_it_sets_the_password_and_ends_every_session(
+        self, member: Browser, reset: str, mails: Mails
+    ) -> None:
+        browser = Browser()
+        assert browser.post(reset, {"password": NEW}).location == "/account"
+        assert signed_in(browser)
+        assert not signed_in(member)
+        old = {"login": PROFILE["login"], "password": PASSWORD}
+        assert Browser().post("/login", old).status == 401
+        assert Browser().post("/login", {**old, "password": NEW}).status == 303
+        assert len(mails.of("password_changed")) == 1
+
+    def test_it_works_once(self, reset: str) -> None:
+        Browser().post(reset, {"password": NEW})
+        assert Browser().get(reset).status == 404
+
+    def test_a_weak_password_leaves_the_link_as_it_was(self, reset: str) -> None:
+        browser = Browser()
+        assert browser.post(reset, {"password": "short"}).status == 422
+        assert browser.post(reset, {"password": NEW}).status == 303
+
+    def test_it_confirms_an_account_that_was_not(self, browser: Browser, mails: Mails) -> None:
+        browser.post("/register", REGISTRATION)
+        browser.post("/forgot", {"email": PROFILE["email"]})
+        answer = browser.post(f"/reset/{mails.link('password_reset')}", {"password": NEW})
+        assert answer.location == "/account"
+        assert signed_in(browser)
+
+    def test_a_stranger_who_registered_the_address_first_is_locked_out_by_its_owner(
+        self, browser: Browser, mails: Mails
+    ) -> None:
+        stranger = browser
+        stranger.post("/register", REGISTRATION)
+        owner = Browser()
+        owner.post("/forgot", {"email": PROFILE["email"]})
+        owner.post(f"/reset/{mails.link('password_reset')}", {"password": NEW})
+        late = stranger.post("/login", {"login": PROFILE["login"], "password": PASSWORD})
+        assert late.status == 401
+
+
+class TestChanging:
+    def test_the_old_password_is_asked_for(self, member: Browser) -> None:
+        fields = {"current_password": NEW, "password": NEW}
+        answer = member.post("/account/setup/password", fields)
+        assert answer.status == 401
+        assert "This is not your present password." in answer.words
+
+    def test_every_other_session_ends_and_this_browser_stays(
+        self, member: Browser, mails: Mails
+    ) -> None:
+        other = Browser()
+        other.post("/login", {"login": PROFILE["login"], "password": PASSWORD})
+        fields = {"current_password": PASSWORD, "password": NEW}
+        assert member.post("/account/setup/password", fields).status == 303
+        assert signed_in(member)
+        assert not signed_in(other)
+        assert len(mails.of("password_changed")) == 1
+
+
+class TestCorrecting:
+    FIELDS = {n: v for n, v in PROFILE.items() if n not in {"login", "email"}}  # noqa: RUF012 - not changed
+
+    @pytest.mark.promise("PS-69")
+    def test_a_correction_is_seen_at_once_and_the_old_value_nowhere(
+        self, member: Browser, tables: Tables
+    ) -> None:
+        fields = {**self.FIELDS, "postal_code": "F91 0ZZ", "company": ""}
+        answer = member.post("/account/setup", fields)
+        assert answer.location == "/account/setup?saved=profile"
+        page = member.get("/account/setup").text
+        assert 'value="F91 0ZZ"' in page
+        assert PROFILE["postal_code"] not in page
+        assert PROFILE["company"] not in page.replace(PROFILE["account_name"], "")
+        assert PROFILE["postal_code"] not in tables.dump()
+
+    def test_login_and_address_are_not_changed_by_it(self, member: Browser) -> None:
+        answer = member.post("/account/setup", {**self.FIELDS, "email": "x@kilbride.example"})
+        assert answer.status == 422
+        assert "email: This form has no such field." in answer.words
