@@ -53,7 +53,7 @@ class Context:
 answer = app.app(EVENT, Context())
 
 # Every library that ships, and every cloud client that we use, from the same folder.
-for name in ("argon2", "cryptography.fernet", "jinja2", "joserfc.jwt", "pydantic", "stripe"):
+for name in ("argon2", "cryptography.fernet", "jinja2", "pydantic", "stripe"):
     __import__(name)
 import boto3  # noqa: E402  # as above
 from botocore.config import Config  # noqa: E402  # as above

@@ -24,6 +24,7 @@ FUNCTIONS = {
     "LicenseSweep",
     "InboundMail",
 }
+FULFILLERS = {"PaymentWorker", "PaymentSweep"}
 PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/cetrus/prod"
 ITEM_ACTIONS = (
     "GetItem",
@@ -123,8 +124,39 @@ class TestTables:
             {"APIHandler", "MailSender", "MailSweep"}
         )
         assert who(lambda role: role.may("dynamodb:PutItem", arn)) == {"APIHandler"}
-        assert who(lambda role: role.may("dynamodb:DeleteItem", arn)) == {"APIHandler"}
+        assert who(lambda role: role.may("dynamodb:DeleteItem", arn)) == set()
         assert who(lambda role: role.may("dynamodb:UpdateItem", arn)) == set()
+
+    @pytest.mark.parametrize(
+        ("table", "key", "action", "functions"),
+        [
+            ("AccountsTable", "ACCOUNT#acc_1", "UpdateItem", {"PaymentWorker", "PaymentSweep"}),
+            ("AccountsTable", "VENDOR#vnd_1", "PutItem", {"PaymentWorker", "PaymentSweep"}),
+            ("AccountsTable", "MESSAGE#msg_1", "UpdateItem", {"MailSender", "MailSweep"}),
+            ("AccountsTable", "LEDGER#sub_1", "PutItem", {"MailSender", "MailSweep"}),
+            ("AccountsTable", "LEDGER#sub_1", "DeleteItem", set()),
+            ("AccountsTable", "SUBJECT#sub_1", "GetItem", {"MailSender", "MailSweep"}),
+            ("AccountsTable", "CASE#cas_1", "PutItem", {"InboundMail"}),
+            ("AccountsTable", "SUPPRESSION#1", "PutItem", {"InboundMail"}),
+            ("AccountsTable", "SIGNING", "Query", set()),
+            ("UsageTable", "LICENSE#lic_1", "PutItem", FULFILLERS | {"LicenseSweep"}),
+            ("UsageTable", "LICENSE#lic_1", "UpdateItem", {"LicenseSweep"}),
+            ("UsageTable", "SESSION#1", "GetItem", set()),
+            ("UsageTable", "SESSION#1", "PutItem", set()),
+        ],
+    )
+    def test_a_partition_is_touched_by_those_who_have_business_there(
+        self,
+        table: str,
+        key: str,
+        action: str,
+        functions: set[str],
+        template: Template,
+        who: Callable[..., set[str]],
+    ) -> None:
+        arn, action = template.arn(table), f"dynamodb:{action}"
+        allowed = who(lambda role: role.may(action, arn, dynamodb__LeadingKeys=key))
+        assert allowed - {"APIHandler"} == functions
 
     def test_the_license_sweep_never_sees_the_accounts(
         self, template: Template, by_function: Mapping[str, Role]
@@ -243,7 +275,7 @@ class TestQueuesAndBuckets:
         ("queue", "senders", "receivers"),
         [
             ("MailQueue", {"APIHandler", "PaymentWorker", "PaymentSweep"}, {"MailSender"}),
-            ("PaymentsQueue", {"APIHandler", "PaymentSweep"}, {"PaymentWorker"}),
+            ("PaymentsQueue", {"APIHandler"}, {"PaymentWorker"}),
             ("MailDlq", set(), set()),
             ("PaymentsDlq", set(), set()),
         ],
