@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 from moto.dynamodb.responses import DynamoHandler
+from moto.kms.utils import generate_private_key
 
 from chalicelib import wiring
 from chalicelib.storage import aws as storage_aws
@@ -163,6 +164,7 @@ def tables(aws: None) -> Tables:
     )
 
 
+MAKE_PAIR = cache(generate_private_key)
 MAKE_CLIENT = cache(storage_aws.client.__wrapped__)
 ENGINES: dict[str, Any] = {}
 
@@ -232,6 +234,8 @@ def make_queues(sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_keys(kms: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # moto makes an RSA pair even for a key that never uses one: up to a third of a second each.
+    monkeypatch.setattr("moto.kms.models.generate_private_key", MAKE_PAIR)
     for name in ("VAULT_KEY_ID", "SIGNING_KEY_ID"):
         monkeypatch.setenv(name, kms.create_key()["KeyMetadata"]["Arn"])
 
