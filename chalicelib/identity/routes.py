@@ -139,8 +139,9 @@ def decide_device(request: Request) -> Response:
 
 
 def ask(request: Request, device: Device, code: str) -> Response:
-    computer = rules.short_name(device.computer) if device.computer else None
-    return page(request, Filled({"user_code": code}), device=device, code=code, computer=computer)
+    return page(
+        request, Filled({"user_code": code}), device=device, code=code, computer=device.computer
+    )
 
 
 def page(request: Request, filled: Filled | None = None, **values: Any) -> Response:

@@ -117,8 +117,3 @@ def typed_code(text: str) -> str | None:
 
 def too_soon(device: Device, now: int) -> bool:
     return device.polled_at is not None and now - device.polled_at < device.interval_s * SECOND
-
-
-def short_name(computer: str) -> str:
-    """Enough of a thumbprint for a person to compare two."""
-    return f"{computer[:4]} {computer[4:8]} {computer[8:12]}"

@@ -10,7 +10,7 @@ from chalicelib.edge.callers import account_of
 from chalicelib.edge.csrf import StaleForm
 from chalicelib.edge.forms import form_again, form_page, read_form
 from chalicelib.edge.routes import Edge
-from chalicelib.licenses.overview import overview, short_name
+from chalicelib.licenses.overview import overview
 
 if TYPE_CHECKING:
     from typing import Any
@@ -47,5 +47,4 @@ def shown(request: Request, license_id: str = "", key: str = "") -> dict[str, An
     found = [overview(licenses, each, now) for each in owned]
     return {
         "licenses": [each for each in found if each], "key": key, "key_of": license_id,
-        "short_name": short_name,
     }  # fmt: skip

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.storage.aws import client
+from tests.identity.conftest import desk, offer, other_desk
 from tests.licenses.world import World
 
 
@@ -10,3 +11,6 @@ from tests.licenses.world import World
 def world(aws: None) -> World:
     """The license service on the engine inside this process."""
     return World(client("dynamodb"))
+
+
+__all__ = ["desk", "offer", "other_desk", "world"]

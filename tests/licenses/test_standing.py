@@ -70,7 +70,7 @@ class TestSuspension:
 
         def judge(start: tuple[str, list[object]]) -> None:
             license_id, _ = start
-            world.licenses.standing.finish(license_id, world.store.everything(license_id))
+            world.licenses.standing.finish(license_id)
             standing = world.head(license_id).standing
             epochs = frozenset(item["epoch"] for item in world.open(license_id))
             assert (standing, epochs) in {("active", frozenset({1})), ("suspended", frozenset({2}))}
