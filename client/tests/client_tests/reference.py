@@ -116,6 +116,7 @@ class Reference:
         self.tokens: dict[str, str] = {}
         self.refresh: dict[str, Json] = {}
         self.used_refresh: set[str] = set()
+        self.slow_tokens_s = 0.0
         self.family_dead = False
         self.device_answers: list[str] = []
         self.license_keys = {"key_1"}
@@ -244,6 +245,7 @@ class Reference:
         )
 
     def _device_token(self, form: Json, jwk: Json) -> Reply:
+        time.sleep(self.slow_tokens_s)
         if form["grant_type"] == "refresh_token":
             token = form["refresh_token"]
             if token in self.used_refresh:

@@ -167,8 +167,10 @@ class TestSignatures:
         self, client: Client, server: Reference, offered: dict[str, Any]
     ) -> None:
         server.files[offered["filename"]] = GOOD + bytes(10_000_000)
+        stored: list[int] = []
         with pytest.raises(BadRelease, match="larger"):
-            install(client)
+            install(client, progress=lambda done, size: stored.append(done))
+        assert max(stored) <= len(GOOD)
 
 
 class TestInterruption:
@@ -299,6 +301,14 @@ class TestArchive:
             packed.writestr(info, b"/etc/passwd")
         with pytest.raises(UnsafeArchive):
             unpack(archive, tmp_path / "app")
+
+    def test_a_zip_name_with_a_zero_byte_is_refused(self, tmp_path: Path) -> None:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("good@evil", b"1")
+        (tmp_path / "a.zip").write_bytes(packed.getvalue().replace(b"good@evil", b"good\0evil"))
+        with pytest.raises(UnsafeArchive):
+            unpack(tmp_path / "a.zip", tmp_path / "app")
 
     def test_names_that_differ_in_case_alone_are_refused(self, tmp_path: Path) -> None:
         archive = tmp_path / "a.tar.gz"

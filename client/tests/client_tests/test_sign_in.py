@@ -92,8 +92,8 @@ class TestRotation:
     ) -> None:
         sign_in(session, server)
         program = (
-            "import sys, cetrus; c = cetrus.Client('app_halyard'); sys.stdin.readline();"
-            "print(c.check().code)"
+            "import sys, cetrus; c = cetrus.Client('app_halyard'); print('ready', flush=True);"
+            "sys.stdin.readline(); print(c.check().code)"
         )
         environment = {
             **os.environ,
@@ -111,7 +111,16 @@ class TestRotation:
             )
             for _ in range(3)
         ]
-        outputs = [child.communicate("go\n", timeout=60) for child in children]
+        server.slow_tokens_s = 0.5
+        for child in children:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+        # All are let go before any can be done.
+        for child in children:
+            assert child.stdin is not None
+            child.stdin.write("go\n")
+            child.stdin.flush()
+        outputs = [child.communicate(timeout=60) for child in children]
         assert [out.strip() for out, _ in outputs] == ["VALID"] * 3, outputs
         assert server.paths().count("/v1/device/token") == 1
         assert not server.family_dead
