@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SECURITY_HEADERS = {
-    "Cache-Control": "no-store",
+from chalicelib.edge.headers import PRIVATE, SECURITY_HEADERS
+
+HEADERS = {
+    **SECURITY_HEADERS,
+    "Cache-Control": PRIVATE,
     "Content-Security-Policy": (
         "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "style-src 'unsafe-inline'; img-src data:"
     ),
-    "Referrer-Policy": "origin",
-    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
-    "X-Content-Type-Options": "nosniff",
 }
 
 RETRY_SECONDS = 5
@@ -44,7 +44,7 @@ class Answer:
 
     def properties(self) -> dict[str, Any]:
         """The SAM form of this answer."""
-        headers = SECURITY_HEADERS | ({"Retry-After": str(RETRY_SECONDS)} if self.retry else {})
+        headers = HEADERS | ({"Retry-After": str(RETRY_SECONDS)} if self.retry else {})
         return {
             "StatusCode": self.status,
             "ResponseParameters": {
@@ -94,7 +94,7 @@ ANSWERS = (
     Answer(
         "UNSUPPORTED_MEDIA_TYPE",
         415,
-        "unsupported_media_type",
+        "unsupported_media",
         "That kind of content is not taken",
         "The content type of this request is not one that this address takes.",
     ),
@@ -109,21 +109,21 @@ ANSWERS = (
     Answer(
         "WAF_FILTERED",
         403,
-        "refused",
+        "forbidden",
         "This request was refused",
         "The network it came from sent too much, or the request looked like an attack.",
     ),
     Answer(
         "ACCESS_DENIED",
         403,
-        "refused",
+        "forbidden",
         "This request was refused",
         "It is not allowed from where it came.",
     ),
     Answer(
         "INTEGRATION_TIMEOUT",
         504,
-        "timeout",
+        "unavailable",
         "That took too long",
         "There was no answer in time. What was asked may have been done: look before trying again.",
         retry=True,
@@ -131,7 +131,7 @@ ANSWERS = (
     Answer(
         "DEFAULT_4XX",
         400,
-        "bad_request",
+        "malformed",
         "This request was not understood",
         "It could not be read. Nothing of it was kept.",
     ),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.package import ROOT
+
 if TYPE_CHECKING:
     from infra.package import Artefact
     from tests.infra.template.evaluator import Template
@@ -315,6 +317,14 @@ class TestGatewayResponses:
             assert headers["Referrer-Policy"] == "origin"
             assert headers["Content-Security-Policy"].startswith("default-src 'none';")
 
+    def test_every_code_has_its_page(self, template: Template) -> None:
+        from chalicelib.edge.problem_codes import codes
+
+        for answer in gateway_responses(template).values():
+            problem = json.loads(answer["responseTemplates"]["application/problem+json"])
+            assert problem["code"] in codes()
+            assert problem["type"] == f"https://cetrus.test/problems/{problem['code']}"
+
     def test_who_may_try_again_is_told_when(self, template: Template) -> None:
         retry = {
             kind
@@ -353,6 +363,12 @@ class TestLogsAndAlarms:
         assert watched >= {
             ("AWS/SQS", "QueueName", f"{dlq}.QueueName") for dlq in ("MailDlq", "PaymentsDlq")
         }
+
+    def test_a_webhook_that_changed_its_words_raises_an_alarm(self, template: Template) -> None:
+        alarm = template.of_type("AWS::CloudWatch::Alarm")["WebhookChangedAlarm"]
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("Cetrus", "webhook_changed")
+        source = (ROOT / "chalicelib" / "payments" / "service.py").read_text()
+        assert 'count("webhook_changed")' in source
 
     def test_an_alarm_is_told_to_somebody(self, template: Template) -> None:
         alarms = template.of_type("AWS::CloudWatch::Alarm").values()
