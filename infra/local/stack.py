@@ -230,27 +230,24 @@ class Stack:
 
     def _role(self, name: str, given: Json) -> str:
         role = str(given.get("RoleName") or self._named(name))
-        iam = self._client("iam")
-        trust = json.dumps(given["AssumeRolePolicyDocument"])
-        iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)
-        statements = []
-        for policy in given.get("Policies", []):
-            document = policy["PolicyDocument"]
-            statements += parse(document, f"{name} policy {policy['PolicyName']}")
-            iam.put_role_policy(
-                RoleName=role, PolicyName=policy["PolicyName"], PolicyDocument=json.dumps(document)
-            )
-        self.plan.policies[role] = statements
+        self.plan.policies[role] = [
+            statement
+            for policy in given.get("Policies", [])
+            for statement in parse(policy["PolicyDocument"], f"{name}, {policy['PolicyName']}")
+        ]
         return role
 
     def _function(self, name: str, given: Json) -> str:
         physical = str(given.get("FunctionName") or self._named(name))
         role = str(given["Role"]).rsplit("/", 1)[-1]
         logical = next(key for key, value in self.physical.items() if value == role)
-        if self.template["Resources"][logical]["Properties"].get("ManagedPolicyArns"):
+        role_given = self.template["Resources"][logical]["Properties"]
+        if role_given.get("ManagedPolicyArns"):
             raise CloudError(
                 f"{logical}: managed policies of a function's role are not judged here"
             )
+        if not _trusts(role_given["AssumeRolePolicyDocument"], "lambda.amazonaws.com"):
+            raise CloudError(f"{logical}: Lambda may not assume it, so {name} would not start")
         spec = FunctionSpec(
             function_name(name),
             physical,
@@ -321,12 +318,18 @@ class Stack:
         )
 
     def _identity(self, _: str, given: Json) -> str:
-        self._client("sesv2").create_email_identity(EmailIdentity=given["EmailIdentity"])
+        from moto.sesv2.models import sesv2_backends
+
+        mail = sesv2_backends[ACCOUNT][REGION]
+        mail.create_email_identity(given["EmailIdentity"], [], None, None)
         return str(given["EmailIdentity"])
 
     def _configuration_set(self, name: str, given: Json) -> str:
         configuration = str(given.get("Name") or self._named(name))
-        self._client("sesv2").create_configuration_set(ConfigurationSetName=configuration)
+        from moto.sesv2.models import sesv2_backends
+
+        mail = sesv2_backends[ACCOUNT][REGION]
+        mail.create_configuration_set(configuration, {}, {}, {}, {}, [], {}, {})
         return configuration
 
     def _rule_set(self, name: str, given: Json) -> str:
@@ -342,3 +345,13 @@ class Stack:
 
     def _api(self, name: str, _: Json) -> str:
         return derived(self._seed, name, length=10).lower()
+
+
+def _trusts(document: Json, service: str) -> bool:
+    """Whether a role lets a service of AWS act in it."""
+    return any(
+        entry["Effect"] == "Allow"
+        and entry["Action"] == "sts:AssumeRole"
+        and entry["Principal"].get("Service") == service
+        for entry in document["Statement"]
+    )
