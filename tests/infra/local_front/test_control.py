@@ -368,6 +368,10 @@ class TestPage:
         ("text", "shown"),
         [
             ("a <b>", "a &lt;b&gt;"),
+            (
+                "<b> http://x.test/ <b>",
+                '&lt;b&gt; <a href="http://x.test/">http://x.test/</a> &lt;b&gt;',
+            ),
             ("http://x.test/a.", '<a href="http://x.test/a">http://x.test/a</a>.'),
             (
                 'http://x.test/"onclick=1',

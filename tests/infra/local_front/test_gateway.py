@@ -206,15 +206,22 @@ class TestAnswer:
         second = {"Accept": "text/html, image/png"}
         assert front.http.get("/items", headers=second).text == coded
 
-    def test_head_has_the_headers_and_no_body_and_keeps_the_connection(self, front: Front) -> None:
+    def test_head_has_the_headers_and_no_body(self, front: Front) -> None:
         front.answering(statusCode=200, body="hello")
+        head = b"HEAD /items HTTP/1.1\r\nHost: localhost\r\n"
+        answer = raw(front, head + b"Connection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"Content-Length: 5\r\n" in answer
+        assert answer.endswith(b"\r\n\r\n")
+
+    def test_one_connection_serves_many_requests(self, front: Front) -> None:
         connection = http.client.HTTPConnection(front.url.removeprefix("http://"), timeout=5)
-        connection.request("HEAD", "/items")
-        answer = connection.getresponse()
-        assert (answer.status, answer.read(), answer.getheader("Content-Length")) == (200, b"", "5")
-        sock = connection.sock
-        connection.request("GET", "/items")
-        assert connection.getresponse().read() == b"hello"
+        for method in ("HEAD", "GET", "POST", "GET"):
+            connection.request(method, "/items")
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"" if method == "HEAD" else b"ok")
+            sock = connection.sock
+            assert sock is not None
         assert connection.sock is sock
         connection.close()
 
