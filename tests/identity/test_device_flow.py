@@ -1,4 +1,4 @@
-"""Signing a computer in: RFC 8628 with the errors of RFC 6749, and the page where a person decides."""
+"""Signing a computer in by RFC 8628, and the page where a person decides."""
 
 from __future__ import annotations
 
