@@ -14,6 +14,7 @@ from chalicelib.accounts.account_routes import routes as account_pages
 from chalicelib.accounts.routes import person
 from chalicelib.accounts.routes import routes as accounts
 from chalicelib.catalog.routes import routes as catalog
+from chalicelib.contract.routes import routes as contract
 from chalicelib.downloads.routes import routes as downloads
 from chalicelib.edge import access
 from chalicelib.edge.app import Cetrus
@@ -33,7 +34,7 @@ app.log = logger
 
 for routes in (
     site, accounts, account_pages, catalog, payments, downloads, vendors, identity, licenses,
-    computers, usage,
+    computers, usage, contract,
 ):  # fmt: skip
     app.register_blueprint(routes)
 

@@ -145,7 +145,11 @@ class _SentTwice(ValueError):
 
 def read_json(request: Request, model: type[Body]) -> Body:
     """The body as this dataclass; Malformed or InvalidInput names every flaw."""
-    given = read_object(request.body(MAX_BODY))
+    return build(model, read_object(request.body(MAX_BODY)))
+
+
+def build(model: type[Body], given: dict[str, Any]) -> Body:
+    """The object as this dataclass; InvalidInput names every flaw."""
     known = {declaration.name: declaration for declaration in fields(model)}
     errors = {printable(name): NO_SUCH for name in given if name not in known}
     values: dict[str, Any] = {}

@@ -1,0 +1,217 @@
+"""The OpenAPI 3.1 document, from the access table and the models that validate requests.
+
+Every route is in it: the calls for programs with what they take and answer, the pages with the
+fields of their forms.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.contract.schemas import SCHEMAS, Schema, ref
+from chalicelib.edge.access import ACCESS, Rule
+from chalicelib.edge.paging import DEFAULT, MOST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+JSON, FORM, PROBLEM = (
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "application/problem+json",
+)
+NAME = re.compile(r"\{(\w+)\}")
+SECURITY: dict[Rule, list[dict[str, list[str]]]] = {
+    Rule.PERSON: [{"session": []}],
+    Rule.APPLICATION: [{"token": [], "proof": []}, {"licenseKey": [], "proof": []}],
+    Rule.PROOF: [{"proof": []}],
+    Rule.VENDOR: [{"vendorToken": []}],
+    Rule.PROCESSOR: [{"processorSignature": []}],
+}
+SCHEMES: dict[str, Schema] = {
+    "session": {"type": "apiKey", "in": "cookie", "name": "__Host-sid"},
+    "token": {"type": "http", "scheme": "DPoP", "description": "An access token, RFC 9449."},
+    "licenseKey": {"type": "http", "scheme": "License", "description": "A license key."},
+    "proof": {"type": "apiKey", "in": "header", "name": "DPoP", "description": "RFC 9449."},
+    "vendorToken": {"type": "http", "scheme": "bearer"},
+    "processorSignature": {"type": "apiKey", "in": "header", "name": "Stripe-Signature"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call for programs: `body` names the model that validates it, `answer` a schema."""
+
+    says: str
+    answer: str
+    body: str | None = None
+    form: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    once: bool = False
+
+
+LISTED = ("limit", "cursor")
+CALLS: dict[str, Call] = {
+    "POST /v1/device/code": Call(
+        "Begin signing a computer in (RFC 8628).", "DeviceCode", form=("client_id",)
+    ),
+    "POST /v1/device/token": Call(
+        "Exchange a device code or refresh token (RFC 8628, RFC 6749).",
+        "Tokens",
+        form=("grant_type", "client_id", "device_code", "refresh_token"),
+    ),
+    "POST /v1/licenses/check": Call(
+        "What a launch would be told now; takes no seat.", "Verdict", "CheckBody"
+    ),
+    "POST /v1/launches": Call("Take a lease.", "Verdict", "LaunchBody"),
+    "POST /v1/leases/{lease_id}/heartbeats": Call("Renew a lease.", "Verdict", "HeartbeatBody"),
+    "POST /v1/leases/{lease_id}/end": Call("End a lease.", "Verdict", "EndBody"),
+    "GET /v1/usage": Call("Own usage by license and day.", "UsageRows", query=LISTED),
+    "GET /v1/applications/{name}/release": Call(
+        "What the launcher installs, by slug or id.", "InstallerRelease", query=("platform",)
+    ),
+    "GET /v1/keys": Call("The keys that leases, releases and receipts are signed with.", "KeySet"),
+    "GET /v1/vendor/applications": Call(
+        "The vendor's applications.", "VendorApplications", query=LISTED
+    ),
+    "GET /v1/vendor/releases": Call("The vendor's releases.", "VendorReleases", query=LISTED),
+    "GET /v1/vendor/licenses": Call("The vendor's licenses.", "VendorLicenses", query=LISTED),
+    "GET /v1/vendor/usage": Call("Usage by license and day.", "UsageRows", query=LISTED),
+    "POST /v1/vendor/licenses/{license_id}/suspend": Call(
+        "Stop new launches now, running leases at their heartbeat.", "VendorLicense", once=True
+    ),
+    "POST /v1/vendor/licenses/{license_id}/reinstate": Call(
+        "Lift a suspension.", "VendorLicense", once=True
+    ),
+    "POST /v1/vendor/licenses/{license_id}/revoke": Call(
+        "End a license for good.", "VendorLicense", once=True
+    ),
+    "POST /webhooks/stripe": Call("An event of the card processor.", "Received"),
+}
+QUERIES: dict[str, Schema] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT},
+    "cursor": {"type": "string"},
+    "platform": {"enum": ["linux", "macos", "windows"]},
+}
+
+
+def bodies() -> dict[str, Schema]:
+    """The schemas of JSON bodies, from the dataclasses that validate them."""
+    from chalicelib.edge.bodies import schema_of
+    from chalicelib.licenses.bodies import CheckBody, EndBody, HeartbeatBody, LaunchBody
+
+    models = (CheckBody, LaunchBody, HeartbeatBody, EndBody)
+    return {model.__name__: schema_of(model) for model in models}
+
+
+def forms() -> dict[str, Schema]:
+    """The schemas of browsers' forms, from the pydantic models that validate them."""
+    from chalicelib.accounts import forms as accounts
+    from chalicelib.identity import forms as identity
+    from chalicelib.licenses import forms as licenses
+    from chalicelib.payments import forms as payments
+
+    models: dict[str, type[BaseModel]] = {
+        "POST /register": accounts.RegistrationForm,
+        "POST /verify/{token}": accounts.ConfirmForm,
+        "POST /login": accounts.LoginForm,
+        "POST /logout": accounts.EmptyForm,
+        "POST /logout/everywhere": accounts.EmptyForm,
+        "POST /forgot": accounts.ForgotForm,
+        "POST /reset/{token}": accounts.NewPasswordForm,
+        "POST /account/setup": accounts.ProfileForm,
+        "POST /account/setup/password": accounts.ChangePasswordForm,
+        "POST /apps/{slug}/orders": payments.OrderForm,
+        "POST /orders/{order_id}/checkout": payments.CheckoutForm,
+        "POST /account/computers/keys": licenses.KeyForm,
+        "POST /device": identity.DeviceForm,
+    }
+    return {route: with_csrf(model.model_json_schema()) for route, model in models.items()}
+
+
+def with_csrf(schema: Schema) -> Schema:
+    """The field that ties a form to its browser stands in every form."""
+    found = {**schema, "properties": {**schema.get("properties", {}), "csrf": {"type": "string"}}}
+    return {**found, "required": [*schema.get("required", []), "csrf"]}
+
+
+def document(base_url: str) -> dict[str, Any]:
+    """The whole document; the same text until the code changes."""
+    posted = forms()
+    paths: dict[str, dict[str, Any]] = {}
+    for route, rule in ACCESS.items():
+        method, path = route.split(" ")
+        call = CALLS.get(route)
+        operation = described(call) if call else page(route, posted)
+        operation["parameters"] = parameters(path, call)
+        operation["security"] = SECURITY.get(rule, [])
+        paths.setdefault(path, {})[method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Cetrus", "version": "1.0.0", "summary": "License leases by the hour."},
+        "servers": [{"url": base_url}],
+        "paths": paths,
+        "components": {"schemas": {**SCHEMAS, **bodies()}, "securitySchemes": SCHEMES},
+    }
+
+
+def described(call: Call) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "summary": call.says,
+        "tags": ["programs"],
+        "responses": {
+            "200": {"description": "Done.", "content": {JSON: {"schema": ref(call.answer)}}},
+            "default": refusal(call),
+        },
+    }
+    if call.body:
+        found["requestBody"] = body_of(JSON, ref(call.body))
+    if call.form:
+        fields: dict[str, Schema] = {name: {"type": "string"} for name in call.form}
+        found["requestBody"] = body_of(FORM, {"type": "object", "properties": fields})
+    return found
+
+
+def refusal(call: Call) -> dict[str, Any]:
+    if call.form:
+        return {"description": "Refused.", "content": {JSON: {"schema": ref("OAuthError")}}}
+    return {"description": "Refused.", "content": {PROBLEM: {"schema": ref("Problem")}}}
+
+
+def page(route: str, posted: Mapping[str, Schema]) -> dict[str, Any]:
+    """A page, a file or a redirect."""
+    found: dict[str, Any] = {
+        "summary": f"Page {route.split(' ')[1]}",
+        "tags": ["pages"],
+        "responses": {
+            "200": {"description": "The page.", "content": {"text/html": {}}},
+            "303": {"description": "Elsewhere, named in Location."},
+            "default": {"description": "A page that says what is wrong and what to do."},
+        },
+    }
+    if route in posted:
+        found["requestBody"] = body_of(FORM, posted[route])
+    return found
+
+
+def body_of(content_type: str, schema: Schema) -> dict[str, Any]:
+    return {"required": True, "content": {content_type: {"schema": schema}}}
+
+
+def parameters(path: str, call: Call | None) -> list[dict[str, Any]]:
+    text: Schema = {"type": "string"}
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": text}
+        for name in NAME.findall(path)
+    ]
+    for name in call.query if call else ():
+        needed = name == "platform"
+        found.append({"name": name, "in": "query", "required": needed, "schema": QUERIES[name]})
+    if call and call.once:
+        key = {"type": "string", "minLength": 1, "maxLength": 255}
+        found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": key})
+    return found
