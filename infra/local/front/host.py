@@ -107,7 +107,14 @@ def _start(options: Options, folder: DataFolder, stack: ExitStack) -> Running:
         "functions": list(cloud.functions),
         "limits": limits.described(),
     }
-    where = {"pid": os.getpid(), "urls": urls, "clock": str(cloud.clock_file)}
+    operator = {**cloud.function_environment(API_FUNCTION), **cloud.operator_environment()}
+    where = {
+        "pid": os.getpid(),
+        "urls": urls,
+        "clock": str(cloud.clock_file),
+        # What `python -m infra.admin` needs to work on this cloud.
+        "operator": operator,
+    }
     folder.write("running", where)
     return Running(urls, control.seed)
 

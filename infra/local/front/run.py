@@ -62,6 +62,11 @@ class LocalCloud:
         return Path(self._running["clock"])
 
     @property
+    def operator(self) -> dict[str, str]:
+        """The environment in which `python -m infra.admin` works on this cloud."""
+        return dict(self._running["operator"])
+
+    @property
     def control(self) -> Control:
         if self._control is None:
             raise DidNotStart("the cloud is not running")

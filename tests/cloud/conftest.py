@@ -1,0 +1,77 @@
+"""One running cloud for the whole folder: its clock stands still and moves when a test says so.
+
+Schedules run when they are told to. Every test brings its own people, so that none sees another's.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.local.front.command import ROOT
+from infra.local.front.run import LocalCloud
+from tests.cloud.people import CONNECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.local.front.client import Control
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/cloud/" in item.nodeid or item.path.is_relative_to(ROOT / "tests" / "cloud"):
+            item.add_marker(pytest.mark.cloud)
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[LocalCloud]:
+    with LocalCloud() as running, CONNECTIONS:
+        running.control.schedules("manual")
+        running.control.freeze()
+        yield running
+
+
+@pytest.fixture
+def control(cloud: LocalCloud) -> Iterator[Control]:
+    """The control surface; no fault outlives the test that set it."""
+    yield cloud.control
+    cloud.control.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def halyard(cloud: LocalCloud) -> dict[str, Any]:
+    """The seeded application."""
+    found: dict[str, Any] = cloud.control.seed()["applications"][0]
+    return found
+
+
+@pytest.fixture(scope="session")
+def vendor_token(cloud: LocalCloud) -> str:
+    """The token of the seeded vendor's program."""
+    return str(cloud.control.seed()["tokens"][0]["token"])
+
+
+@pytest.fixture(scope="session")
+def stock(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A second vendor, its token, and its application with many plans, made by the operator."""
+    return operate(cloud, "other_vendor", str(tmp_path_factory.mktemp("stock")))
+
+
+def operate(cloud: LocalCloud, *arguments: str) -> dict[str, Any]:
+    """Run one of the operator's jobs of `tests/cloud/stock.py` on this cloud."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.cloud.stock", *arguments],
+        env={"PATH": "/usr/bin:/bin", "LOCAL_CLOCK": str(cloud.clock_file), **cloud.operator},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

@@ -1,0 +1,78 @@
+"""What an operator does to a running cloud for a test, through the commands of `infra.admin`.
+
+python -m tests.cloud.stock other_vendor FOLDER
+python -m tests.cloud.stock many_licenses ACCOUNT APPLICATION COUNT
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from chalicelib import wiring
+from chalicelib.core.ids import derived_id
+from infra import admin
+from infra.local.clock import follow
+
+Json = dict[str, Any]
+PLANS = 40
+
+
+def other_vendor(folder: Path) -> Json:
+    made = admin.make_vendor_key(folder / "vendor.jwk")
+    vendor = admin.add_vendor("Quay Instruments (test)", [made["public"]])
+    application = admin.add_application(
+        vendor_id=vendor["id"],
+        slug="sextant",
+        name="Sextant",
+        summary="Measures angles.",
+        description="An application of another vendor.",
+    )
+    plans = [
+        admin.add_plan(
+            slug="sextant", name=f"Plan {n}", price="1.20", currency="USD", free_minutes=0
+        )
+        for n in range(PLANS)
+    ]
+    installer = folder / "sextant-1.0.0.tar.gz"
+    installer.write_bytes(b"not a program, and never run")
+    release = admin.publish_release(
+        slug="sextant",
+        version="1.0.0",
+        notes="",
+        files={"linux": installer},
+        vendor_key=json.loads((folder / "vendor.jwk").read_text()),
+    )
+    token = admin.add_vendor_token(vendor["id"], "test")
+    return {
+        "vendor": vendor,
+        "application": application,
+        "plans": [plan["id"] for plan in plans],
+        "release": release,
+        "token": token["token"],
+    }
+
+
+def many_licenses(account: str, application: str, count: str) -> Json:
+    """Licenses by an audited ground, for whoever is asked for."""
+    plan = wiring.catalog().plans(application)[0]
+    made = [derived_id("lic", account, application, str(n)) for n in range(int(count))]
+    for license_id in made:
+        writes = wiring.licenses().grant(license_id, account, plan, wiring.now(), "test")
+        wiring.accounts_table().transact(*writes)
+    return {"licenses": made}
+
+
+def main() -> int:
+    follow(os.environ["LOCAL_CLOCK"])
+    job, *arguments = sys.argv[1:]
+    made = other_vendor(Path(*arguments)) if job == "other_vendor" else many_licenses(*arguments)
+    print(json.dumps(made))  # noqa: T201 - its answer
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
