@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Self
 
+from cetrus.credentials import renew
 from cetrus.keeper import Events
+from cetrus.names import find_id
 from cetrus.session import Session
-from cetrus.starting import Starter
+from cetrus.starting import UNKNOWN, Starter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +50,11 @@ class Client:
         """What a launch would be told now; takes no seat and costs nothing."""
         body = self._body(release, license_id)
         body["computer"] = self.session.api.computer.jwk
-        return self.session.api.check(body, self.credential)
+        verdict = self.session.api.check(body, self.credential)
+        # A license bought since the token was issued is not in it.
+        if verdict.code == UNKNOWN and renew(self.credential):
+            return self.session.api.check(body, self.credential)
+        return verdict
 
     def launch(
         self,
@@ -73,7 +79,8 @@ class Client:
     def _body(self, release: str | None, license_id: str | None) -> dict[str, Any]:
         chosen = {"release": release, "license_id": license_id}
         given = {name: value for name, value in chosen.items() if value is not None}
-        return {"application": self.application, **given}
+        application = find_id(self.session, self.application, self.credential)
+        return {"application": application, **given}
 
     def close(self) -> None:
         self.session.close()

@@ -35,6 +35,15 @@ class Credential(Protocol):
         """The Authorization value and the access token in it; `not_this` was just rejected."""
 
 
+def renew(credential: Credential) -> bool:
+    """Exchanges the access token, which knows the licenses as of its issue; False for a key."""
+    _, token = credential.current()
+    if token is None:
+        return False
+    credential.current(not_this=token)
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class LicenseKey:
     key: str = field(repr=False)

@@ -8,10 +8,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cetrus.borrowed import BorrowedLaunch
+from cetrus.credentials import renew
 from cetrus.errors import CetrusError, Problem, Refused, Unreachable, Unverified
 from cetrus.keeper import Keeper
 from cetrus.launch import Launch
 from cetrus.leases import Asked
+from cetrus.names import is_id
 
 if TYPE_CHECKING:
     from random import Random
@@ -32,13 +34,13 @@ LONGEST_PAUSE = 5.0
 FIRST_BEAT_AFTER_RESTART = 2.0
 CLOCK_TOLERANCE_MS = 300_000
 LEASE_GONE = {"LEASE_EXPIRED", "LEASE_ENDED", "LEASE_SUPERSEDED"}
+UNKNOWN = "UNKNOWN"
 CONFLICT = 409
-ID_PREFIX = "app_"
 
 
 def require_application(lease: Lease, application: str) -> None:
-    """A lease names the id; where a short name was asked for, the service resolved it."""
-    if application.startswith(ID_PREFIX) and lease.application != application:
+    """A lease names the id; a short name is kept only where there was no id to be had."""
+    if is_id(application) and lease.application != application:
         raise Unverified("The lease is for another application.")
 
 
@@ -50,9 +52,18 @@ class LaunchCalls:
 
     def launch(self, launch_id: str, segment: int) -> Grant:
         asked = Asked(launch_id, segment, 0)
-        grant = self._session.api.launch(self._body, asked, self._credential, self._session.keys)
+        try:
+            grant = self._ask(asked)
+        except Refused as refusal:
+            # A license bought since the token was issued is not in it.
+            if refusal.code != UNKNOWN or not renew(self._credential):
+                raise
+            grant = self._ask(asked)
         require_application(grant.lease, str(self._body["application"]))
         return grant
+
+    def _ask(self, asked: Asked) -> Grant:
+        return self._session.api.launch(self._body, asked, self._credential, self._session.keys)
 
     def heartbeat(self, lease: Lease, seq: int, shown: str | None) -> Grant:
         return self._session.api.heartbeat(lease, seq, shown, self._session.keys)

@@ -120,6 +120,7 @@ class Reference:
         self.family_dead = False
         self.device_answers: list[str] = []
         self.license_keys = {"key_1"}
+        self.unknown_to: set[str] = set()
         self.refuse: str | None = None
         self.refuse_unsigned = False
         self.fault: str | None = None
@@ -205,13 +206,15 @@ class Reference:
             case ["v1", "device", "token"]:
                 return self._device_token(body, self.prove(method, path, headers, None))
             case ["v1", "launches"]:
-                return self._launch(body, self.admit(method, path, headers))
+                token = headers.get("Authorization", "").partition(" ")[2]
+                return self._launch(body, self.admit(method, path, headers), token)
             case ["v1", "leases", lease_id, "heartbeats"]:
                 return self._beat(lease_id, body, self.prove(method, path, headers, None))
             case ["v1", "leases", lease_id, "end"]:
                 return self._end(lease_id, body, self.prove(method, path, headers, None))
             case ["v1", "licenses", "check"]:
                 self.admit(method, path, headers)
+                assert body["application"] == APPLICATION or not self.releases
                 valid = self.refuse is None
                 code = self.refuse or "VALID"
                 return Reply(200, {"valid": valid, "code": code, "detail": "", "notices": []})
@@ -221,6 +224,8 @@ class Reference:
             case ["v1", "applications", _, "release"]:
                 self.admit(method, path, headers)
                 platform = parse_qs(query)["platform"][0]
+                if platform not in self.releases:
+                    raise problem(404, "not_found")
                 return Reply(200, self.releases[platform])
             case ["v1", "artifacts", name]:
                 self.admit(method, path, headers)
@@ -269,11 +274,13 @@ class Reference:
             "refresh_token": refresh,
         }
 
-    def _launch(self, body: Json, jwk: Json) -> Reply:
+    def _launch(self, body: Json, jwk: Json, token: str) -> Reply:
         assert body["computer"] == jwk
         launch_id, segment = body["launch_id"], body.get("segment", 0)
         row = self.rows.get(launch_id)
         asked = {"launch_id": launch_id, "seg": segment, "seq": row.seq if row else 0}
+        if token in self.unknown_to:
+            return self._no("UNKNOWN", asked)
         if self.refuse is not None:
             return self._no(self.refuse, asked)
         if row is None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cetrus import BorrowedLaunch, CetrusError, Client, Events, Launch, Refused, Screen, Unreachable
 from cetrus.launch import Launch as RunningLaunch
+from cetrus.releases import this_platform
 from client_tests.conftest import FakeClock, sign_in
 from client_tests.reference import APPLICATION, Reference
 
@@ -130,6 +132,29 @@ class TestStart:
         server.tokens.clear()
         with start(client):
             assert "/v1/device/token" in server.paths()
+
+    def test_a_license_bought_after_the_sign_in_is_found(
+        self, client: Client, server: Reference
+    ) -> None:
+        stale = set(server.tokens)
+        server.unknown_to = stale
+        with start(client):
+            assert set(server.tokens) - stale
+        assert client.check().valid
+
+    def test_a_short_name_is_resolved_once_and_the_lease_must_be_for_its_id(
+        self, server: Reference, session: Session
+    ) -> None:
+        server.publish("halyard.tar.gz", b"x", this_platform(), Ed25519PrivateKey.generate())
+        sign_in(session, server, "halyard")
+        client = Client("halyard", session=session)
+        with start(client), start(client) as launch:
+            assert launch.lease.application == APPLICATION
+        asked = [path for path in server.paths() if path.endswith("/release")]
+        assert asked == ["/v1/applications/halyard/release"]
+        server.bend_lease = lambda claims: {**claims, "application": "app_other"}
+        with pytest.raises(Unreachable):
+            client.launch()
 
     def test_a_license_key_stands_in_for_a_person(
         self, server: Reference, session: Session
