@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from infra.local.front.events import address_of
 from infra.local.front.gateway import STAGE
 from infra.local.front.http import Answer, Request, as_problem
 
@@ -14,6 +15,8 @@ MAX_HEADERS = 10_240
 MAX_TARGET = 8_192
 """Bytes of URL that the front door takes."""
 CONTROL = "/_local"
+CHALLENGE = "WWW-Authenticate"
+"""What a 401 must carry by RFC 9110, and REST APIs rename."""
 
 Watcher = Callable[[Request, Answer, float], None]
 """Told of each request that was answered, with the instant it came in."""
@@ -45,12 +48,25 @@ class FrontDoor:
         if request.path == CONTROL or request.path.startswith(CONTROL + "/"):
             return self.control.answer(request)
         at = self.now()
-        answer = (
-            _oversize(request) or self.limits.refuse(request, STAGE) or self.gateway.answer(request)
-        )
+        answer = _oversize(request) or self.limits.refuse(request, STAGE) or self._through(request)
         if self.watcher:
             self.watcher(request, answer, at)
         return answer
+
+    def _through(self, request: Request) -> Answer:
+        """Ask the gateway; only the mapped domain lies behind the edge, not the stage's own URL."""
+        answer = self.gateway.answer(request)
+        address = address_of(request.path, STAGE)
+        return _restored(answer) if address.path == address.full_path else answer
+
+
+def _restored(answer: Answer) -> Answer:
+    """Give a header the gateway renamed its name back, as the edge must before a viewer sees it."""
+    renamed = f"x-amzn-remapped-{CHALLENGE}".lower()
+    headers = tuple(
+        (CHALLENGE if name.lower() == renamed else name, value) for name, value in answer.headers
+    )
+    return Answer(answer.status, headers, answer.body)
 
 
 def _oversize(request: Request) -> Answer | None:

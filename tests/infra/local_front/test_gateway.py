@@ -232,12 +232,18 @@ class TestAnswer:
         front.answering(statusCode=204, body="")
         assert "content-length" not in front.http.get("/items").headers
 
-    def test_headers_of_the_gateway_itself_are_remapped(self, front: Front) -> None:
+    def test_headers_of_the_gateway_itself_are_renamed(self, front: Front) -> None:
         front.answering(statusCode=401, headers={"WWW-Authenticate": "Bearer", "Server": "x"})
-        answer = front.http.get("/items")
+        answer = front.http.get("/api/items")
         assert answer.headers["x-amzn-remapped-www-authenticate"] == "Bearer"
         assert "www-authenticate" not in answer.headers
         assert "server" not in answer.headers
+
+    def test_the_front_door_gives_a_challenge_its_name_back(self, front: Front) -> None:
+        front.answering(statusCode=401, headers={"WWW-Authenticate": "Bearer"})
+        answer = front.http.get("/items")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert "x-amzn-remapped-www-authenticate" not in answer.headers
 
     @pytest.mark.parametrize(
         "result",
