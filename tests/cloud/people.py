@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import httpx
+
 from infra.person import Page, Person
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ RUN = secrets.token_hex(3)
 NUMBERS = itertools.count(1)
 CONNECTIONS = ExitStack()
 """Of everybody whom a test made; closed with the cloud."""
+WEB = httpx.Client(timeout=60, trust_env=False)
+"""For requests of nobody in particular: it sends no cookie."""
+CONNECTIONS.callback(WEB.close)
 CARD = {"number": "4242424242424242", "expiry": "12/34", "cvc": "123"}
 
 

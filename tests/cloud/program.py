@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from tests.cloud.people import CONNECTIONS
+from tests.cloud.people import CONNECTIONS, WEB
 
 if TYPE_CHECKING:
     from infra.local.front.run import LocalCloud
@@ -190,15 +190,15 @@ def approve(customer: Customer, user_code: str) -> None:
 
 
 def published_keys(cloud: LocalCloud) -> list[Json]:
-    found: list[Json] = ok(httpx.get(f"{cloud.app}/v1/keys", trust_env=False))["keys"]
+    found: list[Json] = ok(WEB.get(f"{cloud.app}/v1/keys"))["keys"]
     return found
 
 
 def vendor_get(cloud: LocalCloud, token: str, path: str) -> httpx.Response:
     headers = {"authorization": f"Bearer {token}"}
-    return httpx.get(cloud.app + path, headers=headers, trust_env=False)
+    return WEB.get(cloud.app + path, headers=headers)
 
 
 def vendor_post(cloud: LocalCloud, token: str, path: str) -> httpx.Response:
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-    return httpx.post(cloud.app + path, headers=headers, trust_env=False)
+    return WEB.post(cloud.app + path, headers=headers)

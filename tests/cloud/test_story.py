@@ -6,11 +6,11 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from tests.cloud.people import (
     CARD,
+    WEB,
     Customer,
     Visitor,
     mailed_link,
@@ -18,7 +18,15 @@ from tests.cloud.people import (
     profile,
     send_registration,
 )
-from tests.cloud.program import Computer, claims_of, ok, published_keys, vendor_get, verified
+from tests.cloud.program import (
+    Computer,
+    claims_of,
+    ok,
+    published_keys,
+    vendor_get,
+    vendor_post,
+    verified,
+)
 
 if TYPE_CHECKING:
     from infra.local.front.client import Control
@@ -85,9 +93,9 @@ def test_a_person_registers_confirms_orders_and_downloads(cloud: LocalCloud) -> 
     link = answer.headers["location"]
     assert link.startswith(cloud.s3)
     assert link not in page.html
-    assert hashlib.sha256(httpx.get(link, trust_env=False).content).hexdigest() in shown
+    assert hashlib.sha256(WEB.get(link).content).hexdigest() in shown
     control.advance(301)
-    assert httpx.get(link, trust_env=False).status_code == 403
+    assert WEB.get(link).status_code == 403
 
 
 def test_a_launch_runs_renews_ends_and_is_totaled_to_the_millisecond(
@@ -233,8 +241,6 @@ def test_an_access_token_ends_after_ten_minutes_and_a_refresh_token_works_once(
 def test_a_suspended_license_is_felt_by_the_next_launch_and_heartbeat(
     cloud: LocalCloud, halyard: Json, vendor_token: str
 ) -> None:
-    from tests.cloud.program import vendor_post
-
     customer = new_customer(cloud, "story-stopped")
     customer.buy()
     computer = Computer(cloud, halyard["id"])

@@ -1,0 +1,316 @@
+"""What every answer of the front door has in common, at the root and under the stage's name."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from chalicelib.edge.access import ACCESS, Rule
+from tests.cloud.people import WEB, Visitor, new_customer
+
+if TYPE_CHECKING:
+    import httpx
+
+    from infra.local.front.run import LocalCloud
+    from tests.cloud.people import Customer
+
+HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+PREFIXES = pytest.mark.parametrize("prefix", ["", "/api"], ids=["root", "stage"])
+LARGEST = 30_000
+"""Bytes of a page with its styles."""
+NOT_PAGES = {"/assets/{name}", "/account/downloads/{artifact_id}", "/.well-known/gpc.json"}
+LINKS_OF_MAIL = {"/verify/{token}", "/reset/{token}", "/unsubscribe/{token}"}
+
+
+def paths(*rules: Rule) -> list[str]:
+    """Every page under these rules, as the access table names it."""
+    return sorted(
+        path
+        for method, _, path in (key.partition(" ") for key in ACCESS)
+        if method == "GET" and ACCESS[f"GET {path}"] in rules and not path.startswith("/v1/")
+    )
+
+
+@pytest.fixture(scope="module")
+def owner(cloud: LocalCloud) -> Customer:
+    """A customer with an order, a license and a use, so that no page is empty."""
+    customer = new_customer(cloud, "door-owner")
+    customer.buy()
+    cloud.control.settle()
+    return customer
+
+
+@pytest.fixture(scope="module")
+def filled(owner: Customer, cloud: LocalCloud) -> dict[str, str]:
+    """What stands for each name in a path."""
+    orders = owner.open("/orders")
+    page = owner.open("/account/downloads")
+    return {
+        "{slug}": "halyard",
+        "{code}": "not_found",
+        "{order_id}": orders.link("/orders/ord_").rpartition("/")[2],
+        "{artifact_id}": page.link("for Linux").rpartition("/")[2],
+    }
+
+
+def filling(path: str, filled: dict[str, str]) -> str:
+    for name, value in filled.items():
+        path = path.replace(name, value)
+    return path
+
+
+def header_text(answer: httpx.Response, name: str) -> str:
+    return str(answer.headers.get(name, ""))
+
+
+def places(html: str) -> list[str]:
+    """Every address that the page names: links, forms, styles, pictures."""
+    return re.findall(r'(?:href|action|src|srcset|formaction|content)="([^"]*/[^"]*)"', html)
+
+
+def keeps_the_prefix(html: str, prefix: str) -> None:
+    ours = [place for place in places(html) if place.startswith("/")]
+    assert ours
+    assert [place for place in ours if not place.startswith(f"{prefix}/")] == []
+    if not prefix:
+        assert [place for place in ours if place.startswith("/api/")] == []
+
+
+def leads_nowhere_else(html: str, home: str) -> None:
+    """No script, nothing embedded, and no address of another site."""
+    assert not re.search(r"<script|<iframe|<object|<embed|javascript:|\son\w+=|style=", html)
+    far = [place for place in places(html) if urlsplit(place).netloc]
+    assert [place for place in far if not place.startswith(home)] == []
+
+
+@cache
+def bytes_at(url: str) -> int:
+    return len(WEB.get(url).content)
+
+
+def size_of_styles(cloud: LocalCloud, html: str) -> int:
+    (styles,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', html)
+    return bytes_at(cloud.app + styles)
+
+
+PAGES = [
+    path
+    for path in paths(Rule.ANYONE, Rule.VISITOR, Rule.PERSON)
+    if path not in NOT_PAGES | LINKS_OF_MAIL | {"/exit", "/login"}
+]
+
+
+class TestPages:
+    def test_the_access_table_has_pages(self) -> None:
+        assert {"/", "/account", "/account/usage", "/device", "/orders/{order_id}"} <= set(PAGES)
+
+    @PREFIXES
+    @pytest.mark.parametrize("path", PAGES)
+    def test_a_signed_in_person_may_open_it(
+        self, cloud: LocalCloud, owner: Customer, filled: dict[str, str], path: str, prefix: str
+    ) -> None:
+        answer = owner.browser.fetch(cloud.app + prefix + filling(path, filled))
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-store"
+        keeps_the_prefix(answer.text, prefix)
+        leads_nowhere_else(answer.text, cloud.app)
+        assert len(answer.content) + size_of_styles(cloud, answer.text) < LARGEST
+
+    @pytest.mark.parametrize("path", paths(Rule.PERSON))
+    def test_a_stranger_is_led_to_sign_in_and_back(self, cloud: LocalCloud, path: str) -> None:
+        asked = path.replace("{", "x").replace("}", "")
+        answer = WEB.get(cloud.app + asked, headers=HTML)
+        assert answer.status_code == 303
+        assert answer.headers["location"] == f"/login?next={asked.replace('/', '%2F')}"
+        program = WEB.get(cloud.app + asked, headers={"accept": "application/json"})
+        assert program.status_code == 401
+        assert program.headers["content-type"] == "application/problem+json"
+
+    @PREFIXES
+    def test_signing_in_leads_back_under_the_same_prefix(
+        self, cloud: LocalCloud, owner: Customer, prefix: str
+    ) -> None:
+        visitor = Visitor(cloud.app)
+        page = visitor.open(f"{cloud.app}{prefix}/account/usage")
+        assert page.path == f"{prefix}/login"
+        fields = {"login": owner.fields["login"], "password": owner.fields["password"]}
+        page = visitor.submit("/login", **fields)
+        assert (page.status, page.path) == (200, f"{prefix}/account/usage")
+        page = visitor.submit("/logout")
+        assert (page.status, page.path) == (200, f"{prefix}/")
+        assert visitor.open(f"{cloud.app}{prefix}/account").path == f"{prefix}/login"
+
+    def test_head_says_what_get_says_without_the_body(
+        self, cloud: LocalCloud, owner: Customer, filled: dict[str, str]
+    ) -> None:
+        for path in PAGES:
+            asked = cloud.app + filling(path, filled)
+            kept = owner.browser.cookies["localhost"]
+            cookie = {"cookie": "; ".join(f"{n}={v}" for n, v in kept.items())}
+            head = WEB.head(asked, headers={**HTML, **cookie})
+            assert (path, head.status_code, head.content) == (path, 200, b"")
+            assert head.headers["content-type"] == "text/html; charset=utf-8"
+
+
+class TestHeaders:
+    def test_every_answer_is_locked_down(self, cloud: LocalCloud) -> None:
+        asked = ["/", "/login", "/account", "/status", "/v1/keys", "/nope", "/v1/nope", "/exit"]
+        for path in (*asked, "/v1/vendor/usage", "/webhooks/stripe"):
+            method = "POST" if path.startswith("/webhooks") else "GET"
+            answer = WEB.request(method, cloud.app + path, headers=HTML)
+            policy = header_text(answer, "content-security-policy")
+            assert answer.headers["strict-transport-security"].startswith("max-age=31536000"), path
+            assert answer.headers["x-content-type-options"] == "nosniff", path
+            assert "default-src 'none'" in policy, path
+            assert "frame-ancestors 'none'" in policy, path
+            assert "unsafe-eval" not in policy, path
+            assert "referrer-policy" in answer.headers, path
+            assert "server" not in answer.headers, path
+
+    def test_forms_may_lead_to_the_processor_and_nowhere_else(self, cloud: LocalCloud) -> None:
+        policy = header_text(WEB.get(cloud.app + "/apps/halyard"), "content-security-policy")
+        rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+        assert rules["form-action"] == f"'self' {cloud.processor}"
+        assert rules["style-src"] == "'self'"
+        assert "script-src" not in rules
+
+    @PREFIXES
+    def test_assets_are_kept_for_good_by_their_digest(self, cloud: LocalCloud, prefix: str) -> None:
+        html = WEB.get(f"{cloud.app}{prefix}/").text
+        found = sorted(set(re.findall(r'"([^"]*/assets/[^"]+)"', html)))
+        assert len(found) >= 2
+        for path in found:
+            answer = WEB.get(cloud.app + path)
+            assert answer.status_code == 200
+            assert "immutable" in answer.headers["cache-control"]
+            wrong = re.sub(r"\.[0-9a-f]{12}\.", ".000000000000.", path)
+            assert WEB.get(cloud.app + wrong).status_code == 404
+
+    def test_published_keys_may_be_kept_and_nothing_of_a_person_may(
+        self, cloud: LocalCloud, owner: Customer
+    ) -> None:
+        assert "max-age=" in WEB.get(cloud.app + "/v1/keys").headers["cache-control"]
+        for path in ("/account/setup", "/account/downloads"):
+            assert owner.browser.fetch(path).headers["cache-control"] == "no-store"
+
+
+class TestErrors:
+    @PREFIXES
+    def test_an_unknown_address_is_a_page_for_browsers_and_a_problem_for_programs(
+        self, cloud: LocalCloud, prefix: str
+    ) -> None:
+        for path in ("/nope", "/account/nope", "/apps/nope", "/problems/nope", "/assets/nope"):
+            page = WEB.get(cloud.app + prefix + path, headers=HTML, follow_redirects=True)
+            assert (path, page.status_code) == (path, 404)
+            assert page.headers["content-type"].startswith("text/html")
+            assert "<h1" in page.text
+        for path in ("/v1/nope", "/v1/vendor/nope", "/v1/leases/x/nope"):
+            problem(WEB.get(cloud.app + prefix + path), 404, "not_found")
+            problem(WEB.post(cloud.app + prefix + path, json={}), 404, "not_found")
+
+    def test_another_method_is_as_unknown_as_another_address(self, cloud: LocalCloud) -> None:
+        for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
+            answer = WEB.request(method, cloud.app + "/login", headers=HTML)
+            assert answer.status_code in {403, 404, 405}
+        problem(WEB.post(cloud.app + "/v1/keys", json={}), 404, "not_found")
+        problem(WEB.get(cloud.app + "/v1/launches"), 404, "not_found")
+
+    def test_eleven_megabytes_are_too_much_for_anybody(self, cloud: LocalCloud) -> None:
+        body = b"0" * (11 * 1024 * 1024)
+        answer = WEB.post(
+            cloud.app + "/v1/launches", content=body, headers={"content-type": "application/json"}
+        )
+        problem(answer, 413, "too_large")
+        page = WEB.post(cloud.app + "/login", content=body, headers=HTML)
+        assert page.status_code == 413
+        assert page.headers["content-type"].startswith("text/html")
+
+    def test_every_problem_leads_to_a_page_that_says_more(self, cloud: LocalCloud) -> None:
+        for answer in (
+            WEB.get(cloud.app + "/v1/nope"),
+            WEB.get(cloud.app + "/v1/vendor/usage"),
+            WEB.post(cloud.app + "/v1/launches", content=b"{"),
+            WEB.post(cloud.app + "/v1/launches", json={}),
+        ):
+            page = WEB.get(answer.json()["type"], headers=HTML)
+            assert page.status_code == 200, answer.text
+            assert answer.json()["code"] in page.text
+
+    def test_only_our_own_signed_addresses_lead_off_the_site(self, cloud: LocalCloud) -> None:
+        for to in ("", "https://example.org", "aHR0cHM6Ly9leGFtcGxlLm9yZw.x", "//example.org"):
+            answer = WEB.get(cloud.app + "/exit", params={"to": to}, headers=HTML)
+            assert answer.status_code == 404
+            assert "example.org" not in answer.text
+
+    def test_nobody_is_led_off_the_site_after_signing_in(
+        self, cloud: LocalCloud, owner: Customer
+    ) -> None:
+        fields = {"login": owner.fields["login"], "password": owner.fields["password"]}
+        for target in ("https://example.org/", "//example.org/", "/\\example.org"):
+            visitor = Visitor(cloud.app)
+            visitor.open(f"{cloud.app}/login")
+            page = visitor.submit("/login", **fields, next=target)
+            assert page.url == f"{cloud.app}/account"
+
+
+class TestCookies:
+    def test_all_that_are_set_are_published_and_out_of_reach(
+        self, cloud: LocalCloud, owner: Customer
+    ) -> None:
+        published = WEB.get(cloud.app + "/privacy/cookies").text
+        visitor = Visitor(cloud.app)
+        seen: dict[str, Any] = {}
+        visitor.http.event_hooks["response"] = [
+            lambda answer: [
+                seen.update(SimpleCookie(header))
+                for header in answer.headers.get_list("set-cookie")
+            ]
+        ]
+        for path in PAGES[:6]:
+            visitor.open(cloud.app + path.replace("{slug}", "halyard").replace("{code}", "x"))
+        visitor.open(f"{cloud.app}/login")
+        fields = {"login": owner.fields["login"], "password": owner.fields["password"]}
+        assert visitor.submit("/login", **fields).path == "/account"
+        assert set(seen) == {"__Host-sid", "__Host-form"}
+        for name, morsel in seen.items():
+            assert name in published
+            assert morsel["secure"], name
+            assert morsel["httponly"], name
+            assert morsel["path"] == "/", name
+            assert not morsel["domain"], name
+            assert morsel["samesite"] in {"Lax", "Strict"}, name
+            assert int(morsel["max-age"]) <= 30 * 24 * 3600, name
+
+    def test_a_form_works_for_the_browser_that_asked_for_it_alone(
+        self, cloud: LocalCloud, owner: Customer
+    ) -> None:
+        thief, stolen = Visitor(cloud.app), Visitor(cloud.app)
+        page = stolen.open(f"{cloud.app}/login")
+        token = page.form("/login").fields["csrf"]
+        thief.open(f"{cloud.app}/login")
+        fields = {"login": owner.fields["login"], "password": owner.fields["password"]}
+        page = thief.submit("/login", **fields, csrf=token)
+        assert page.status == 403
+        headers = {"sec-fetch-site": "cross-site", **HTML}
+        kept = stolen.cookies["localhost"]
+        cookie = {"cookie": "; ".join(f"{n}={v}" for n, v in kept.items())}
+        answer = WEB.post(
+            f"{cloud.app}/login", data={**fields, "csrf": token}, headers={**headers, **cookie}
+        )
+        assert answer.status_code == 403
+        assert "__Host-sid" not in header_text(answer, "set-cookie")
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> None:
+    """An RFC 9457 problem of this status and code."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["status"], body["code"]) == (status, code)
+    assert {"type", "title", "detail"} <= set(body)
