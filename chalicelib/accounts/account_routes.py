@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from chalicelib import wiring
 from chalicelib.accounts.routes import IN_PLACE, countries, held, signed_in
+from chalicelib.core.clock import month_of
 from chalicelib.edge.callers import account_of
 from chalicelib.edge.cookies import SESSION
 from chalicelib.edge.forms import Filled, form_again, form_page, read_form
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import html, see_other
 from chalicelib.edge.routes import Edge
+from chalicelib.licenses.overview import overview
 
 if TYPE_CHECKING:
     from chalice.app import Response
@@ -26,7 +28,21 @@ PASSWORD = "accounts/password.html"  # noqa: S105 - a template
 
 @routes.page("/account")
 def show_account(request: Request) -> Response:
-    return html(render(request, "accounts/account.html"))
+    """What runs now and what was used, or what is left to do until something can run."""
+    account, now = account_of(request), wiring.now()
+    licenses = wiring.licenses()
+    owned = licenses.of_account(account)
+    seen = [found for each in owned if (found := overview(licenses, each, now))]
+    month = month_of(now)
+    rows = wiring.usage().of_account(account) if owned else []
+    return html(
+        render(
+            request, "accounts/account.html", licenses=seen,
+            launched=any(each.computers for each in seen),
+            running=[(each.owned, lease) for each in seen for lease in each.running],
+            month=sum(row.milliseconds for row in rows if row.day.startswith(month)),
+        )
+    )  # fmt: skip
 
 
 @routes.page("/account/setup")

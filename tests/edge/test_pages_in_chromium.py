@@ -11,9 +11,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from chalicelib import wiring
+from chalicelib.core.clock import DAY
 from chalicelib.edge.exits import link_out
 from chalicelib.mail.links import link_token
 from tests.accounts.conftest import PASSWORD, PROFILE
+from tests.identity.conftest import Desk, desk, offer
 from tests.served import served
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tests.conftest import FakeClock, Tables
 
 pytestmark = pytest.mark.browser
+__all__ = ["desk", "offer"]  # fixtures of another folder
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SHOTS = os.environ.get("SCREENSHOTS")
@@ -51,6 +54,16 @@ OWN_PAGES = {
     "setup": "/account/setup",
     "saved": "/account/setup?saved=profile",
     "password": "/account/setup/password",
+}
+FULL_PAGES = {
+    "account full": "/account",
+    "usage full": "/account/usage",
+    "computers full": "/account/computers",
+    "downloads full": "/account/downloads",
+    "orders": "/orders",
+    "device": "/device",
+    "apps": "/apps",
+    "app": "/apps/orchard",
 }
 # Small targets: anything that one presses, links inside sentences excepted (WCAG 2.5.8).
 SMALL = """least => [...document.querySelectorAll(
@@ -94,6 +107,25 @@ def page(request: pytest.FixtureRequest, chromium: Browser, address: str) -> Ite
     context.close()
 
 
+@pytest.fixture
+def full(desk: Desk, clock: FakeClock) -> Desk:
+    """Somebody with a license who has used it on some days, and runs it now."""
+    desk.license()
+    program = desk.program(signed_in=False)
+    for day in range(9):
+        program.token = None
+        program.sign_in(desk.browser)
+        lease = program.launch(f"launch-{day}")["lease"]
+        clock.advance(200_000 + day * 9_000)
+        program.end(lease)
+        clock.advance(DAY)
+    wiring.license_sweep().run()
+    program.token = None
+    program.sign_in(desk.browser)
+    program.launch("launch-now")
+    return desk
+
+
 def flaws(page: Page, name: str) -> list[Any]:
     """What axe, the width and the size of targets have against the page as it stands."""
     keep(page, name)
@@ -117,6 +149,11 @@ def keep(page: Page, name: str) -> None:
 def sign_in(page: Page) -> None:
     message = wiring.registration().register(PROFILE, PASSWORD)
     wiring.recovery().confirm(link_token(wiring.keyed(), message or ""), PASSWORD)
+    enter(page)
+
+
+def enter(page: Page) -> None:
+    """By the form, since no driver may set a `__Host-` cookie."""
     page.goto("/login")
     page.fill("#login", PROFILE["login"])
     page.fill("#password", PASSWORD)
@@ -138,6 +175,17 @@ def test_own_pages_are_sound(page: Page) -> None:
     found = {}
     for name, path in OWN_PAGES.items():
         page.goto(path)
+        found[name] = flaws(page, name)
+    assert not {name: flaw for name, flaw in found.items() if flaw}
+
+
+def test_pages_of_a_full_account_are_sound(page: Page, full: Desk) -> None:
+    enter(page)
+    found = {}
+    for name, path in FULL_PAGES.items():
+        page.goto(path)
+        if page.locator("details").count():
+            page.locator("summary").first.click()
         found[name] = flaws(page, name)
     assert not {name: flaw for name, flaw in found.items() if flaw}
 
