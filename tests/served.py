@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import app
-from tests.browser import Browser
+from tests.browser import CONTEXT, Browser
+from tests.context import CONTEXT as LAMBDA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ class Door(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         with ONE_AT_A_TIME:
-            raw = app.app(event, None)
+            raw = app.app(event, LAMBDA)
         self.pass_on(raw)
 
     def pass_on(self, raw: dict[str, Any]) -> None:
