@@ -1,5 +1,7 @@
 """Cetrus for programs: sign in once, launch on a lease, and never be taken down by it."""
 
+import logging
+
 from cetrus.borrowed import BorrowedLaunch
 from cetrus.client import Client
 from cetrus.errors import (
@@ -23,6 +25,8 @@ from cetrus.session import Session
 from cetrus.signing_in import DeviceCode, begin_sign_in, finish_sign_in
 
 __version__ = "0.1.0"
+# What is logged is the program's to show: by itself nothing is printed on its stderr.
+logging.getLogger("cetrus").addHandler(logging.NullHandler())
 __all__ = [
     "BadRelease",
     "BorrowedLaunch",

@@ -33,7 +33,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The price that was promised: `rate` and `per` as signed, the first `free_ms` cost nothing."""
+    """The price that was promised: `rate` in 10⁻⁶ minor units; the first `free_ms` cost nothing."""
 
     rate: str
     per: str

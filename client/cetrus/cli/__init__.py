@@ -7,6 +7,7 @@ signed verdict; 5 sign-in needed; 6 request rejected; 7 release not as signed; 8
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -26,6 +27,8 @@ BROKEN_PIPE = 141
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(sys.argv[1:] if argv is None else argv)
     output = Output(as_json=options.json)
+    if options.debug:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         return int(options.command(options, output))
     except CetrusError as error:
