@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalice import Rate
+from chalice import ConvertToMiddleware, Rate
 
 from chalicelib import wiring
 from chalicelib.accounts.account_routes import routes as account_pages
@@ -23,7 +23,7 @@ from chalicelib.identity.routes import program as application
 from chalicelib.identity.routes import routes as identity
 from chalicelib.licenses.account_routes import routes as computers
 from chalicelib.licenses.routes import routes as licenses
-from chalicelib.observability import logger
+from chalicelib.observability import logger, observed
 from chalicelib.payments.routes import routes as payments
 from chalicelib.usage.routes import routes as usage
 from chalicelib.vendors.routes import program
@@ -31,6 +31,9 @@ from chalicelib.vendors.routes import routes as vendors
 
 app = Cetrus(app_name="cetrus", configure_logs=False)
 app.log = logger
+# Lambda's own request id, never the gateway's, by which visits could be joined to lines (PS-31).
+app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context(clear_state=True)), "all")
+app.register_middleware(observed, "all")
 
 for routes in (
     site, accounts, account_pages, catalog, payments, downloads, vendors, identity, licenses,

@@ -7,17 +7,30 @@ name things by their ids. `log_event` is forbidden (a test looks), because it pr
 from __future__ import annotations
 
 import traceback
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
-logger = Logger()
-metrics = Metrics()
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = Logger(service="cetrus")
+metrics = Metrics(namespace="Cetrus", service="cetrus")
 
 
 def count(name: str, value: int = 1) -> None:
     """Add to a metric of this invocation."""
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+def observed(event: Any, get_response: Callable[[Any], Any]) -> Any:
+    """The middleware of every function: its metrics go out, whatever became of it."""
+    try:
+        return get_response(event)
+    finally:
+        if metrics.metric_set:
+            metrics.flush_metrics()
 
 
 def failure(event: str, error: BaseException, /, **ids: str) -> None:

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import app
-from tests.browser import CONTEXT, Browser
+from tests.browser import Browser
 from tests.context import CONTEXT as LAMBDA
 
 if TYPE_CHECKING:

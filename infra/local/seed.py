@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.local.clock import follow
+from infra.local.errors import CloudError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,10 @@ CUSTOMER = {
     "phone": "",
     "tax_id": "",
 }
+
+
+class SeedingFailed(CloudError):
+    """Seeding ended; the text is the last thing that it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ def seed(cloud: Cloud, config: Mapping[str, Any]) -> Json:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"seeding failed:\n{done.stderr}")
+        raise SeedingFailed(done.stderr.strip().splitlines()[-1])
     found: Json = json.loads(done.stdout)
     found["functions"] = list(cloud.functions)
     return found

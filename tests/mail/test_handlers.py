@@ -15,6 +15,7 @@ import app
 from chalicelib import wiring
 from chalicelib.mail.links import link_hash
 from tests.conftest import kept_client
+from tests.context import CONTEXT
 from tests.mail.test_inbound import event as s3_event
 from tests.mail.test_inbound import raw
 from tests.mail.test_mailer import record
@@ -54,7 +55,7 @@ def test_the_queue_brings_the_welcome_with_the_link_that_was_stored(
     tables: Tables, welcome: str
 ) -> None:
     event = {"Records": [record(1, json.dumps({"message": welcome}))]}
-    assert app.mail_sender(event, None) == {"batchItemFailures": []}
+    assert app.mail_sender(event, CONTEXT) == {"batchItemFailures": []}
     (mail,) = sent()
     assert mail["To"] == "kim@example.com"
     text = mail.get_body(("plain",)).get_content()
@@ -65,16 +66,16 @@ def test_the_queue_brings_the_welcome_with_the_link_that_was_stored(
 
 
 def test_the_sweep_brings_it_where_no_nudge_came(welcome: str) -> None:
-    assert app.mail_sweep(TICK, None) == {"sent": 1}
-    assert app.mail_sweep(TICK, None) == {}
+    assert app.mail_sweep(TICK, CONTEXT) == {"sent": 1}
+    assert app.mail_sweep(TICK, CONTEXT) == {}
     assert len(sent()) == 1
 
 
 def test_the_same_registration_again_brings_no_second_welcome(tables: Tables, welcome: str) -> None:
     wiring.registration().register(FORM, "a-passphrase-of-some-length")
-    assert app.mail_sweep(TICK, None) == {"sent": 1}
+    assert app.mail_sweep(TICK, CONTEXT) == {"sent": 1}
 
 
 def test_mail_from_the_bucket_is_taken_in(tables: Tables, clock: FakeClock) -> None:
     kept_client("s3").put_object(Bucket="cetrus-mail", Key="in/a", Body=raw("REMOVE"))
-    assert app.inbound_mail(s3_event("in/a"), None) == {"removed": 1}
+    assert app.inbound_mail(s3_event("in/a"), CONTEXT) == {"removed": 1}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -62,6 +63,11 @@ class DataFolder:
         making.touch(mode=0o600)
         making.write_text(json.dumps(value, indent=1, default=str))
         making.replace(file)
+
+    def clear(self) -> None:
+        """Throw away what the engine and the processor keep."""
+        for kept in (self.cloud, self.processor):
+            shutil.rmtree(kept, ignore_errors=True)
 
     def forget(self, name: str) -> None:
         (self.path / f"{name}.json").unlink(missing_ok=True)

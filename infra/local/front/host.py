@@ -89,6 +89,8 @@ def _start(options: Options, folder: DataFolder, stack: ExitStack) -> Running:
         "processor": f"http://{HOST}:{reserved.port}",
     }
     options.package()
+    if folder.read("seed") is None:
+        folder.clear()  # what a start that ended before its seeding was done has left
     cloud = _start_engine(options, folder, urls)
     stack.callback(cloud.stop)
     s3_backend.backend = s3_backend_of(cloud)
@@ -183,13 +185,16 @@ def gateway_of(cloud: Cloud) -> Gateway:
 def _seeded(
     folder: DataFolder, cloud: Cloud, processor: Processor, urls: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Seed a new folder, once; a seeding that was interrupted is done again."""
+    """Seed a new folder, once."""
     from infra.local.front.processor import new_secrets
     from infra.local.seed import seed
 
     known = folder.read("seed")
     if known is None:
-        known = seed(cloud, {"urls": urls, **new_secrets()})
+        try:
+            known = seed(cloud, {"urls": urls, **new_secrets()})
+        except CloudError as error:
+            raise StartError(f"The cloud could not be seeded: {error}") from error
         folder.write("seed", known)
     processor.trust(urls["app"])
     return known

@@ -1,0 +1,76 @@
+"""The documentation names what there is: routes, keys, functions, mails, verdicts, variables."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from chalicelib.edge.access import ACCESS
+from chalicelib.licenses.verdicts import Code
+from chalicelib.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PREFIX = re.compile(r'f?"([A-Z][A-Z_]{2,}#)')
+HANDLER = re.compile(r'name="(\w+)"')
+
+
+def text(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+@pytest.mark.parametrize("route", ACCESS)
+def test_every_route_is_documented(route: str) -> None:
+    assert f"| `{route}` |" in text("routes.md")
+
+
+def test_no_route_is_documented_that_is_gone() -> None:
+    written = set(re.findall(r"^\| `((?:GET|POST) [^`]+)`", text("routes.md"), re.MULTILINE))
+    assert written == set(ACCESS)
+
+
+def test_every_key_prefix_is_documented() -> None:
+    built = {
+        prefix
+        for path in (ROOT / "chalicelib").rglob("*.py")
+        for prefix in PREFIX.findall(path.read_text())
+    }
+    assert built, "the pattern finds the keys"
+    tables = text("tables.md")
+    assert {prefix for prefix in built if prefix not in tables} <= {"ROW#"}
+
+
+def test_every_function_is_documented() -> None:
+    for name in HANDLER.findall((ROOT / "app.py").read_text()):
+        assert f"`{name}`" in text("routes.md")
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_verdict_is_documented(code: Code) -> None:
+    assert f"`{code}`" in text("verdicts.md")
+
+
+def test_every_mail_is_documented() -> None:
+    for folder in (ROOT / "chalicelib/mail/messages").iterdir():
+        if folder.is_dir() and (folder / "subject.txt").exists():
+            assert f"`{folder.name}`" in text("mails.md")
+
+
+def test_every_variable_of_the_environment_is_documented() -> None:
+    for field in fields(Settings):
+        assert f"`{field.name.upper()}`" in text("environment.md")
+
+
+def test_every_decision_has_context_decision_and_consequences() -> None:
+    for path in sorted((DOCS / "decisions").glob("*.md")):
+        for part in ("**Context.**", "**Decision.**", "**Consequences.**"):
+            assert part in path.read_text(), f"{path.name}: {part}"
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name} -> {target}"
