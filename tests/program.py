@@ -75,10 +75,12 @@ class Program:
     def get(self, path: str) -> Reply:
         return self.send("GET", path, b"", self.credentials("GET", path.partition("?")[0]))
 
-    def form(self, path: str, proof: bool = True, **fields: str) -> Reply:
+    def form(self, path: str, proof: bool | str = True, **fields: str) -> Reply:
+        """With a proof of its own, with this very proof, or with none."""
         headers = {"content-type": FORM}
         if proof:
-            headers["dpop"] = self.computer.prove("POST", path)
+            made = self.computer.prove("POST", path) if proof is True else proof
+            headers["dpop"] = made
         return self.send("POST", path, urlencode(fields).encode(), headers)
 
     def send(self, method: str, path: str, data: bytes, headers: dict[str, str]) -> Reply:
@@ -105,16 +107,16 @@ class Program:
         self.token = tokens["access_token"]
         return dict(tokens.body)
 
-    def exchange(self, device_code: str) -> Reply:
+    def exchange(self, device_code: str, proof: bool | str = True) -> Reply:
         grant = "urn:ietf:params:oauth:grant-type:device_code"
         return self.form(
-            "/v1/device/token", grant_type=grant, device_code=device_code,
+            "/v1/device/token", proof, grant_type=grant, device_code=device_code,
             client_id=self.application,
         )  # fmt: skip
 
-    def refresh(self, token: str) -> Reply:
+    def refresh(self, token: str, proof: bool | str = True) -> Reply:
         return self.form(
-            "/v1/device/token", grant_type="refresh_token", refresh_token=token,
+            "/v1/device/token", proof, grant_type="refresh_token", refresh_token=token,
             client_id=self.application,
         )  # fmt: skip
 

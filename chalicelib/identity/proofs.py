@@ -6,7 +6,7 @@ No `jti` is stored and there is no nonce: launch_id, segment and seq make replay
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.core import signing
@@ -34,10 +34,11 @@ class BadProof(Unauthorized):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A computer by its public key; its id is the key's thumbprint."""
+    """A computer by its public key; its id is the key's thumbprint. `jti` names this very proof."""
 
     jwk: Jwk
     computer: str
+    jti: str = ""
 
 
 def read_proof(
@@ -53,7 +54,7 @@ def read_proof(
         require_fresh(claims, now)
     if token is not None and not same(str(claims.get("ath")), digest_of(token)):
         raise BadProof("The proof is for another access token.")
-    return proof
+    return replace(proof, jti=claims["jti"])
 
 
 def opened(compact: str) -> tuple[dict[str, Any], Proof]:

@@ -15,7 +15,7 @@ from chalicelib.edge.routes import FORM, Edge
 from chalicelib.edge.urls import absolute
 from chalicelib.identity import rules
 from chalicelib.identity.callers import application as find_application
-from chalicelib.identity.proofs import BadProof, read_proof
+from chalicelib.identity.proofs import BadProof, Proof, read_proof
 from chalicelib.identity.rules import Refusal
 from chalicelib.settings import settings
 
@@ -48,7 +48,7 @@ def start_device(request: Request) -> Response:
     """A code for the computer and one for the person; a proof, if sent, ties both to its key."""
 
     def work(fields: dict[str, str]) -> dict[str, Any]:
-        computer = proof_of(request) if "dpop" in request.headers else None
+        computer = proof_of(request).computer if "dpop" in request.headers else None
         made = wiring.identity().start(needed(fields, "client_id"), computer)
         return {
             "device_code": made.device_code, "user_code": made.user_code,
@@ -64,13 +64,14 @@ def exchange_token(request: Request) -> Response:
     """Access and refresh token, for an approved device code or the last refresh token."""
 
     def work(fields: dict[str, str]) -> dict[str, Any]:
-        identity, computer = wiring.identity(), proof_of(request)
+        identity, proof = wiring.identity(), proof_of(request)
+        by = (proof.computer, proof.jti)
         grant, client = needed(fields, "grant_type"), needed(fields, "client_id")
         match grant:
             case rules.DEVICE_GRANT:
-                tokens = identity.exchange(client, needed(fields, "device_code"), computer)
+                tokens = identity.exchange(client, needed(fields, "device_code"), *by)
             case rules.REFRESH_GRANT:
-                tokens = identity.refresh(client, needed(fields, "refresh_token"), computer)
+                tokens = identity.refresh(client, needed(fields, "refresh_token"), *by)
             case _:
                 raise Refusal("unsupported_grant_type", "Use device_code or refresh_token.")
         return {
@@ -104,9 +105,9 @@ def needed(fields: dict[str, str], name: str) -> str:
     return value
 
 
-def proof_of(request: Request) -> str:
+def proof_of(request: Request) -> Proof:
     try:
-        return read_proof(request, settings().base_url, now=wiring.now()).computer
+        return read_proof(request, settings().base_url, now=wiring.now())
     except BadProof as error:
         raise Refusal("invalid_dpop_proof", error.detail) from None
 

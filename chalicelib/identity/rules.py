@@ -26,6 +26,7 @@ SEPARATORS = re.compile(r"[\s\u2010-\u2015-]")  # every dash that a keyboard may
 CODE = re.compile(rf"[{CODE_LETTERS}]{{{CODE_LENGTH}}}")
 PENDING, APPROVED, DENIED, USED = "pending", "approved", "denied", "used"
 LIVE, DEAD = "live", "dead"
+CURRENT = "current"
 
 
 class TokenInvalid(Unauthorized):

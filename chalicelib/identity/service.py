@@ -70,8 +70,11 @@ class Identity:
         except NotFound:
             raise Refusal("invalid_client", "There is no such application.", 401) from None
 
-    def exchange(self, client_id: str, device_code: str, computer: str) -> Tokens:
-        """Tokens once the person approved; Refusal while they did not, or if they never will."""
+    def exchange(self, client_id: str, device_code: str, computer: str, proof: str) -> Tokens:
+        """Tokens once the person approved; Refusal while they did not, or if they never will.
+
+        The same request again, by its proof, gets the same tokens: its answer was lost.
+        """
         now = self.clock()
         device = self.store.device(self.keyed().of("device-code", device_code))
         if device is None or not self._is_for(device.application, client_id):
@@ -81,12 +84,12 @@ class Identity:
         if device.state == rules.DENIED:
             raise Refusal("access_denied", "The person declined.")
         if device.state == rules.USED:
-            raise Refusal("invalid_grant", "This device code was used before.")
+            return self._answered(device.hash, computer, proof, now, "This code was used before.")
         if now >= device.expires_at:
             raise Refusal("expired_token", "This device code has expired.")
         if device.state == rules.PENDING:
             self._wait(device, now)
-        return self._begin(device, computer, now)
+        return self._begin(device, computer, proof, now)
 
     def _is_for(self, application_id: str, client_id: str) -> bool:
         return application_id == client_id or self._application(client_id).id == application_id
@@ -98,21 +101,43 @@ class Identity:
         self.store.polled(device, now, device.interval_s)
         raise Refusal("authorization_pending", "The person has not decided yet.")
 
-    def _begin(self, device: Device, computer: str, now: int) -> Tokens:
+    def _begin(self, device: Device, computer: str, proof: str, now: int) -> Tokens:
         family = Family(
             new_id("fam"), device.account or "", device.application, computer, device.epoch or 0,
             rules.LIVE, now + rules.REFRESH_LIFE,
         )  # fmt: skip
         self._require_standing(family)
-        refresh = new_token()
+        refresh = self._after(device.hash, proof)
         try:
             self.store.begin(device, family, self._refresh_hash(refresh))
         except ConditionFailed:
-            raise Refusal("invalid_grant", "This device code was used before.") from None
+            return self._answered(device.hash, computer, proof, now, "This code was used before.")
         return Tokens(self._access(family, now), refresh)
 
-    def refresh(self, client_id: str, token: str, computer: str) -> Tokens:
-        """New tokens for the current refresh token; one that was used before ends the sign-in."""
+    def _after(self, used: str, proof: str) -> str:
+        """The token that a request gets for what it used: the same request, the same token."""
+        return self.keyed().token("refresh-token-after", f"{used}|{proof}")
+
+    def _answered(self, used: str, computer: str, proof: str, now: int, refusal: str) -> Tokens:
+        """What this very request was answered before; Refusal if it was another, or is stale."""
+        refresh = self._after(used, proof)
+        item = self.store.refresh_token(self._refresh_hash(refresh)) or {}
+        family = self.store.family(item.get("family", ""))
+        unused = item.get("token_state") == rules.CURRENT
+        if (
+            not unused
+            or family is None
+            or (family.computer, family.state) != (computer, rules.LIVE)
+        ):
+            raise Refusal("invalid_grant", refusal)
+        self._require_standing(family)
+        return Tokens(self._access(family, now), refresh)
+
+    def refresh(self, client_id: str, token: str, computer: str, proof: str) -> Tokens:
+        """New tokens for the current refresh token; one that was used before ends the sign-in.
+
+        The same request again, by its proof, gets the same tokens: its answer was lost.
+        """
         now = self.clock()
         old_hash = self._refresh_hash(token)
         item = self.store.refresh_token(old_hash)
@@ -122,13 +147,17 @@ class Identity:
         if family.computer != computer:
             raise Refusal("invalid_grant", "This refresh token belongs to another computer.")
         self._require_standing(family)
-        fresh, renewed = new_token(), replace(family, ends_at=now + rules.REFRESH_LIFE)
+        fresh = self._after(old_hash, proof)
+        renewed = replace(family, ends_at=now + rules.REFRESH_LIFE)
         try:
             self.store.rotate(renewed, old_hash, self._refresh_hash(fresh), now)
         except ConditionFailed:
-            # Used, expired or dead: whoever holds it, the sign-in is over.
-            self.store.kill(family.id)
-            raise Refusal("invalid_grant", "This sign-in has ended.") from None
+            try:
+                return self._answered(old_hash, computer, proof, now, "This sign-in has ended.")
+            except Refusal:
+                # Used, expired or dead: whoever holds it, the sign-in is over.
+                self.store.kill(family.id)
+                raise
         return Tokens(self._access(renewed, now), fresh)
 
     def _require_standing(self, family: Family) -> None:

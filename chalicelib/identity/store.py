@@ -17,13 +17,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from chalicelib.core.clock import DAY, purge_at
-from chalicelib.identity.rules import DEAD, LIVE, PENDING, USED, Device, Family
+from chalicelib.identity.rules import CURRENT, DEAD, LIVE, PENDING, USED, Device, Family
 from chalicelib.storage.dynamo import ABSENT, ConditionFailed
 
 if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item, Table, Write
-
-CURRENT = "current"
 
 
 class IdentityStore:

@@ -133,6 +133,17 @@ class TestAccessToken:
         assert (reply.status, reply.body) == (200, {"items": [], "next": None})
 
 
+class TestLostAnswer:
+    def test_the_exchange_sent_again_is_answered_again(self, desk: Desk, program: Program) -> None:
+        code = code_for(program)
+        desk.browser.post("/device", {"user_code": code["user_code"], "decision": "approve"})
+        proof = program.computer.prove("POST", "/v1/device/token")
+        lost = program.exchange(code["device_code"], proof)
+        again = program.exchange(code["device_code"], proof)
+        assert again["refresh_token"] == lost["refresh_token"]
+        assert error_of(program.exchange(code["device_code"])) == (400, "invalid_grant")
+
+
 class TestRefresh:
     def test_rotates_and_sees_new_licenses(self, desk: Desk, program: Program) -> None:
         tokens = program.sign_in(desk.browser)
@@ -149,6 +160,27 @@ class TestRefresh:
         assert error_of(program.refresh(first["refresh_token"])) == (400, "invalid_grant")
         assert error_of(program.refresh(second["refresh_token"])) == (400, "invalid_grant")
         assert program.get("/v1/usage").status == 401
+
+    def test_the_same_request_again_gets_the_same_tokens_for_its_answer_was_lost(
+        self, desk: Desk, program: Program
+    ) -> None:
+        first = program.sign_in(desk.browser)
+        proof = program.computer.prove("POST", "/v1/device/token")
+        lost = program.refresh(first["refresh_token"], proof)
+        again = program.refresh(first["refresh_token"], proof)
+        assert again.status == 200
+        assert again["refresh_token"] == lost["refresh_token"]
+        assert program.refresh(again["refresh_token"]).status == 200
+
+    def test_a_request_from_before_the_last_one_ends_the_sign_in(
+        self, desk: Desk, program: Program
+    ) -> None:
+        first = program.sign_in(desk.browser)
+        proof = program.computer.prove("POST", "/v1/device/token")
+        second = program.refresh(first["refresh_token"], proof)
+        third = program.refresh(second["refresh_token"])
+        assert error_of(program.refresh(first["refresh_token"], proof)) == (400, "invalid_grant")
+        assert error_of(program.refresh(third["refresh_token"])) == (400, "invalid_grant")
 
     def test_outlives_the_resume_grace_and_not_thirty_days(
         self, desk: Desk, program: Program, clock: FakeClock
