@@ -132,6 +132,8 @@ class TestTables:
         [
             ("AccountsTable", "ACCOUNT#acc_1", "UpdateItem", {"PaymentWorker", "PaymentSweep"}),
             ("AccountsTable", "VENDOR#vnd_1", "PutItem", {"PaymentWorker", "PaymentSweep"}),
+            ("AccountsTable", "APPLICATION#app_1", "GetItem", FULFILLERS),
+            ("AccountsTable", "APPLICATION#app_1", "PutItem", set()),
             ("AccountsTable", "MESSAGE#msg_1", "UpdateItem", {"MailSender", "MailSweep"}),
             ("AccountsTable", "LEDGER#sub_1", "PutItem", {"MailSender", "MailSweep"}),
             ("AccountsTable", "LEDGER#sub_1", "DeleteItem", set()),
@@ -230,7 +232,7 @@ class TestSecrets:
     @pytest.mark.parametrize(
         ("secret", "readers"),
         [
-            ("hash-key", {"APIHandler", "MailSender", "MailSweep", "InboundMail"}),
+            ("hash-key", {"APIHandler", "MailSender", "MailSweep", "InboundMail"} | FULFILLERS),
             ("processor-checkout-key", {"APIHandler"}),
             ("processor-worker-key", {"PaymentWorker", "PaymentSweep"}),
             ("webhook-secrets", {"APIHandler"}),
