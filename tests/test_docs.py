@@ -15,7 +15,7 @@ from chalicelib.settings import Settings
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PREFIX = re.compile(r'f?"([A-Z][A-Z_]{2,}#)')
-HANDLER = re.compile(r'name="(\w+)"')
+HANDLER = re.compile(r"""\bname="((?:\w+_)+\w+)\"""")
 
 
 def text(name: str) -> str:
