@@ -164,12 +164,19 @@ class Payments:
             process_partial_response,
         )
 
+        processor = SqsFifoPartialProcessor(skip_group_on_error=True)
+        # Where all fail it would raise, and the runtime would log the errors' own words.
+        processor.raise_on_entire_batch_failure = False
         return process_partial_response(
-            event=event,
-            record_handler=lambda record: self.process(json.loads(record.body)["event"]),
-            processor=SqsFifoPartialProcessor(skip_group_on_error=True),
-            context=context,
+            event=event, record_handler=self._handle, processor=processor, context=context
         )
+
+    def _handle(self, record: Any) -> None:
+        try:
+            self.process(str(json.loads(record.body)["event"]))
+        except Exception as error:
+            failure("payment_error", error, record=record.message_id)
+            raise
 
     def process(self, event_id: str) -> None:
         """Do what the event is about, once; an event that names nothing of ours waits."""
