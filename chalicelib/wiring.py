@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from chalicelib.catalog.service import Catalog
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.downloads.service import Downloads
-    from chalicelib.mail.inbound import InboundMail
     from chalicelib.identity.service import Identity
     from chalicelib.licenses.answers import Answers
     from chalicelib.licenses.keys import KeyRing
     from chalicelib.licenses.leases import Leases
     from chalicelib.licenses.service import Licenses
     from chalicelib.licenses.sweep import LicenseSweep
+    from chalicelib.mail.inbound import InboundMail
     from chalicelib.mail.outbox import Outbox
     from chalicelib.mail.service import Mailer
     from chalicelib.payments.processor import Processor
@@ -144,9 +144,7 @@ def registration() -> Registration:
     from chalicelib.accounts.passwords import Passwords
     from chalicelib.accounts.registration import Registration
 
-    return Registration(
-        account_store(), vault(), outbox(), links(), Passwords(), keyed(), now
-    )
+    return Registration(account_store(), vault(), outbox(), links(), Passwords(), keyed(), now)
 
 
 @cache
@@ -155,9 +153,7 @@ def sessions() -> Sessions:
     from chalicelib.accounts.passwords import Passwords
     from chalicelib.accounts.sessions import Sessions
 
-    return Sessions(
-        account_store(), outbox(), links(), Passwords(), attempts(), keyed(), now
-    )
+    return Sessions(account_store(), outbox(), links(), Passwords(), attempts(), keyed(), now)
 
 
 @cache

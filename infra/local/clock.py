@@ -68,7 +68,7 @@ def follow(path: str | Path) -> None:
     """Put this process on the shared clock for good; a second call changes the file."""
     for traveler in time_machine.traveller_stack:
         if isinstance(traveler, _SharedTraveler):
-            traveler._cell = _cell(path)  # noqa: SLF001  # our own class  # our own class
+            traveler._cell = _cell(path)  # noqa: SLF001  # our own class
             return
     travel = time_machine.travel(0)
     travel.start()  # patches the C functions

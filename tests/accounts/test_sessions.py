@@ -51,7 +51,7 @@ class TestSigningIn:
 
     def test_a_session_costs_two_strong_reads_and_a_visitor_none(self, member: Browser) -> None:
         with watched() as steps:
-            member.get("/account")
+            member.get("/device")
         assert steps == [("dynamodb", "GetItem", "usage"), ("dynamodb", "GetItem", "accounts")]
         with watched() as steps:
             Browser().get("/status")

@@ -37,7 +37,7 @@ def es256(typ: str = "dpop+jwt") -> str:
 
 class TestAgainstAnotherLibrary:
     def test_joserfc_verifies_what_we_sign(self) -> None:
-        key = jose_jwk.OKPKey.import_key(JWK)
+        key = jose_jwk.OKPKey.import_key({**JWK})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it calls EdDSA by its newer name
             found = jose.deserialize_compact(TOKEN, key, algorithms=["EdDSA"])
@@ -50,7 +50,7 @@ class TestAgainstAnotherLibrary:
     @pytest.mark.parametrize("jwk", [JWK, EC_JWK])
     def test_thumbprints_are_those_of_rfc_7638(self, jwk: dict[str, str]) -> None:
         kind = jose_jwk.OKPKey if jwk["kty"] == "OKP" else jose_jwk.ECKey
-        assert signing.thumbprint(jwk) == kind.import_key(jwk).thumbprint()
+        assert signing.thumbprint(jwk) == kind.import_key({**jwk}).thumbprint()
 
 
 class TestRefusals:

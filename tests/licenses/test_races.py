@@ -172,6 +172,7 @@ class Churn:
     guard: threading.Lock = field(default_factory=threading.Lock)
     held: list[Lease] = field(default_factory=list)
     told: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    ended: set[tuple[str, int]] = field(default_factory=set)
     seen: Counter[str] = field(default_factory=Counter)
 
     def step(self, number: int) -> None:
@@ -212,12 +213,15 @@ class Churn:
             if verdict.interval and held and act.startswith("end"):
                 row = verdict.interval
                 self.told[held.id, held.segment] = [row.started_at, row.ended_at, row.ended_at]
+                self.ended.add((held.id, held.segment))
             elif verdict.lease:
                 lease = verdict.lease
                 fresh = [lease.started_at, 0, 0]
                 span = self.told.setdefault((lease.id, lease.segment), fresh)
-                span[1] = max(span[1], lease.expires_at if lease.seq else lease.started_at)
-                span[2] = max(span[2], lease.expires_at)
+                if (lease.id, lease.segment) not in self.ended:
+                    # Else a copy's renewal came before the end, and is only heard of after it.
+                    span[1] = max(span[1], lease.expires_at if lease.seq else lease.started_at)
+                    span[2] = max(span[2], lease.expires_at)
                 self.held.append(lease)
             elif verdict.code is Code.LEASE_EXPIRED and held and keep:
                 self.held.append(held)
