@@ -25,7 +25,7 @@ demo: $(READY) ## walk the whole story on a fresh cloud and print it
 
 test: $(READY) lint types contracts ## every test (TESTS="path -k word" for some of them)
 	@$(PYTHON_IN) -m infra.tools.needs
-	@exec $(PYTHON_IN) -m pytest $(TESTS)
+	@exec $(PYTHON_IN) -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
 check: $(READY) lint types contracts ## lint, types, import contracts and pure rules, in half a minute
 	@exec $(PYTHON_IN) -m pytest $$(find tests client/tests -name 'test_*rules*.py' -o -path '*/core/test_*.py')
