@@ -146,9 +146,13 @@ class IdentityStore:
         try:
             self.usage.apply(
                 self.usage.update(
-                    f"RATE#device#{account}#{window}", "RATE", "ADD n :one SET purge_at = :purge",
-                    {":one": 1, ":limit": limit, ":purge": purge_at(until + DAY)},
-                    condition="attribute_not_exists(n) OR n < :limit",
+                    f"RATE#device#{account}#{window}", "RATE",
+                    "SET #type = :type, v = :v, purge_at = :purge ADD n :one",
+                    {
+                        ":type": "rate", ":v": 1, ":one": 1, ":limit": limit,
+                        ":purge": purge_at(until + DAY),
+                    },
+                    condition="attribute_not_exists(n) OR n < :limit", names={"#type": "type"},
                 )
             )  # fmt: skip
         except ConditionFailed:
