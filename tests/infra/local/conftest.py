@@ -203,6 +203,19 @@ def template() -> Json:
                 "TimeToLiveSpecification": {"AttributeName": "purge_at", "Enabled": True},
                 "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
                 "DeletionProtectionEnabled": True,
+                "ResourcePolicy": {
+                    "PolicyDocument": {
+                        "Version": "2012-10-17",
+                        "Statement": [
+                            {
+                                "Effect": "Deny",
+                                "Principal": "*",
+                                "Action": "dynamodb:Scan",
+                                "Resource": "*",
+                            }
+                        ],
+                    }
+                },
             },
         },
         "Box": {

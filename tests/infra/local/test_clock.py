@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ import pytest
 from infra.local.clock import SharedClock
 from infra.local.cloud import Cloud, CloudError, InvocationError, NotScheduledError
 from infra.local.expressions import parse
+from infra.local.schedules import Schedules
+from infra.local.store import Store
 
 from .conftest import put, rows
 
@@ -180,6 +183,40 @@ class TestSchedules:
     def test_an_unknown_mode_is_refused(self, manual: Cloud) -> None:
         with pytest.raises(ValueError, match="mode"):
             manual.set_schedule_mode("sometimes")
+
+
+class TestJumps:
+    def test_are_made_only_while_nothing_can_run(self, tmp_path: Path) -> None:
+        clock, store = SharedClock(tmp_path / "clock"), Store(tmp_path)
+        seen: list[tuple[str, bool]] = []
+        start = clock.seconds()
+
+        @contextmanager
+        def still() -> Iterator[None]:
+            seen.append(("held", clock.seconds() > start + 100))
+            yield
+            seen.append(("let go", clock.seconds() > start + 100))
+
+        schedules = Schedules([], clock, store, lambda *_: None, lambda: None, still)
+        schedules.advance(200)
+        store.close()
+        assert seen == [("held", False), ("let go", True)]
+
+    def test_new_invocations_wait_for_one(self, manual: Cloud) -> None:
+        functions = manual._functions
+        assert functions is not None
+        done = threading.Event()
+
+        def ask() -> None:
+            manual.invoke("probe", {"do": "time"})
+            done.set()
+
+        with functions.still():
+            thread = threading.Thread(target=ask)
+            thread.start()
+            assert not done.wait(0.4)
+        assert done.wait(20)
+        thread.join()
 
 
 class TestSettle:

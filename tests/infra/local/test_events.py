@@ -6,10 +6,16 @@ import time
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from infra.local.later import Later
+from infra.local.store import Store
+
 from .conftest import call, put, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from infra.local.cloud import Cloud
 
@@ -131,6 +137,28 @@ class TestBuckets:
         cloud.advance(61)
         cloud.settle()
         assert keys_of(cloud).count("in/again") == 1
+
+
+class TestLater:
+    def test_an_event_is_kept_before_it_is_tried_and_dropped_after(self, tmp_path: Path) -> None:
+        store = Store(tmp_path)
+        kept: list[int] = []
+        later = Later(store, lambda *_: kept.append(len(store.all("event"))), lambda: 0.0)
+        later.add("inbound", {"Records": []})
+        assert len(store.all("event")) == 1
+        assert later.once() is True
+        assert kept == [1]
+        assert store.all("event") == []
+        assert later.once() is False
+        store.close()
+
+    def test_a_restart_tries_what_was_kept(self, tmp_path: Path) -> None:
+        store = Store(tmp_path)
+        Later(store, pytest.fail, lambda: 0.0).add("inbound", {"n": 1})
+        seen: list[Any] = []
+        assert Later(store, lambda *each: seen.append(each), lambda: 0.0).once() is True
+        store.close()
+        assert seen == [("inbound", {"n": 1})]
 
 
 class TestMail:

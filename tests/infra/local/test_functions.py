@@ -160,6 +160,12 @@ class TestRoles:
             kms.encrypt(KeyId=key, Plaintext=b"x")
         assert kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"purpose": "any"})
 
+    def test_what_a_table_refuses_to_all_no_role_can_grant(self, cloud: Cloud) -> None:
+        table, dynamodb = cloud.physical["Things"], cloud.client("dynamodb")
+        assert call(cloud, "dynamodb", "scan", TableName=table)["error"] == "AccessDeniedException"
+        with pytest.raises(dynamodb.exceptions.ClientError, match="AccessDenied"):
+            dynamodb.scan(TableName=table)
+
     def test_the_sender_of_mail_is_judged(self, cloud: Cloud) -> None:
         raw = "From: other@cetrus.test\r\nTo: a@b.c\r\nSubject: x\r\n\r\nhello"
         refused = call(cloud, "sesv2", "send_email", Content={"Raw": {"Data": {"b": raw}}})

@@ -7,6 +7,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from moto.dynamodb.models import DynamoDBBackend
+
 from .conftest import call, put, rows
 
 if TYPE_CHECKING:
@@ -39,7 +42,21 @@ def seat(table: str, cap: str, name: str) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.fixture
+def slow_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stretch the moment between a condition's look and the write, so that threads meet in it."""
+    quick = DynamoDBBackend.get_item
+
+    def get_item(self: Any, *args: Any, **kwargs: Any) -> Any:
+        found = quick(self, *args, **kwargs)
+        time.sleep(0.003)
+        return found
+
+    monkeypatch.setattr(DynamoDBBackend, "get_item", get_item)
+
+
 class TestThreads:
+    @pytest.mark.usefixtures("slow_reads")
     def test_eight_take_exactly_the_seats_there_are(self, cloud: Cloud) -> None:
         table = cloud.physical["Things"]
         won: list[Any] = []
