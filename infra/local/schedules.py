@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import math
 import threading
 import uuid
 from dataclasses import dataclass
@@ -57,7 +58,9 @@ class Schedules:
 
     def _job(self, rule: Rule, due: float | None) -> Job:
         timing, now = parse(rule.expression), self._clock.seconds()
-        job = Job(rule, timing, due if due is not None else timing.after(now, now))
+        # On a whole millisecond, which text and float both hold to the last digit that is shown.
+        first = math.ceil(timing.after(now, now) * 1000) / 1000
+        job = Job(rule, timing, due if due is not None else first)
         self._store.put(KIND, "", rule.name, job.due)
         return job
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.local.cloud import Cloud, InvocationError
 
 from .conftest import call, put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class TestWorkers:
@@ -82,11 +85,21 @@ class TestFailures:
         assert payload["errorType"] == "Function.ResponseSizeTooLarge"
 
 
+def soon(look: Callable[[], list[Any]]) -> list[Any]:
+    """What it finds within five seconds: lines come through a pipe, a moment after the answer."""
+    end = time.monotonic() + 5
+    while not (found := look()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return found
+
+
 class TestLogs:
     def test_hold_what_a_function_prints(self, cloud: Cloud) -> None:
         cloud.invoke("probe", {"do": "print", "text": "a line of its own"})
         cloud.invoke("probe", {"do": "time"})
-        line = next(row for row in cloud.logs("probe") if row["line"] == "a line of its own")
+        line = soon(
+            lambda: [row for row in cloud.logs("probe") if row["line"] == "a line of its own"]
+        )[0]
         assert line["function"] == "probe"
         assert line["request_id"]
 
