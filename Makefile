@@ -12,7 +12,7 @@ PYTHON_IN := .venv/bin/python
 CODE := app.py chalicelib infra tests client
 TYPED := app.py chalicelib infra tests client/cetrus client/tests client/examples
 
-.PHONY: help run demo test check lint types contracts package lock clean
+.PHONY: help run demo test mutants check lint types contracts package lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ types: $(READY)
 
 contracts: $(READY)
 	@.venv/bin/lint-imports --verbose > .tools/contracts.txt 2>&1 || { cat .tools/contracts.txt >&2; exit 1; }
+
+mutants: $(READY) ## break the code in each named way and see the tests notice (some 15 minutes)
+	@exec $(PYTHON_IN) -m infra.tools.mutants
 
 package: $(READY) ## template and zip, ready to deploy (STAGE=prod OUT=out)
 	@exec $(PYTHON_IN) -m infra.package --stage $(STAGE) --out $(OUT)
