@@ -14,7 +14,6 @@ import argparse
 import os
 import queue
 import re
-import os
 import shutil
 import signal
 import subprocess
@@ -38,7 +37,7 @@ LEFT_BEHIND = (
     ".git", ".venv", ".tools", ".local", "out", "build", "dist", "deployments", "screenshots",
     "__pycache__", ".*_cache", ".hypothesis", "*.egg-info",
 )  # fmt: skip
-PYTEST = ("-m", "pytest", "-rpfE", "--tb=no", "--show-capture=no", "-p", "no:randomly")
+PYTEST = ("-m", "pytest", "-rpfE", "--tb=no", "--show-capture=no")
 LINE = re.compile(r"(PASSED|FAILED|ERROR) (.*)")
 # Errors that tell of a mutant that makes no sense, not of a promise that was missed.
 NONSENSE = re.compile(
@@ -158,7 +157,8 @@ def heard(said: str, status: int) -> Run:
         lines[match[1]].append(match[2])
     # 0 and 1: all passed, some failed; anything else never got as far as judging.
     stopped = "" if status in {0, 1} else said.strip()[-2000:] or f"pytest ended with {status}"
-    return Run(*map(tuple, lines.values()), stopped=stopped)
+    found = (tuple(lines[outcome]) for outcome in ("PASSED", "FAILED", "ERROR"))
+    return Run(*found, stopped=stopped)
 
 
 def of(test: str, lines: Sequence[str]) -> list[str]:
