@@ -104,6 +104,22 @@ class TestRefusals:
         with pytest.raises(BadSignature):
             signing.verify(token, jwk=JWK, typ="lease+jwt")
 
+    @pytest.mark.parametrize(
+        "claims",
+        [
+            b'{"iat":NaN}',
+            b'{"iat":Infinity}',
+            b'{"jti":"\\ud800"}',
+            b'{"jti":"\xed\xa0\x80"}',
+            '{"seq":1}'.encode("utf-16"),
+        ],
+    )
+    def test_what_is_no_json_in_utf_8_is_refused(self, claims: bytes) -> None:
+        header = b64(canonical({"alg": "EdDSA", "typ": "lease+jwt"}))
+        text = f"{header}.{b64(claims)}"
+        with pytest.raises(BadSignature):
+            signing.verify(f"{text}.{b64(KEY.sign(text.encode()))}", jwk=JWK, typ="lease+jwt")
+
     def test_a_p256_signature_in_another_encoding_is_refused(self) -> None:
         head, body, _ = es256().split(".")
         der = EC.private_key
