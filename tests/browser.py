@@ -6,19 +6,12 @@ import re
 from dataclasses import dataclass, field
 from html import unescape
 from http.cookies import SimpleCookie
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import app
-from tests.context import CONTEXT as LAMBDA
+from tests.context import CONTEXT
 
-CONTEXT = SimpleNamespace(
-    function_name="api_handler",
-    memory_limit_in_mb=1769,
-    invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:api_handler",
-    aws_request_id="00000000-0000-0000-0000-000000000000",
-)
 FORM_TYPE = "application/x-www-form-urlencoded"
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
@@ -64,7 +57,7 @@ class Browser:
         return str(found[-1])
 
     def send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        raw = app.app(self.event(method, path, body, headers), LAMBDA)
+        raw = app.app(self.event(method, path, body, headers), CONTEXT)
         several = raw.get("multiValueHeaders") or {}
         set_cookies = tuple(several.get("Set-Cookie", ()))
         for line in set_cookies:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import app
 from tests.browser import Browser
-from tests.context import CONTEXT as LAMBDA
+from tests.context import CONTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Door(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         with ONE_AT_A_TIME:
-            raw = app.app(event, LAMBDA)
+            raw = app.app(event, CONTEXT)
         self.pass_on(raw)
 
     def pass_on(self, raw: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ from chalicelib.usage.rules import day_start
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-WIDTH, HEIGHT, LEFT, BOTTOM, GAP = 640, 200, 56, 28, 3
+# The margins hold labels at the size that they need on a phone, where all of it is half as large.
+WIDTH, HEIGHT, LEFT, BOTTOM, GAP = 640, 212, 88, 40, 3
 # The scale ends at a length that people think in.
 STEPS = (
     10 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR,
