@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.parsing.executors import UpdateExpressionExecutor
 
 from .conftest import call, put, rows
 
@@ -43,23 +43,25 @@ def seat(table: str, cap: str, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def slow_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+def slow_updates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stretch the moment between a condition's look and the write, so that threads meet in it."""
-    quick = DynamoDBBackend.get_item
+    quick = UpdateExpressionExecutor.execute
 
-    def get_item(self: Any, *args: Any, **kwargs: Any) -> Any:
-        found = quick(self, *args, **kwargs)
-        time.sleep(0.003)
-        return found
+    def execute(self: Any, node: Any = None) -> None:
+        if node is None:
+            time.sleep(0.005)
+        quick(self, node)
 
-    monkeypatch.setattr(DynamoDBBackend, "get_item", get_item)
+    monkeypatch.setattr(UpdateExpressionExecutor, "execute", execute)
 
 
 class TestThreads:
-    @pytest.mark.usefixtures("slow_reads")
+    @pytest.mark.usefixtures("slow_updates")
     def test_eight_take_exactly_the_seats_there_are(self, cloud: Cloud) -> None:
         table = cloud.physical["Things"]
         won: list[Any] = []
+
+        ready = threading.Barrier(8)
 
         def take(worker: int) -> None:
             calls = [
@@ -70,6 +72,8 @@ class TestThreads:
                 ]
                 for n in range(10)
             ]
+            cloud.invoke("probe", {"do": "sleep", "seconds": 2})  # a process of its own, started
+            ready.wait()
             answers = cloud.invoke("probe", {"do": "calls", "calls": calls})
             won.extend(answer for answer in answers if "error" not in answer)
 
