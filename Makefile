@@ -38,6 +38,7 @@ types: $(READY)
 	@$(PYTHON_IN) -m mypy --no-error-summary $(TYPED)
 
 contracts: $(READY)
+	@mkdir -p .tools
 	@.venv/bin/lint-imports --verbose > .tools/contracts.txt 2>&1 || { cat .tools/contracts.txt >&2; exit 1; }
 
 mutants: $(READY) ## break the code in each named way and see the tests notice (some 15 minutes)
