@@ -14,7 +14,7 @@ import pytest
 
 from infra.local.front.command import ROOT
 from infra.local.front.run import LocalCloud
-from tests.cloud.people import CONNECTIONS
+from tests.cloud.people import CONNECTIONS, RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,8 @@ def vendor_token(cloud: LocalCloud) -> str:
 @pytest.fixture(scope="session")
 def stock(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A second vendor, its token, and its application with many plans, made by the operator."""
-    return operate(cloud, "other_vendor", str(tmp_path_factory.mktemp("stock")))
+    folder = tmp_path_factory.mktemp("stock")
+    return operate(cloud, "other_vendor", f"sextant-{RUN}", str(folder))
 
 
 def operate(cloud: LocalCloud, *arguments: str) -> dict[str, Any]:

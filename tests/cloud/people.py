@@ -7,7 +7,7 @@ import re
 import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -73,8 +73,11 @@ class Customer:
     def open(self, path: str) -> Page:
         return self.browser.open(self.cloud.app + path)
 
+    def mails(self) -> list[dict[str, Any]]:
+        return self.cloud.control.mail(to=self.email)
+
     def subjects(self) -> list[str]:
-        return [mail["subject"] for mail in self.cloud.control.mail(to=self.email)]
+        return [mail["subject"] for mail in self.mails()]
 
     def order(self, slug: str = "halyard", plan: str | None = None) -> str:
         """Order a plan and leave the browser at the card page; the checkout's id."""

@@ -1,6 +1,6 @@
 """What an operator does to a running cloud for a test, through the commands of `infra.admin`.
 
-python -m tests.cloud.stock other_vendor FOLDER
+python -m tests.cloud.stock other_vendor SLUG FOLDER
 python -m tests.cloud.stock many_licenses ACCOUNT APPLICATION COUNT
 """
 
@@ -21,30 +21,29 @@ Json = dict[str, Any]
 PLANS = 40
 
 
-def other_vendor(folder: Path) -> Json:
-    made = admin.make_vendor_key(folder / "vendor.jwk")
+def other_vendor(slug: str, folder: str) -> Json:
+    key = Path(folder) / "vendor.jwk"
+    made = admin.make_vendor_key(key)
     vendor = admin.add_vendor("Quay Instruments (test)", [made["public"]])
     application = admin.add_application(
         vendor_id=vendor["id"],
-        slug="sextant",
+        slug=slug,
         name="Sextant",
         summary="Measures angles.",
         description="An application of another vendor.",
     )
     plans = [
-        admin.add_plan(
-            slug="sextant", name=f"Plan {n}", price="1.20", currency="USD", free_minutes=0
-        )
+        admin.add_plan(slug=slug, name=f"Plan {n}", price="1.20", currency="USD", free_minutes=0)
         for n in range(PLANS)
     ]
-    installer = folder / "sextant-1.0.0.tar.gz"
+    installer = Path(folder) / "sextant-1.0.0.tar.gz"
     installer.write_bytes(b"not a program, and never run")
     release = admin.publish_release(
-        slug="sextant",
+        slug=slug,
         version="1.0.0",
         notes="",
         files={"linux": installer},
-        vendor_key=json.loads((folder / "vendor.jwk").read_text()),
+        vendor_key=json.loads(key.read_text()),
     )
     token = admin.add_vendor_token(vendor["id"], "test")
     return {
@@ -69,7 +68,7 @@ def many_licenses(account: str, application: str, count: str) -> Json:
 def main() -> int:
     follow(os.environ["LOCAL_CLOCK"])
     job, *arguments = sys.argv[1:]
-    made = other_vendor(Path(*arguments)) if job == "other_vendor" else many_licenses(*arguments)
+    made = other_vendor(*arguments) if job == "other_vendor" else many_licenses(*arguments)
     print(json.dumps(made))  # noqa: T201 - its answer
     return 0
 
