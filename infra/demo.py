@@ -186,7 +186,8 @@ def read_code(login: subprocess.Popen[str]) -> str:
         seen.append(line)
         if match := re.search(r"\b[A-Z]{4}-[A-Z]{4}\b", line):
             return match[0]
-    raise DidNotHold(f"the launcher printed no code: {seen}")
+    said = login.stderr.read() if login.stderr else ""
+    raise DidNotHold(f"the launcher printed no code: {seen} {said}")
 
 
 def launch(story: Story) -> None:

@@ -59,18 +59,25 @@ class Api:
             ) from error
 
     def _form(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
-        """Asked for once more where no answer came: the same proof gets the same tokens."""
-        url = self.issuer + path
-        headers = self._headers("POST", url)
-        try:
-            answer = self._wire.send("POST", url, headers=headers, form=form)
-        except Unreachable:
-            answer = self._wire.send("POST", url, headers=headers, form=form)
+        """Sent once more, with the service's time, where the proof's own time is rejected."""
+        answer = self._asked(path, form)
+        if (answer.body or {}).get("error") == "invalid_dpop_proof":
+            self._learn_time(answer)
+            answer = self._asked(path, form)
         if answer.status != OK and isinstance((answer.body or {}).get("error"), str):
             body = answer.body or {}
             detail = plain(body.get("error_description") or "The sign-in did not succeed.")
             raise OAuthError(answer.status, plain(body["error"]), detail)
         return expect_ok(answer)
+
+    def _asked(self, path: str, form: Mapping[str, str]) -> Answer:
+        """Asked for once more where no answer came: the same proof gets the same tokens."""
+        url = self.issuer + path
+        headers = self._headers("POST", url)
+        try:
+            return self._wire.send("POST", url, headers=headers, form=form)
+        except Unreachable:
+            return self._wire.send("POST", url, headers=headers, form=form)
 
     # --- leases -----------------------------------------------------------------------------
 
