@@ -131,7 +131,16 @@ def window(now: int, length: int) -> tuple[int, int]:
 
 def own_path(text: str) -> str:
     """`text` where it is a path of this site, else the account's page; never another site's."""
-    parts = urlsplit(text) if text.isprintable() and "\\" not in text else None
-    if parts is None or parts.scheme or parts.netloc or not parts.path.startswith("/"):
+    try:
+        parts = urlsplit(text) if text.isprintable() and "\\" not in text else None
+    except ValueError:  # such as half an IPv6 address
+        parts = None
+    if (
+        parts is None
+        or not text.isascii()
+        or parts.scheme
+        or parts.netloc
+        or not parts.path.startswith("/")
+    ):
         return HOME
     return HOME if parts.path.startswith("//") or " " in text else text

@@ -140,13 +140,25 @@ class TestOwnPath:
         assert path == HOME or path.startswith("/")
         assert not path.startswith(("//", "/\\"))
         assert path.isprintable()
+        assert path.isascii()  # a Location header holds nothing else
 
     @pytest.mark.parametrize("text", ["/", "/apps", "/device?user_code=AB-CD#x", "/a/b.c?d=e&f"])
     def test_own_pages_stay(self, text: str) -> None:
         assert own_path(text) == text
 
     @pytest.mark.parametrize(
-        "text", ["//a.example", "/\\a.example", "\\\\a", "http:/a", "javascript:x", "/\t/a", "a"]
+        "text",
+        [
+            "//a.example",
+            "/\\a.example",
+            "\\\\a",
+            "http:/a",
+            "javascript:x",
+            "/\t/a",
+            "a",
+            "//[",
+            "/\u4e2d",
+        ],
     )
     def test_other_places_do_not(self, text: str) -> None:
         assert own_path(text) == HOME
