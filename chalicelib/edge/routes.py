@@ -63,9 +63,10 @@ class Edge(Blueprint):  # type: ignore[misc]  # Chalice publishes no types
             current = self.current_request
             request = read_request(current.to_original_event(), current.raw_body)
             try:
-                caller = access.admit(rule, request)
+                # Kept for the error pages too, which also say who is signed in.
+                request = dataclasses.replace(request, caller=access.admit(rule, request))
                 values = {name: path_value(value) for name, value in raw.items()}
-                return view(dataclasses.replace(request, caller=caller), **values)
+                return view(request, **values)
             except access.SignInFirst as error:
                 if request.wants_html:
                     return see_other(request, error.location)

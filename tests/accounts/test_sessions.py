@@ -165,6 +165,13 @@ class TestUnconfirmed:
         assert SID not in browser.cookies
 
 
+class TestErrorPages:
+    def test_an_error_page_says_who_is_signed_in(self, member: Browser) -> None:
+        answer = member.get("/orders/ord_unknown")
+        assert answer.status == 404
+        assert ">Signed in<" in answer.text
+
+
 class TestPasswordUpgrade:
     def test_an_old_verifier_is_renewed_at_sign_in_and_sessions_stay(
         self, member: Browser, tables: Tables
