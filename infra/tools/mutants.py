@@ -157,8 +157,8 @@ def heard(said: str, status: int) -> Run:
         lines[match[1]].append(match[2])
     # 0 and 1: all passed, some failed; anything else never got as far as judging.
     stopped = "" if status in {0, 1} else said.strip()[-2000:] or f"pytest ended with {status}"
-    found = (tuple(lines[outcome]) for outcome in ("PASSED", "FAILED", "ERROR"))
-    return Run(*found, stopped=stopped)
+    passed, failed, errors = map(tuple, lines.values())
+    return Run(passed, failed, errors, stopped)
 
 
 def of(test: str, lines: Sequence[str]) -> list[str]:

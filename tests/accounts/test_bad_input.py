@@ -7,6 +7,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from chalicelib.edge.forms import typed
+from chalicelib.edge.request import read_request
 from tests.accounts.conftest import PASSWORD, PROFILE, REGISTRATION
 from tests.browser import Answer, Browser
 
@@ -193,6 +195,12 @@ class TestWhatIsShownAgain:
         assert 'value="not an address"' in answer.text
         assert '<option value="IE" selected>' in answer.text
         assert PASSWORD not in answer.text
+
+    @pytest.mark.promise("PS-49")
+    def test_a_refused_form_keeps_no_secret(self) -> None:
+        sent = {"login": "mora", "password": PASSWORD, "new_password": PASSWORD, "csrf": "x"}
+        event = Browser().event("POST", "/login", b"", {})
+        assert typed(read_request(event, urlencode(sent).encode())) == {"login": "mora"}
 
     def test_a_stale_form_keeps_what_was_typed(self, browser: Browser) -> None:
         answer = browser.post_raw("/register", urlencode(REGISTRATION).encode())

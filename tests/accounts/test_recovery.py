@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import wiring
+from chalicelib.accounts.rules import AccountGone, LinkEnded, LinkKind
 from chalicelib.core.clock import DAY
+from chalicelib.core.ids import derived_id
+from chalicelib.mail.links import link_token
+from chalicelib.storage.dynamo import ConditionFailed
 from tests.accounts.conftest import PASSWORD, PROFILE, REGISTRATION
 from tests.browser import Browser
 from tests.crash import at_every_call
@@ -69,12 +73,20 @@ class TestConfirming:
     def test_a_reset_link_does_not_confirm(self, browser: Browser, reset: str) -> None:
         assert Browser().get(reset.replace("reset", "verify")).status == 404
 
+    @pytest.mark.guarantee("G7")
+    def test_a_decoy_is_never_confirmed(self, member: Browser, tables: Tables) -> None:
+        Browser().post("/register", {**REGISTRATION, "login": "someone.else"})
+        (decoy,) = (item for item in tables.items("accounts") if item.get("decoy"))
+        message = derived_id("msg", "welcome", decoy["pk"].removeprefix("ACCOUNT#"))
+        link = link_token(wiring.keyed(), message)
+        stranger = Browser()
+        assert stranger.post(f"/verify/{link}", {"password": PASSWORD}).status == 409
+        assert decoy in tables.items("accounts")
+        assert stranger.get("/account").status == 303
+
     def test_killed_at_any_call_it_confirms_or_can_be_done_again(
         self, tables: Tables, clock: FakeClock
     ) -> None:
-        from chalicelib.accounts.rules import LinkEnded
-        from chalicelib.mail.links import link_token
-
         numbers = iter(range(1000))
 
         def prepare() -> str:
@@ -91,6 +103,45 @@ class TestConfirming:
 
         wiring.recovery()
         assert at_every_call(prepare, lambda t: wiring.recovery().confirm(t, PASSWORD), judge)
+
+
+class TestConditions:
+    """What the reads before them cannot promise: somebody else may come in between."""
+
+    def use(self, path: str, now: int) -> None:
+        links = wiring.links()
+        token = path.rpartition("/")[2]
+        links.store.transact(links.use(token, LinkKind.CONFIRM, now))
+
+    def test_a_link_that_was_read_open_is_still_used_once(
+        self, confirm: str, clock: FakeClock
+    ) -> None:
+        self.use(confirm, clock.now)
+        with pytest.raises(ConditionFailed):
+            self.use(confirm, clock.now)
+
+    def test_a_link_that_was_read_open_is_not_used_after_its_end(
+        self, confirm: str, clock: FakeClock
+    ) -> None:
+        with pytest.raises(ConditionFailed):
+            self.use(confirm, clock.now + DAY)
+
+    def test_a_link_serves_its_own_kind_alone(self, confirm: str, clock: FakeClock) -> None:
+        links = wiring.links()
+        token = confirm.rpartition("/")[2]
+        with pytest.raises(ConditionFailed):
+            links.store.transact(links.use(token, LinkKind.RESET, clock.now))
+
+    @pytest.mark.guarantee("G7")
+    def test_a_decoy_is_never_confirmed_even_by_its_own_link(
+        self, member: Browser, tables: Tables
+    ) -> None:
+        wiring.registration().register({**PROFILE, "login": "decoy"}, NEW)
+        items = tables.items("accounts")
+        (decoy,) = [item for item in items if item.get("decoy")]
+        own = derived_id("msg", "welcome", decoy["pk"].removeprefix("ACCOUNT#"))
+        with pytest.raises(AccountGone):
+            wiring.recovery().confirm(link_token(wiring.keyed(), own), NEW)
 
 
 class TestResetting:

@@ -12,7 +12,8 @@ import pytest
 
 from chalicelib import wiring
 from chalicelib.core.errors import CetrusError
-from chalicelib.edge.cookies import COOKIES
+from chalicelib.edge import cookies
+from chalicelib.edge.cookies import COOKIES, Cookie
 from chalicelib.edge.exits import link_out
 from chalicelib.edge.problem_codes import codes, family
 from chalicelib.privacy.policies import FIELDS
@@ -110,6 +111,11 @@ class TestStatements:
         words = browser.get("/privacy/cookies").words
         for cookie in COOKIES:
             assert f"{cookie.name} {cookie.purpose}" in words
+
+    @pytest.mark.promise("PS-20")
+    def test_no_cookie_is_left_out_of_the_registry(self) -> None:
+        declared = [value for value in vars(cookies).values() if isinstance(value, Cookie)]
+        assert set(declared) == set(COOKIES)
 
     @pytest.mark.promise("PS-02")
     def test_every_field_that_is_held_is_listed(self, browser: Browser) -> None:

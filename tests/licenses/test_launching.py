@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,9 +12,27 @@ from tests.crash import recorded
 from tests.licenses.world import GRACE, NOON, TTL, lease_of, peak
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.licenses.values import Lease
     from tests.licenses.world import World
 
 SEATED = pytest.mark.parametrize("seats", [None, 3])
+
+
+class Between:
+    """A client that lets something happen once, between its reads and its first transaction."""
+
+    def __init__(self, real: Any, act: Callable[[], object]) -> None:
+        self.real, self.act = real, act
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def transact_write_items(self, **request: Any) -> Any:
+        act, self.act = self.act, lambda: None
+        act()
+        return self.real.transact_write_items(**request)
 
 
 class TestLaunch:
@@ -70,6 +88,16 @@ class TestLaunch:
         world.clock.now += 2 * TTL
         world.close_expired(license_id)
         assert peak(world.rows(license_id)) == 1
+
+    @pytest.mark.guarantee("G2")
+    def test_takes_over_a_seat_only_as_it_was_read(self, world: World) -> None:
+        license_id = world.license(1)
+        world.licenses.end(world.opened(license_id))
+        others: list[Lease] = []
+        client = Between(world.client, lambda: others.append(world.opened(license_id)))
+        # A clock so fast that the other's lease, opened behind its back, is over by it.
+        world.opened(license_id, by=world.at(2 * TTL, client))
+        assert others[0].id in {row.lease for row in world.rows(license_id)}
 
     def test_adds_an_unknown_computer_in_the_same_transaction(self, world: World) -> None:
         license_id = world.license()

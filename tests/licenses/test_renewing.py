@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from chalicelib.licenses.rules import interval_key
 from chalicelib.licenses.verdicts import Code
+from chalicelib.storage.dynamo import ConditionFailed
 from tests.crash import recorded
 from tests.licenses.world import NOON, TTL, World, lease_of
 
@@ -185,9 +189,34 @@ class TestEnd:
             assert interval
             assert interval.billed_ms == 0
 
-    def test_of_a_lease_that_is_nowhere_is_unknown(self, world: World) -> None:
-        import dataclasses
+    @pytest.mark.guarantee("G4")
+    def test_a_row_that_stands_is_never_written_again(self, world: World) -> None:
+        license_id = world.license()
+        lease = world.opened(license_id)
+        interval = world.licenses.end(lease).interval
+        assert interval
+        longer = dataclasses.replace(interval, ended_at=interval.ended_at + TTL)
+        with pytest.raises(ConditionFailed):
+            world.store.usage.apply(world.store.interval_row(lease, longer))
+        assert world.rows(license_id) == [interval]
 
+    @pytest.mark.guarantee("G4")
+    def test_its_row_says_all_that_a_bill_is_recomputed_from(self, world: World) -> None:
+        lease = world.opened(world.license(free_ms=1_000), release="1.0.0")
+        world.clock.now += 97_297
+        world.licenses.end(lease)
+        row = world.store.usage.get(*interval_key(lease, lease.id))
+        assert row
+        told = {name: row[name] for name in ("vendor", "application", "license", "currency")}
+        assert told == {
+            "vendor": "vnd_one", "application": "app_one", "license": lease.license,
+            "currency": "USD",
+        }  # fmt: skip
+        assert (row["terms"], row["rate"], row["free_ms"]) == (1, 37_000_000, 1_000)
+        assert (row["started_at"], row["ended_at"]) == (NOON, NOON + 97_297)
+        assert (row["computer"], row["release"], row["screen"]) == ("cmp", "1.0.0", lease.screen)
+
+    def test_of_a_lease_that_is_nowhere_is_unknown(self, world: World) -> None:
         lease = world.opened(world.license())
         lost = dataclasses.replace(lease, license="lic_gone")
         assert world.licenses.end(lost).code is Code.UNKNOWN

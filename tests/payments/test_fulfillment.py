@@ -13,7 +13,7 @@ import pytest
 from chalicelib import wiring
 from chalicelib.accounts.rules import State
 from chalicelib.core.clock import DAY, HOUR, MINUTE
-from chalicelib.core.errors import CetrusError
+from chalicelib.core.errors import CetrusError, Unavailable
 from chalicelib.payments.rules import (
     AlreadyLicensed,
     BadEvent,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.catalog.rules import Plan
+    from chalicelib.payments.processor import CheckoutState
     from chalicelib.payments.rules import Order
     from tests.conftest import FakeClock, Tables
 
@@ -186,6 +187,45 @@ class TestWays:
         processor.complete(f"cs_{other.id}")
         wiring.payments().fulfillment.fulfill(OWNER, order.id, session_id=f"cs_{other.id}")
         assert_nothing_granted(tables)
+
+    @pytest.mark.guarantee("G5")
+    def test_one_card_set_up_is_the_ground_of_one_license(
+        self, plan: Plan, tables: Tables, processor: FakeProcessor
+    ) -> None:
+        one, other = ordered(plan, "a"), ordered(plan, "b")
+        for order in (one, other):
+            processor.complete(f"cs_{order.id}")
+        session = f"cs_{other.id}"
+        processor.checkouts[session] = replace(
+            processor.checkouts[session], setup_intent=f"seti_cs_{one.id}"
+        )
+        wiring.orders().settle(OWNER, one.id)
+        with pytest.raises(Unavailable):
+            wiring.orders().settle(OWNER, other.id)
+        assert_granted_once(tables, one)
+
+    @pytest.mark.guarantee("G5")
+    def test_a_slow_look_never_wins_over_a_newer_one(
+        self,
+        plan: Plan,
+        tables: Tables,
+        processor: FakeProcessor,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        order = ordered(plan)
+        processor.expire(f"cs_{order.id}")
+        slow = processor.checkouts[f"cs_{order.id}"]
+        processor.complete(f"cs_{order.id}")
+        look = processor.read_checkout
+
+        def look_slowly(session_id: str) -> CheckoutState:
+            monkeypatch.setattr(processor, "read_checkout", look)
+            wiring.orders().settle(OWNER, order.id)
+            return slow
+
+        monkeypatch.setattr(processor, "read_checkout", look_slowly)
+        wiring.orders().settle(OWNER, order.id)
+        assert_granted_once(tables, order)
 
     def test_a_checkout_that_expired_ends_the_order(
         self, plan: Plan, tables: Tables, processor: FakeProcessor, clock: FakeClock

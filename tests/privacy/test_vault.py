@@ -14,6 +14,7 @@ from chalicelib.privacy import policies, rules, sinks
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, SealBroken
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.conftest import kept_client
+from tests.crash import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +95,12 @@ class TestPurposes:
         tables.keys.apply(tables.keys.put(copied))
         with pytest.raises(SealBroken):
             wiring.vault().open(subject, ACCOUNT, "test")
+
+    def test_every_opening_asks_the_key_service_anew(self, subject: str) -> None:
+        with recorded() as calls:
+            for _ in range(3):
+                fields_of(subject, ACCOUNT)
+        assert calls.made.count(("kms", "Decrypt")) == 3
 
     def test_a_field_of_another_purpose_stays_shut_even_where_it_was_sealed(
         self, subject: str, tables: Tables, monkeypatch: pytest.MonkeyPatch
