@@ -142,6 +142,21 @@ class TestSignIn:
         assert right.status == 403
         assert "Confirm your email address first" in right.words
 
+    def test_a_fresh_registration_does_not_tell_by_its_address_whether_that_was_known(
+        self, member: Browser
+    ) -> None:
+        """Whoever registers knows the password typed: it must not open what a decoy cannot."""
+        answers = []
+        for email, login in ((PROFILE["email"], "first.login"), (NEW_ADDRESS, "second.login")):
+            fields = {**REGISTRATION, **OTHERS, "email": email, "login": login}
+            assert sent(Browser(), "/register", fields)[0].location == "/register/sent"
+            with_address = {"login": email, "password": OTHERS["password"]}
+            answers.append(sent(Browser(), "/login", with_address))
+        known, unknown = answers
+        assert known[0].status == unknown[0].status == 401
+        assert known[1] == unknown[1]
+        assert known[0].words == unknown[0].words
+
     def test_the_limit_falls_on_names_that_nobody_has_too(self, member: Browser) -> None:
         for name in (PROFILE["login"], "no.such.login"):
             answers = [

@@ -26,6 +26,8 @@ def test_without_a_verifier_the_same_work_is_done_and_nothing_fits() -> None:
     with patch.object(PasswordHasher, "verify", autospec=True, side_effect=verify) as seen:
         assert not Passwords().match(None, PASSWORD).right
     assert seen.call_count == 1
+    used = extract_parameters(seen.call_args.args[1])
+    assert used == extract_parameters(Passwords().hash(PASSWORD))
 
 
 def test_the_same_password_never_has_the_same_verifier() -> None:
