@@ -48,7 +48,10 @@ class WrongCredentials(Unauthorized):
 
     code = "wrong_credentials"
     title = "That did not match"
-    detail = "The login name or the password is not right."
+    detail = (
+        "The login name or the password is not right. "
+        "A new account signs in by its login name until its address is confirmed."
+    )
 
 
 class NotConfirmed(Forbidden):

@@ -50,14 +50,15 @@ class Sessions:
         """A new session's token; `leaving` is the one that the browser held until now.
 
         WrongCredentials for an unknown name and a wrong password alike, by the same calls;
-        NotConfirmed once the password is right; TooMany after too many attempts with this name.
+        NotConfirmed once the password is right for a login name; TooMany after too many attempts
+        with this name.
         """
         kind, claim = self._claim_of(name)
         now = self.clock()
         self.attempts.take(LOGIN_ATTEMPTS, claim, now)
         account = self.store.account(self.store.owner(kind, claim))
         match = self.passwords.match(account.password if account else None, password)
-        if account is None or not match.right:
+        if account is None or not match.right or not answers_to(kind, account):
             raise WrongCredentials
         if not account.active:
             self._send_again(account, now)
@@ -127,3 +128,11 @@ class Sessions:
 
     def _hashed(self, token: str) -> str:
         return self.keyed.of("session", token)
+
+
+def answers_to(kind: Claim, account: Account) -> bool:
+    """Whether a person may be known by this name yet: by an address only once it is confirmed.
+
+    Else whoever registers an address would learn here whether the account made was a decoy.
+    """
+    return kind is Claim.LOGIN or account.active
