@@ -206,7 +206,8 @@ class CatalogStore:
         self, vendor_id: str, after: str | None
     ) -> Iterator[tuple[str, Release]]:
         """Each with the sort key of its row."""
-        low = f"{after}\0" if after else "RELEASE#"
+        ours = after is not None and after.startswith("RELEASE#")
+        low = f"{after}\0" if ours else "RELEASE#"
         rows = self.table.query(f"VENDOR#{vendor_id}", between=(low, "RELEASE#~"), limit=50)
         for row in rows:
             item = self.table.get(application_pk(row["application_id"]), row["release"])

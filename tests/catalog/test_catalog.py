@@ -144,6 +144,7 @@ class TestReleases:
         assert [r.version for r in first + rest] == ["1.0.0", "1.1.0", "1.2.0"]
         assert end is None
         assert wiring.catalog().releases_of_vendor("vnd_2", None, 2) == ([], None)
+        assert wiring.catalog().releases_of_vendor("vnd_1", "A", 9)[0] == first + rest
 
 
 class TestReleaseFacts:
