@@ -11,11 +11,14 @@ import pytest
 from chalicelib.edge.access import ACCESS
 from chalicelib.licenses.verdicts import Code
 from chalicelib.settings import Settings
+from infra.alarms import of_functions
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PREFIX = re.compile(r'f?"([A-Z][A-Z_]{2,}#)')
 HANDLER = re.compile(r"""\bname="((?:\w+_)+\w+)\"""")
+ALARM = re.compile(r"^  (\w+Alarm):", re.MULTILINE)
+ROLE = re.compile(r"^  (\w+)Role:", re.MULTILINE)
 
 
 def text(name: str) -> str:
@@ -62,6 +65,15 @@ def test_every_mail_is_documented() -> None:
 def test_every_variable_of_the_environment_is_documented() -> None:
     for field in fields(Settings):
         assert f"`{field.name.upper()}`" in text("environment.md")
+
+
+def test_every_alarm_has_an_entry_in_the_runbook() -> None:
+    own = ALARM.findall((ROOT / "infra/resources.yaml").read_text())
+    functions = ROLE.findall((ROOT / "infra/roles.yaml").read_text())
+    assert own, "the pattern finds the alarms"
+    entries = " ".join(re.findall(r"^### (.*)$", text("runbook.md"), re.MULTILINE))
+    for alarm in [*own, *of_functions(functions)]:
+        assert alarm in entries
 
 
 def test_every_decision_has_context_decision_and_consequences() -> None:
