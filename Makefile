@@ -41,7 +41,7 @@ contracts: $(READY)
 	@mkdir -p .tools
 	@.venv/bin/lint-imports --verbose > .tools/contracts.txt 2>&1 || { cat .tools/contracts.txt >&2; exit 1; }
 
-mutants: $(READY) ## break the code in each named way and see the tests notice (some 15 minutes)
+mutants: $(READY) ## break the code in each named way and see the tests notice (some 10 minutes)
 	@exec $(PYTHON_IN) -m infra.tools.mutants
 
 package: $(READY) ## template and zip, ready to deploy (STAGE=prod OUT=out)

@@ -93,3 +93,18 @@ class Waiting:
             return call(**request)
 
         return wait_and_call
+
+
+class Between:
+    """A client that lets something happen once, between its reads and its first transaction."""
+
+    def __init__(self, real: Any, act: Callable[[], object]) -> None:
+        self.real, self.act = real, act
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def transact_write_items(self, **request: Any) -> Any:
+        act, self.act = self.act, lambda: None
+        act()
+        return self.real.transact_write_items(**request)

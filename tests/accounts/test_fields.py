@@ -150,6 +150,7 @@ class TestOwnPath:
         "text",
         [
             "//a.example",
+            "////a.example",
             "/\\a.example",
             "\\\\a",
             "http:/a",

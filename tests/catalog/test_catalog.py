@@ -132,6 +132,19 @@ class TestReleases:
             publish(application, made)
         assert wiring.catalog().latest_release(application.id) is None
 
+    def test_a_whole_release_by_a_stranger_s_key_is_refused(self, tables: Tables) -> None:
+        application = add("halyard")
+        made, stranger = artifact(application), Ed25519PrivateKey.generate()
+        said = signing.split(made.vendor_signature)[1]
+        forged = replace(
+            made,
+            vendor_key=signing.public_jwk(stranger),
+            vendor_signature=signing.sign(said, key=stranger, typ=rules.RELEASE_TYP),
+        )
+        with pytest.raises(UnsignedRelease):
+            publish(application, forged)
+        assert wiring.catalog().latest_release(application.id) is None
+
     def test_a_vendor_lists_its_releases_in_order_a_page_at_a_time(
         self, tables: Tables, clock: FakeClock
     ) -> None:

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from chalicelib.licenses.rules import OtherLaunch, WrongKey
 from chalicelib.licenses.verdicts import Code
 from tests.crash import recorded
+from tests.interleaving import Between
 from tests.licenses.world import GRACE, NOON, TTL, lease_of, peak
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chalicelib.licenses.values import Lease
     from tests.licenses.world import World
 
 SEATED = pytest.mark.parametrize("seats", [None, 3])
-
-
-class Between:
-    """A client that lets something happen once, between its reads and its first transaction."""
-
-    def __init__(self, real: Any, act: Callable[[], object]) -> None:
-        self.real, self.act = real, act
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.real, name)
-
-    def transact_write_items(self, **request: Any) -> Any:
-        act, self.act = self.act, lambda: None
-        act()
-        return self.real.transact_write_items(**request)
 
 
 class TestLaunch:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from chalicelib.core.errors import InvalidInput, NotFound
 from chalicelib.licenses.standing import OverForGood
 from chalicelib.licenses.verdicts import Code
 from tests.crash import at_every_call
+from tests.interleaving import Between
 from tests.licenses.world import TTL, World, lease_of
 
 SEATED = pytest.mark.parametrize("seats", [None, 4])
@@ -120,6 +123,14 @@ class TestSeats:
         assert world.launch(license_id).code is Code.SEATS_FULL
         world.licenses.end(over)
         assert world.launch(license_id).code is Code.SEATS_FULL
+
+    @pytest.mark.guarantee("G1")
+    def test_a_seat_that_leaves_while_it_is_being_taken_is_not_let(self, world: World) -> None:
+        for _ in range(8):  # which of the five seats a launch aims at follows from its id
+            license_id = world.license(5)
+            client = Between(world.client, partial(world.licenses.set_seats, license_id, 1))
+            lease = world.opened(license_id, by=world.at(client=client))
+            assert lease.seat in (world.head(license_id).slots or ())
 
     def test_seats_can_be_added_again(self, world: World) -> None:
         license_id = world.license(5)

@@ -179,6 +179,19 @@ class TestWays:
             wiring.payments().sweep()
         assert_granted_once(tables, order)
 
+    @pytest.mark.guarantee("G12")
+    def test_an_event_ends_in_the_transaction_of_its_effects(
+        self, plan: Plan, processor: FakeProcessor
+    ) -> None:
+        order = ordered(plan)
+        processor.complete(f"cs_{order.id}")
+        webhook(body(order))
+        with recorded() as calls:
+            wiring.payments().process("evt_1")
+        written = [action for _, action in calls.made if action.startswith(("Update", "Transact"))]
+        assert written == ["TransactWriteItems"]
+        assert (wiring.payments().store.inbox("evt_1") or {})["state"] == "done"
+
     def test_a_checkout_of_another_order_grants_nothing(
         self, plan: Plan, tables: Tables, processor: FakeProcessor
     ) -> None:

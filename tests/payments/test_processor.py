@@ -224,7 +224,8 @@ class TestTroubles:
             found.create_customer("acc_secret", "key_1")
             with pytest.raises(ProcessorRefused) as refused:
                 found.create_customer("acc_other", "key_1")
-        said = caplog.text + "".join(capsys.readouterr()) + str(refused.value)
+        extras = repr([vars(record) for record in caplog.records])
+        said = caplog.text + extras + "".join(capsys.readouterr()) + str(refused.value)
         assert "processor.refused" in said
         for private in ("acc_secret", "acc_other", CHECKOUT_KEY, "Keys for idempotent"):
             assert private not in said

@@ -145,6 +145,13 @@ class TestTheChain:
         with pytest.raises(LedgerBroken):
             verify(rows)
 
+    def test_the_last_hash_tells_of_every_row_before_it(self) -> None:
+        one, other = (
+            follow(follow(None, "sub_a", replace(OPENED, reason=reason), 1), "sub_a", OPENED, 2)
+            for reason in ("page:/a", "page:/b")
+        )
+        assert one.hash != other.hash
+
     def test_rows_in_another_order_are_found(self) -> None:
         first, second, third = chain(3)
         with pytest.raises(LedgerBroken):

@@ -12,7 +12,7 @@ from chalicelib.usage.rules import UsageRow
 from chalicelib.usage.service import Usage
 from chalicelib.usage.store import UsageStore
 from tests.crash import Killed, recorded
-from tests.interleaving import Turns
+from tests.interleaving import Between, Turns
 from tests.licenses.world import NOON, TTL, lease_of
 
 if TYPE_CHECKING:
@@ -175,6 +175,16 @@ class TestCrash:
 
 
 class TestSideBySide:
+    @pytest.mark.guarantee("G2")
+    def test_a_sweep_that_another_overtakes_counts_nothing_again(self, world: World) -> None:
+        license_id = world.license()
+        used(world, license_id, 11)
+        other = sweep_on(world)
+        client = Between(world.client, lambda: other.license(license_id))
+        assert sweep_on(world, client).license(license_id) == (0, 0)
+        assert totals(world, license_id) == {"2026-11-25": 11}
+        assert vendor_totals(world) == {license_id: 11}
+
     @pytest.mark.parametrize("seed", range(6))
     def test_two_sweeps_at_once_count_everything_once(self, world: World, seed: int) -> None:
         license_id = world.license(3)

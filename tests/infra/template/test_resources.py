@@ -91,6 +91,27 @@ class TestTables:
         assert indexes == {"gsi1": "KEYS_ONLY", "heads": "KEYS_ONLY"}
 
 
+class TestKeyPolicies:
+    CRYPTOGRAPHY = frozenset({"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"})
+
+    @pytest.mark.guarantee("G8")
+    @pytest.mark.parametrize(
+        ("key", "condition"),
+        [
+            ("VaultKey", {"Null": {"kms:EncryptionContext:purpose": "true"}}),
+            ("SigningKey", {"StringNotEquals": {"kms:EncryptionContext:use": "lease"}}),
+        ],
+    )
+    def test_a_key_itself_refuses_whoever_does_not_say_what_for(
+        self, key: str, condition: dict[str, Any], template: Template
+    ) -> None:
+        policy = template.of_type("AWS::KMS::Key")[key]["KeyPolicy"]
+        (deny,) = (s for s in policy["Statement"] if s["Effect"] == "Deny")
+        assert (deny["Principal"], deny["Resource"]) == ("*", "*")
+        assert set(deny["Action"]) >= self.CRYPTOGRAPHY
+        assert deny["Condition"] == condition
+
+
 class TestBuckets:
     def test_these_are_all_buckets(self, template: Template) -> None:
         assert set(template.of_type("AWS::S3::Bucket")) == set(BUCKETS)

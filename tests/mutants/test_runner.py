@@ -1,0 +1,85 @@
+"""The runner itself, on a tree of one function: it counts no mutant that it did not see killed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.tools.mutants import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CODE = "def least(numbers):\n    return min(numbers)\n"
+TEST = """
+from code_of_ours import least
+
+def test_the_least_is_found():
+    assert least([2, 1, 3]) == 1
+
+def test_it_is_a_number():
+    assert least([2, 1, 3]) >= 1
+"""
+MUTANT = """
+[[mutant]]
+name = "{name}"
+breaks = ["G1"]
+why = "It is wrong."
+file = "code_of_ours.py"
+search = "{search}"
+replace = "{replace}"
+tests = ["tests/test_least.py::{test}"]
+"""
+FOUND, NUMBER = "test_the_least_is_found", "test_it_is_a_number"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "tests" / "mutants").mkdir(parents=True)
+    (tmp_path / "client").mkdir()
+    (tmp_path / "code_of_ours.py").write_text(CODE)
+    (tmp_path / "tests" / "test_least.py").write_text(TEST)
+    return tmp_path
+
+
+def told(
+    tree: Path, capsys: pytest.CaptureFixture[str], *mutants: tuple[str, str, str, str]
+) -> tuple[int, dict[str, str]]:
+    """The exit status, and the outcome of each mutant by its name."""
+    entries = (MUTANT.format(name=n, search=s, replace=r, test=t) for n, s, r, t in mutants)
+    (tree / "tests" / "mutants" / "all.toml").write_text("".join(entries))
+    status = main([], tree)
+    *lines, _ = capsys.readouterr().out.splitlines()
+    return status, {line.split()[1]: line.split()[0] for line in lines}
+
+
+def test_only_what_every_named_test_noticed_is_killed(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, outcomes = told(
+        tree,
+        capsys,
+        ("noticed", "min(numbers)", "max(numbers)", FOUND),
+        ("unnoticed", "min(numbers)", "max(numbers)", NUMBER),
+        ("misfit", "mean(numbers)", "max(numbers)", FOUND),
+        ("nonsense", "min(numbers)", "mim(numbers)", FOUND),
+    )
+    assert outcomes == {
+        "noticed": "killed", "unnoticed": "SURVIVED", "misfit": "BROKEN", "nonsense": "BROKEN",
+    }  # fmt: skip
+    assert status == 1
+    assert (tree / "code_of_ours.py").read_text() == CODE
+
+
+def test_all_killed_is_success(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    killed = ("noticed", "min(numbers)", "max(numbers)", FOUND)
+    assert told(tree, capsys, killed) == (0, {"noticed": "killed"})
+
+
+def test_a_test_that_fails_without_the_mutant_judges_nothing(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tree / "code_of_ours.py").write_text(CODE.replace("min", "max"))
+    status, outcomes = told(tree, capsys, ("late", "max(numbers)", "sum(numbers)", FOUND))
+    assert (status, outcomes) == (1, {"late": "BROKEN"})
