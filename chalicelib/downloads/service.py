@@ -44,11 +44,15 @@ class Downloads:
         ]
 
     def link(self, account_id: str, artifact_id: str) -> str:
-        """A link that dies after 300 seconds; LicenseNeeded without a license."""
+        """A link that dies after 300 seconds; LicenseNeeded without a license.
+
+        An installer that does not exist is answered like one without a license, by the same calls
+        (G7): 402 is what a customer sees before the card is confirmed (PS-16).
+        """
         artifact = self.catalog.artifact(artifact_id)
+        self.require_license(account_id, artifact.application_id if artifact else "")
         if artifact is None:
-            raise NotFound
-        self.require_license(account_id, artifact.application_id)
+            raise LicenseNeeded
         return self.installers.presign_get(
             artifact.key, seconds=LINK_SECONDS, filename=artifact.filename
         )
