@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from chalicelib.core.clock import SECOND
 from chalicelib.core.errors import CetrusError
 
+ARTIFACT_ID = re.compile(r"art_[0-9a-z]{26}")
 LINK_SECONDS = 300_000 // SECOND
 
 

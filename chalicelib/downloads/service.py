@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.core.errors import NotFound
-from chalicelib.downloads.rules import LINK_SECONDS, LicenseNeeded, may_download
+from chalicelib.downloads.rules import ARTIFACT_ID, LINK_SECONDS, LicenseNeeded, may_download
 
 if TYPE_CHECKING:
     from chalicelib.catalog.rules import Application, Release
@@ -47,8 +47,11 @@ class Downloads:
         """A link that dies after 300 seconds; LicenseNeeded without a license.
 
         An installer that does not exist is answered like one without a license, by the same calls
-        (G7): 402 is what a customer sees before the card is confirmed (PS-16).
+        (G7): 402 is what a customer sees before the card is confirmed (PS-16). NotFound for what
+        is no id at all.
         """
+        if not ARTIFACT_ID.fullmatch(artifact_id):
+            raise NotFound
         artifact = self.catalog.artifact(artifact_id)
         self.require_license(account_id, artifact.application_id if artifact else "")
         if artifact is None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from chalicelib import wiring
+from chalicelib.core.errors import NotFound
 from chalicelib.downloads.rules import LicenseNeeded, may_download
 from chalicelib.downloads.service import Downloads
 from tests.catalog.test_catalog import add, artifact, publish
@@ -98,12 +99,16 @@ class TestLinks:
         with pytest.raises(LicenseNeeded):
             desk.link(OWNER, released[1].id)
 
-    @pytest.mark.parametrize("name", ["art_nothing", "", "../../etc/passwd", "ARTIFACT#x"])
     def test_an_unknown_installer_looks_like_one_without_a_license(
-        self, desk: Downloads, held: HeldLicenses, name: str
+        self, desk: Downloads, held: HeldLicenses
     ) -> None:
         held.add(add("sextant", vendor_id="vnd_2"), "active")
         with pytest.raises(LicenseNeeded):
+            desk.link(OWNER, f"art_{'0' * 26}")
+
+    @pytest.mark.parametrize("name", ["art_short", "", "../../etc/passwd", "ARTIFACT#x"])
+    def test_what_is_no_id_is_not_found(self, desk: Downloads, name: str) -> None:
+        with pytest.raises(NotFound):
             desk.link(OWNER, name)
 
 
