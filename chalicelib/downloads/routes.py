@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib import wiring
 from chalicelib.catalog.rules import PLATFORMS
 from chalicelib.core.errors import InvalidInput, NotFound
-from chalicelib.edge.callers import account_of
+from chalicelib.edge.callers import account_of, application_of
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import as_json, html, leave
 from chalicelib.edge.routes import Edge
@@ -40,7 +40,9 @@ def describe_release(request: Request, name: str) -> Response:
     platform = request.query.get("platform", "")
     if platform not in PLATFORMS:
         raise InvalidInput(errors={"platform": f"One of {', '.join(PLATFORMS)}."})
-    application, release = wiring.downloads().release(account_of(request), name)
+    application, release = wiring.downloads().release(
+        account_of(request), name, application_of(request)
+    )
     artifact = release.artifact_for(platform)
     if artifact is None:
         raise NotFound(f"There is no installer for {platform} yet.")
@@ -50,7 +52,8 @@ def describe_release(request: Request, name: str) -> Response:
 @routes.call("GET", "/v1/artifacts/{artifact_id}")
 def download_artifact(request: Request, artifact_id: str) -> Response:
     """303 to a link that dies after 300 seconds; ask again for a fresh one."""
-    return leave(wiring.downloads().link(account_of(request), artifact_id))
+    only = application_of(request)
+    return leave(wiring.downloads().link(account_of(request), artifact_id, only))
 
 
 def artifact_json(application: Application, artifact: Artifact) -> dict[str, Any]:

@@ -43,16 +43,18 @@ class Downloads:
             if application
         ]
 
-    def link(self, account_id: str, artifact_id: str) -> str:
+    def link(self, account_id: str, artifact_id: str, only: str | None = None) -> str:
         """A link that dies after 300 seconds; LicenseNeeded without a license.
 
         An installer that does not exist is answered like one without a license, by the same calls
         (G7): 402 is what a customer sees before the card is confirmed (PS-16). NotFound for what
-        is no id at all.
+        is no id at all. With `only`, a credential of that application, no other's is handed out.
         """
         if not ARTIFACT_ID.fullmatch(artifact_id):
             raise NotFound
         artifact = self.catalog.artifact(artifact_id)
+        if artifact and only not in {None, artifact.application_id}:
+            artifact = None
         self.require_license(account_id, artifact.application_id if artifact else "")
         if artifact is None:
             raise LicenseNeeded
@@ -71,10 +73,13 @@ class Downloads:
         head = self.licenses.head(license_id)
         return head is not None and may_download(head.standing, head.ends_at, self.clock())
 
-    def release(self, account_id: str, name: str) -> tuple[Application, Release]:
-        """What the launcher installs: by slug or id; NotFound for what is not on offer."""
+    def release(self, account_id: str, name: str, only: str) -> tuple[Application, Release]:
+        """What the launcher of the application `only` installs, by slug or id.
+
+        NotFound for what is not on offer; LicenseNeeded for another application.
+        """
         application = self.catalog.application(name) or self.catalog.by_slug(name)
-        self.require_license(account_id, application.id)
+        self.require_license(account_id, application.id if application.id == only else "")
         release = self.catalog.latest_release(application.id)
         if release is None:
             raise NotFound(f"{application.name} has no release yet.")

@@ -13,6 +13,12 @@ def account_of(request: Request) -> str:
     return _caller_id(request, {"person", "application"})
 
 
+def application_of(request: Request) -> str:
+    """The application that a program's credential is for."""
+    _caller_id(request, {"application"})
+    return str(request.caller.claims["application"]) if request.caller else ""
+
+
 def vendor_of(request: Request) -> str:
     """The vendor that a program speaks for."""
     return _caller_id(request, {"vendor"})

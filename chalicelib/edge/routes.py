@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from chalice import Blueprint
 
-from chalicelib.core.errors import CetrusError
+from chalicelib.core.errors import CetrusError, Unavailable
 from chalicelib.edge import access
 from chalicelib.edge.errors import answer_error
 from chalicelib.edge.request import path_value, read_request
 from chalicelib.edge.responses import see_other
 from chalicelib.observability import count, failure
+from chalicelib.storage.dynamo import Contended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +75,9 @@ class Edge(Blueprint):  # type: ignore[misc]  # Chalice publishes no types
             except CetrusError as error:
                 count(f"refused_{error.status}")
                 return answer_error(request, error)
+            except Contended as error:
+                failure("contended", error, resource=request.resource)
+                return answer_error(request, Unavailable())
             except Exception as error:  # noqa: BLE001 - the boundary: whatever it is, it is answered
                 failure("unhandled", error, resource=request.resource)
                 return answer_error(request, CetrusError())

@@ -135,7 +135,19 @@ class TestOffers:
     ) -> None:
         application = released[0]
         held.add(application, "active")
-        assert desk.release(OWNER, "halyard") == desk.release(OWNER, application.id)
+        by_slug = desk.release(OWNER, "halyard", application.id)
+        assert by_slug == desk.release(OWNER, application.id, application.id)
+
+    def test_a_credential_of_one_application_gets_no_other_s_installers(
+        self, desk: Downloads, held: HeldLicenses, released: tuple[Application, Artifact]
+    ) -> None:
+        application, made = released
+        held.add(application, "active")
+        assert desk.link(OWNER, made.id, application.id)
+        with pytest.raises(LicenseNeeded):
+            desk.link(OWNER, made.id, "app_other")
+        with pytest.raises(LicenseNeeded):
+            desk.release(OWNER, "halyard", "app_other")
 
 
 def test_a_license_may_be_used_until_the_instant_of_its_end() -> None:
