@@ -23,11 +23,6 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{encode(secrets.randbits(RANDOM_BITS), 25)}"
 
 
-def sortable_id(prefix: str, instant: int) -> str:
-    """A name that sorts by its millisecond, with 80 random bits behind it."""
-    return f"{prefix}_{encode(instant, 10)}{encode(secrets.randbits(80), 16)}"
-
-
 def derived_id(prefix: str, *facts: str | int) -> str:
     """The one name of a fact: the same facts always give the same id."""
     canonical = json.dumps(facts, separators=(",", ":")).encode()

@@ -21,6 +21,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from chalicelib.core.errors import InvalidInput, Malformed
+from chalicelib.edge.fields import printable
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -151,7 +152,7 @@ def read_json(request: Request, model: type[Body]) -> Body:
 def build(model: type[Body], given: dict[str, Any]) -> Body:
     """The object as this dataclass; InvalidInput names every flaw."""
     known = {declaration.name: declaration for declaration in fields(model)}
-    errors = {printable(name): NO_SUCH for name in given if name not in known}
+    errors = {printable(name, "body"): NO_SUCH for name in given if name not in known}
     values: dict[str, Any] = {}
     for name, declaration in known.items():
         optional = declaration.default is not MISSING
@@ -173,7 +174,7 @@ def read_object(data: bytes) -> dict[str, Any]:
     try:
         found = json.loads(data.decode(), object_pairs_hook=distinct, parse_constant=refuse)
     except _SentTwice as flaw:
-        raise InvalidInput(errors={printable(flaw.name): TWICE}) from None
+        raise InvalidInput(errors={printable(flaw.name, "body"): TWICE}) from None
     except (ValueError, RecursionError):
         raise Malformed(UNREADABLE, errors={"body": UNREADABLE}) from None
     if not isinstance(found, dict):
@@ -192,10 +193,6 @@ def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
-
-
-def printable(name: str) -> str:
-    return "".join(c for c in name if c.isalnum() or c in "_-.")[:64] or "body"
 
 
 def schema_of(model: type[DataclassInstance]) -> dict[str, Any]:

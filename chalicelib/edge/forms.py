@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from chalicelib.core.errors import CetrusError, InvalidInput, Malformed
 from chalicelib.edge import csrf
+from chalicelib.edge.fields import printable
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import html
 
@@ -53,10 +54,10 @@ def read_fields(request: Request) -> dict[str, str]:
         try:
             value = clean(name, decoded(raw))
         except ValueError as error:
-            errors.setdefault(printable(name), str(error))
+            errors.setdefault(printable(name, "form"), str(error))
             continue
         if name in fields:
-            errors[printable(name)] = "This was sent twice."
+            errors[printable(name, "form")] = "This was sent twice."
         fields[name] = value
     if errors:
         raise InvalidInput(errors=errors)
@@ -105,10 +106,6 @@ def typed(request: Request) -> dict[str, str]:
     return {name: value for name, value in values.items() if not is_secret(name)}
 
 
-def printable(name: str) -> str:
-    return "".join(c for c in name if c.isalnum() or c in "_-.")[:64] or "form"
-
-
 def read_form(request: Request, model: type[Form], keyed: KeyedHash) -> Form:
     """The validated form of this very browser; the errors keep nothing of what was typed."""
     fields = read_fields(request)
@@ -129,7 +126,11 @@ def sentences(error: ValidationError) -> dict[str, str]:
     """One sentence a field, without the input."""
     found: dict[str, str] = {}
     for flaw in error.errors(include_url=False, include_input=False):
-        name = printable(".".join(str(part) for part in flaw["loc"])) if flaw["loc"] else "form"
+        name = (
+            printable(".".join(str(part) for part in flaw["loc"]), "form")
+            if flaw["loc"]
+            else "form"
+        )
         template = SENTENCES.get(flaw["type"], "This is not right.")
         found.setdefault(name, template.format(**flaw.get("ctx", {})))
     return found

@@ -22,10 +22,6 @@ class TestIds:
         assert len(made) == 1000
         assert all(one.startswith("acc_") and len(one) == 29 for one in made)
 
-    @given(st.integers(0, 2**50 - 2))
-    def test_sortable_ids_sort_by_their_millisecond(self, instant: int) -> None:
-        assert ids.sortable_id("ord", instant) < ids.sortable_id("ord", instant + 1)
-
     @given(st.lists(st.one_of(st.text(max_size=5), st.integers()), max_size=3))
     def test_the_same_facts_give_the_same_id(self, facts: list[str | int]) -> None:
         assert ids.derived_id("msg", *facts) == ids.derived_id("msg", *facts)

@@ -45,9 +45,5 @@ def missing_param(param: str) -> ApiError:
     return ApiError(f"Missing required param: {param}.", code="parameter_missing", param=param)
 
 
-def unknown_param(param: str) -> ApiError:
-    return ApiError(f"Received unknown parameter: {param}", code="parameter_unknown", param=param)
-
-
 def invalid_param(message: str, param: str, code: str = "parameter_invalid") -> ApiError:
     return ApiError(message, code=code, param=param)
