@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.tools.mutants import main
+from infra.tools.mutants import Copy, Mutant, Run, main
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 CODE = "def least(numbers):\n    return min(numbers)\n"
@@ -83,3 +84,20 @@ def test_a_test_that_fails_without_the_mutant_judges_nothing(
     (tree / "code_of_ours.py").write_text(CODE.replace("min", "max"))
     status, outcomes = told(tree, capsys, ("late", "max(numbers)", "sum(numbers)", FOUND))
     assert (status, outcomes) == (1, {"late": "BROKEN"})
+
+
+def test_a_mutant_never_runs_on_the_bytecode_of_the_original(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, seen = Copy(tree, tmp_path.parent / f"{tmp_path.name}-copy"), []
+    code = copy.root / "code_of_ours.py"
+
+    def run(_self: Copy, _tests: Iterable[str], _seconds: float) -> Run:
+        seen.append(int(code.stat().st_mtime))
+        return Run()
+
+    monkeypatch.setattr(Copy, "run", run)
+    known = int(code.stat().st_mtime)
+    copy.judge(Mutant("same_length", ("G1",), "", "code_of_ours.py", "min(", "max(", ()))
+    assert seen[0] > known
+    assert int(code.stat().st_mtime) == known
