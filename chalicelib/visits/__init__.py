@@ -1,0 +1,1 @@
+"""Visits: anonymous requests of browsers, counted and never tied to an account."""
