@@ -183,6 +183,8 @@ class Cloud:
 
     def stop(self) -> None:
         """Wait shortly for what runs, end the workers, close the data."""
+        if self._functions is not None:
+            self.judge.keep({name: spec.role for name, spec in self._plan.functions.items()})
         while self._closers:
             self._closers.pop()()
         while self._clients:

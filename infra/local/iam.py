@@ -8,7 +8,7 @@ policies of tables, buckets and keys refuse to everybody is judged too.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -35,9 +35,15 @@ class Need:
     context: Context
     or_action: str = ""  # raw mail by SES v2: AWS's pages name either of two actions
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The actions of which one suffices."""
+        return (self.action, self.or_action) if self.or_action else (self.action,)
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
+    sid: str
     allows: bool
     actions: tuple[str, ...]
     resources: tuple[str, ...]
@@ -45,10 +51,18 @@ class Statement:
 
     def applies(self, need: Need) -> bool:
         return (
-            any(self._names(action) for action in (need.action, need.or_action) if action)
+            any(self._names(action) for action in need.names)
             and any(_like(pattern, need.resource) for pattern in self.resources)
             and all(_holds(*condition, need.context) for condition in self.conditions)
         )
+
+    def used_for(self, need: Need) -> Iterator[tuple[str, int]]:
+        """Which of its actions, on which of its resources by position, let the need pass."""
+        for action in self.actions:
+            if any(_like(action.lower(), wanted.lower()) for wanted in need.names):
+                for position, resource in enumerate(self.resources):
+                    if _like(resource, need.resource):
+                        yield action, position
 
     def _names(self, action: str) -> bool:
         return any(_like(pattern.lower(), action.lower()) for pattern in self.actions)
@@ -84,6 +98,7 @@ def _statement(entry: Mapping[str, Any], owner: str) -> Statement:
         if not _KNOWN_KEYS.fullmatch(key):
             raise CloudError(f"{owner}: the local cloud does not know the condition key {key}")
     return Statement(
+        entry.get("Sid", ""),
         entry["Effect"] == "Allow",
         tuple(_list(entry["Action"])),
         tuple(_list(entry["Resource"])),

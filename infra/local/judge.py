@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .iam import Need, Statement, allowed, denied
 from .needs import needs
@@ -21,7 +25,8 @@ class Judge:
     ) -> None:
         self._policies, self._denials = policies, denials
         self.refusals: list[tuple[str, Need]] = []
-        self.used: set[tuple[str, str, str]] = set()
+        self.used: set[tuple[str, str, str, int]] = set()
+        """Role, statement, action and the position of the resource in the statement."""
 
     def refused(self, call: Call, function: str, role: str) -> Need | None:
         """The first permission that the role lacks, or that the resource refuses to everybody."""
@@ -29,8 +34,44 @@ class Judge:
             if not allowed(self._policies.get(role, []), need) or self._closed(need):
                 self.refusals.append((function, need))
                 return need
-            self.used.add((function, need.action, need.resource))
+            self._note(role, need)
         return None
+
+    def _note(self, role: str, need: Need) -> None:
+        for statement in self._policies.get(role, []):
+            if statement.allows and statement.applies(need):
+                for action, position in statement.used_for(need):
+                    self.used.add((role, statement.sid, action, position))
+
+    def keep(self, roles: Mapping[str, str]) -> None:
+        """Leave the report where a run of all tests collects them, if there is such a run."""
+        if folder := os.environ.get("LOCAL_GRANTS"):
+            kept = Path(folder) / f"{uuid.uuid4().hex}.json"
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(self.report(roles)))
+
+    def report(self, roles: Mapping[str, str]) -> dict[str, Any]:
+        """What each function was granted, what it used of that, and what it was refused.
+
+        `roles` names each function's role; grants are (statement, action, resource).
+        """
+        return {
+            "granted": {
+                function: [
+                    [statement.sid, action, position, resource]
+                    for statement in self._policies.get(role, [])
+                    if statement.allows
+                    for action in statement.actions
+                    for position, resource in enumerate(statement.resources)
+                ]
+                for function, role in roles.items()
+            },
+            "used": {
+                function: sorted(list(rest) for owner, *rest in self.used if owner == role)
+                for function, role in roles.items()
+            },
+            "refused": [[function, need.action, need.resource] for function, need in self.refusals],
+        }
 
     def refused_to_all(self, call: Call) -> Need | None:
         """What not even the operator may do."""
