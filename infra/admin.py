@@ -6,7 +6,11 @@
     python -m infra.admin [--stack NAME] vendor --name "Harbor Tools" --key vendor.pub.jwk
     python -m infra.admin [--stack NAME] vendor-token --vendor vnd_… --label "nightly export"
     python -m infra.admin [--stack NAME] application --vendor vnd_… --slug halyard --name Halyard …
-    python -m infra.admin [--stack NAME] plan --application halyard --name Metered --price 0.90 …
+    python -m infra.admin [--stack NAME] plan --application halyard --kind metered \
+        --name "By the hour" --currency USD --price 0.90
+    python -m infra.admin [--stack NAME] plan … --kind pass --price 15.00 --hours 20
+    python -m infra.admin [--stack NAME] plan … --kind subscription --price 29.00 --months 1
+    python -m infra.admin [--stack NAME] plan … --kind trial --valid-days 14
     python -m infra.admin [--stack NAME] release --application halyard --version 1.0.0 \
         --vendor-key vendor.jwk --artifact linux=halyard-1.0.0-linux.tar.gz
 
@@ -29,7 +33,7 @@ from chalicelib import wiring
 from chalicelib.catalog import rules
 from chalicelib.catalog.rules import Application, Artifact
 from chalicelib.core import signing
-from chalicelib.core.clock import MINUTE, to_text
+from chalicelib.core.clock import DAY, HOUR, MINUTE, to_text
 from chalicelib.core.errors import CetrusError
 from chalicelib.settings import settings
 from chalicelib.storage.aws import client
@@ -129,11 +133,10 @@ def add_application(
     return {"id": found.id, "slug": found.slug, "name": found.name, "vendor": vendor.id}
 
 
-def add_plan(*, slug: str, name: str, price: str, currency: str, free_minutes: int) -> Json:
+def add_plan(*, slug: str, kind: str, name: str, currency: str, **facts: Any) -> Json:
+    """`facts` are those of `Catalog.add_plan` that this kind has."""
     application = wiring.catalog().by_slug(slug)
-    plan = wiring.catalog().add_metered_plan(
-        application, name=name, price=price, currency=currency, free_ms=free_minutes * MINUTE
-    )
+    plan = wiring.catalog().add_plan(application, kind=kind, name=name, currency=currency, **facts)
     return {
         "id": plan.id,
         "application": application.id,
@@ -142,6 +145,10 @@ def add_plan(*, slug: str, name: str, price: str, currency: str, free_minutes: i
         "price_per_hour": plan.hourly,
         "rate": plan.terms.rate,
         "currency": plan.currency,
+        "price": plan.terms.price,
+        "prepaid_ms": plan.terms.prepaid_ms,
+        "valid_ms": plan.terms.valid_ms,
+        "period_months": plan.terms.period_months,
     }
 
 
@@ -230,6 +237,20 @@ def command_secrets(args: argparse.Namespace) -> Json:
     return put_secrets(*keys)
 
 
+def command_plan(args: argparse.Namespace) -> Json:
+    return add_plan(
+        slug=args.application,
+        kind=args.kind,
+        name=args.name,
+        currency=args.currency,
+        price=args.price,
+        free_ms=args.free_minutes * MINUTE,
+        prepaid_ms=args.hours and args.hours * HOUR,
+        valid_ms=args.valid_days and args.valid_days * DAY,
+        period_months=args.months,
+    )
+
+
 def command_release(args: argparse.Namespace) -> Json:
     return publish_release(
         slug=args.application,
@@ -263,19 +284,17 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
         {"--vendor": {}, "--slug": {}, "--name": {}, "--summary": {}, "--description": {}},
     ),
     "plan": (
-        lambda a: add_plan(
-            slug=a.application,
-            name=a.name,
-            price=a.price,
-            currency=a.currency,
-            free_minutes=a.free_minutes,
-        ),
+        command_plan,
         {
             "--application": {},
+            "--kind": {"choices": rules.KINDS},
             "--name": {},
-            "--price": {},
             "--currency": {},
+            "--price": {"required": False},
             "--free-minutes": {"type": int, "default": 0, "required": False},
+            "--hours": {"type": int, "required": False},
+            "--valid-days": {"type": int, "required": False},
+            "--months": {"type": int, "required": False},
         },
     ),
     "release": (

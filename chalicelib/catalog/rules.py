@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.core.clock import HOUR, SECOND
+from chalicelib.core.clock import HOUR, SECOND, months_after
 from chalicelib.core.errors import InvalidInput
 from chalicelib.core.ids import derived_id
-from chalicelib.core.money import CURRENCIES, EXPONENTS, MICRO, Money
+from chalicelib.core.money import EXPONENTS, MICRO, Money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ VERSION = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){1,3}(-[0-9a-z.
 PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,8})?")
 FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 PLATFORMS = ("linux", "macos", "windows")
-KINDS = ("metered", "pass", "subscription", "trial")
+KINDS = METERED, PASS, SUBSCRIPTION, TRIAL = ("metered", "pass", "subscription", "trial")
 RELEASE_TYP = "release+jwt"
 
 
@@ -30,7 +30,8 @@ RELEASE_TYP = "release+jwt"
 class Terms:
     """One immutable version of what a plan promises.
 
-    Times are milliseconds; the rate is in 10⁻⁶ minor units an hour.
+    Times are milliseconds; the rate is in 10⁻⁶ minor units an hour; `price` is in minor units: of
+    a whole pass, or of one seat for one period of a subscription.
     """
 
     version: int
@@ -44,10 +45,24 @@ class Terms:
     outage_grace_ms: int = HOUR
     outage_mode: str = "run"
     outage_bill: str = "free"
+    price: int = 0
+    prepaid_ms: int | None = None
+    valid_ms: int | None = None
+    period_months: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """The terms that an application is offered under.
+
+    | kind | paid | runs |
+    |---|---|---|
+    | metered | afterwards, by the time used at `rate` | without an end |
+    | pass | `price` at once, for `prepaid_ms` of use | `valid_ms` long, or without an end |
+    | subscription | `price` a seat, for `period_months` ahead | to the end of what is paid |
+    | trial | nothing | `valid_ms` long |
+    """
+
     id: str
     vendor_id: str
     application_id: str
@@ -60,6 +75,24 @@ class Plan:
     def hourly(self) -> str:
         """`0.37 USD`, or with as many decimals as the exact rate needs."""
         return price_text(self.terms.rate, self.currency)
+
+    def due(self, seats: int = 1) -> Money:
+        """What an order is charged at once: a pass, or the first period of so many seats."""
+        return Money(self.terms.price * (seats if self.kind == SUBSCRIPTION else 1), self.currency)
+
+    @property
+    def wallet(self) -> int | None:
+        """What a pass holds when it is bought, in 10⁻⁶ minor units."""
+        return self.terms.price * MICRO if self.kind == PASS else None
+
+    def ends_at(self, bought_at: int, periods: int = 1) -> int | None:
+        """When a license bought at this instant ends, a subscription after so many paid periods.
+
+        Every period is counted from the purchase, so that the 31st comes back after a short month.
+        """
+        if self.terms.period_months is not None:
+            return months_after(bought_at, periods * self.terms.period_months)
+        return None if self.terms.valid_ms is None else bought_at + self.terms.valid_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +171,9 @@ def parse_rate(price: str, currency: str) -> int:
     return exact.numerator
 
 
-def check_offer(*, slug: str, kind: str, currency: str) -> None:
-    errors = {}
+def check_slug(slug: str) -> None:
     if not SLUG.fullmatch(slug):
-        errors["slug"] = "3 to 40 small letters, digits and dashes."
-    if kind not in KINDS:
-        errors["kind"] = f"One of {', '.join(KINDS)}."
-    if currency not in CURRENCIES:
-        errors["currency"] = "A currency we can charge, such as USD."
-    if errors:
-        raise InvalidInput(errors=errors)
+        raise InvalidInput(errors={"slug": "3 to 40 small letters, digits and dashes."})
 
 
 def artifact_id(application_id: str, version: str, platform: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.catalog import rules
-from chalicelib.catalog.rules import Application, Artifact, Plan, Release, Terms, UnsignedRelease
+from chalicelib.catalog import offers, rules
+from chalicelib.catalog.rules import Application, Artifact, Plan, Release, UnsignedRelease
 from chalicelib.core import signing
 from chalicelib.core.clock import MINUTE
 from chalicelib.core.errors import Conflict, InvalidInput, NotFound
@@ -15,7 +15,9 @@ from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Unpack
 
+    from chalicelib.catalog.offers import Facts
     from chalicelib.catalog.store import CatalogStore
     from chalicelib.core.clock import Clock
     from chalicelib.core.signing import Jwk
@@ -101,7 +103,7 @@ class Catalog:
         summary: str,
         description: str,
     ) -> Application:
-        rules.check_offer(slug=slug, kind="metered", currency="USD")
+        rules.check_slug(slug)
         application = Application(
             new_id("app"), vendor_id, vendor_name, slug, name, summary, description
         )
@@ -111,16 +113,14 @@ class Catalog:
             raise Conflict(f"An application with the slug {slug} exists already.") from None
         return application
 
-    def add_metered_plan(
-        self, application: Application, *, name: str, price: str, currency: str, free_ms: int = 0
-    ) -> Plan:
-        """A plan billed by the time used; the same offer twice is a Conflict."""
-        rules.check_offer(slug=application.slug, kind="metered", currency=currency)
-        terms = Terms(version=1, rate=rules.parse_rate(price, currency), free_ms=free_ms)
+    def add_plan(
+        self, application: Application, *, kind: str, name: str, currency: str,
+        **facts: Unpack[Facts],
+    ) -> Plan:  # fmt: skip
+        """A plan of any kind, with its first terms; a second one of the same name is a Conflict."""
+        terms = offers.terms_of(kind, currency, facts)
         plan_id = derived_id("pln", application.id, name)
-        plan = Plan(
-            plan_id, application.vendor_id, application.id, "metered", name, currency, terms
-        )
+        plan = Plan(plan_id, application.vendor_id, application.id, kind, name, currency, terms)
         try:
             self.store.add_plan(plan)
         except ConditionFailed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import time
 from collections.abc import Callable
@@ -49,3 +50,15 @@ def month_of(instant: int) -> str:
 def purge_at(instant: int) -> int:
     """The epoch second that DynamoDB's broom understands; it never decides anything."""
     return -(-instant // 1000)
+
+
+def months_after(instant: int, months: int) -> int:
+    """The same day and time of day so many calendar months later, UTC; in a shorter month its end.
+
+    31 January and one month is the end of February. Count each period from the same first instant.
+    """
+    moment = to_datetime(instant)
+    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+    later = moment.replace(year=year, month=month + 1, day=day, microsecond=0)
+    return round(later.timestamp()) * SECOND + instant % SECOND

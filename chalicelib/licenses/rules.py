@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from chalicelib.catalog.rules import SUBSCRIPTION
 from chalicelib.core import money
-from chalicelib.core.clock import month_of
-from chalicelib.core.errors import Conflict, Unauthorized
+from chalicelib.core.clock import SECOND, month_of
+from chalicelib.core.errors import Conflict, InvalidInput, Unauthorized
 from chalicelib.core.ids import derived_id
 from chalicelib.core.keyed import same
 from chalicelib.licenses.verdicts import Code, Verdict
@@ -15,7 +16,8 @@ from chalicelib.licenses.verdicts import Code, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chalicelib.licenses.values import Head, Interval, Launch, Lease, View
+    from chalicelib.catalog.rules import Plan
+    from chalicelib.licenses.values import Head, Interval, Launch, Lease, Room, View
 
 ACTIVE, SUSPENDED, REVOKED, PAYMENT_DUE = "active", "suspended", "revoked", "payment_due"
 BARRED = {
@@ -28,6 +30,7 @@ SETTLED = frozenset({Code.LEASE_EXPIRED, Code.LEASE_ENDED, Code.LEASE_SUPERSEDED
 BY_END, BY_EXPIRY = "end", "expiry"
 MAX_SEATS = 200
 MAX_SEGMENT = 9_999
+LEAST_LEASE = SECOND  # the shortest that a pass with less than a full lease left still gives
 
 
 class WrongKey(Unauthorized):
@@ -102,6 +105,16 @@ def right_barred(head: Head, now: int) -> Iterator[Code]:
         yield Code.NOT_STARTED
     if head.ends_at is not None and now >= head.ends_at:
         yield Code.EXPIRED
+
+
+def usable(view: View, now: int) -> bool:
+    """Not over for good: neither revoked nor ended, and a pass has time left."""
+    head = view.head
+    if head is None or head.standing == REVOKED:
+        return False
+    if head.ends_at is not None and now >= head.ends_at:
+        return False
+    return not (head.prepaid and view.room and used_up(view.room, head.terms.rate))
 
 
 def use_barred(view: View, ask: Ask, fact: str | None) -> Iterator[Code]:
@@ -186,12 +199,26 @@ def leaving_first(view: View, slots: frozenset[int]) -> list[int]:
     return sorted(slots, key=reluctance)
 
 
+def seats_of(plan: Plan, seats: int | None) -> int | None:
+    """How many seats a license of this plan starts with; InvalidInput outside the bounds."""
+    if plan.kind != SUBSCRIPTION:
+        return plan.terms.seats
+    if not 1 <= (count := 1 if seats is None else seats) <= MAX_SEATS:
+        raise InvalidInput(errors={"seats": f"From 1 to {MAX_SEATS}."})
+    return count
+
+
 # time and money
 
 
 def reserve(milliseconds: int, rate: int) -> int:
     """What this time could cost, in 10⁻⁶ minor units, rounded up once on the whole segment."""
     return money.reserve(milliseconds, rate)
+
+
+def used_up(room: Room, rate: int) -> bool:
+    """A pass that could not give the shortest lease even when all that runs had ended."""
+    return room.cap - room.spent < reserve(LEAST_LEASE, rate)
 
 
 def held(lease: Lease) -> int:

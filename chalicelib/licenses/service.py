@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from chalicelib.catalog.rules import TRIAL
 from chalicelib.core.errors import NotFound
 from chalicelib.licenses import license_keys, rules
 from chalicelib.licenses.launching import Launching
@@ -68,16 +69,19 @@ class Licenses:
 
     def grant(
         self, license_id: str, account_id: str, plan: Plan, now: int, ground: str,
-        cap: int | None = None,
+        *, cap: int | None = None, seats: int | None = None,
     ) -> list[Write]:  # fmt: skip
         """Writes for the transaction that records the ground; each refuses a second license.
 
-        `cap` is in 10⁻⁶ minor units.
+        The plan says when it ends and what a pass holds; `cap`, in 10⁻⁶ minor units, limits what a
+        metered one may spend. `seats` are those of a subscription. A second trial of the same
+        application is refused too: ask `had_trial` first.
         """
         application = self.catalog.application(plan.application_id)
         if application is None:
             raise NotFound
-        seats = plan.terms.seats
+        count = rules.seats_of(plan, seats)
+        room = cap if plan.wallet is None else plan.wallet
         head = Head(
             license=license_id, application=plan.application_id,
             application_name=application.name, slug=application.slug,
@@ -85,13 +89,46 @@ class Licenses:
             account=account_id,
             people=frozenset({self.person(account_id, plan.application_id)}),
             standing=rules.ACTIVE, epoch=1, terms=plan.terms, granted_at=now,
-            capped=cap is not None, slots=frozenset(range(1, seats + 1)) if seats else None,
+            capped=room is not None, slots=frozenset(range(1, count + 1)) if count else None,
+            ends_at=plan.ends_at(now),
         )  # fmt: skip
         owned = Ownership(
             license_id, account_id, plan.vendor_id, plan.application_id, application.name, plan.id,
             plan.name, plan.terms.version, ground, now,
         )  # fmt: skip
-        return [*self.store.new_license(head, cap), *self._owned(owned)]
+        writes = [*self.store.new_license(head, room), *self._owned(owned)]
+        return [*writes, self._trial(owned)] if plan.kind == TRIAL else writes
+
+    def _trial(self, owned: Ownership) -> Write:
+        """The mark of the one trial that an account has of an application."""
+        item = {
+            "pk": f"ACCOUNT#{owned.account}", "sk": f"TRIAL#{owned.application}", "type": "trial",
+            "v": 1, "license": owned.license, "granted_at": owned.granted_at,
+        }  # fmt: skip
+        return self.accounts.put(item, ABSENT)
+
+    def had_trial(self, account_id: str, application_id: str) -> bool:
+        """One trial an account and application, whether it has ended or not."""
+        found = self.accounts.get(f"ACCOUNT#{account_id}", f"TRIAL#{application_id}")
+        return found is not None
+
+    def extend(self, license_id: str, *, ends_from: int, ends_to: int) -> list[Write]:
+        """Writes for the transaction of a renewal; refused unless it ends at `ends_from` now.
+
+        What runs learns of it by itself: a lease that reaches its license's end looks again.
+        """
+        return [self.store.move_end(license_id, ends_from, ends_to)]
+
+    def end_at(self, license_id: str, ends_at: int | None) -> Head:
+        """Sets when the license ends, or None for never; an earlier end reaches what runs."""
+        return self.standing.end_at(license_id, ends_at)
+
+    def usable(self, license_id: str) -> bool:
+        """May a launch still come to be, or is it ended, revoked or used up for good?
+
+        A suspended license is usable: that may be lifted.
+        """
+        return rules.usable(self.store.view(license_id), self.clock())
 
     def _owned(self, owned: Ownership) -> Iterator[Write]:
         sk = f"LICENSE#{owned.license}"

@@ -94,6 +94,22 @@ class Standing:
             if item["sk"].startswith("WORK#") and item["epoch"] <= epoch:
                 self.store.work_done(license_id, item["sk"])
 
+    # the end
+
+    def end_at(self, license_id: str, ends_at: int | None) -> Head:
+        """Sets when the license ends; what runs is told, so that it ends no later."""
+        for _ in range(TRIES):
+            head = self._head(license_id)
+            if head.ends_at != ends_at:
+                try:
+                    self.store.end_at(head, ends_at)
+                except ConditionFailed:
+                    continue
+            head = self._head(license_id)
+            self._tell(license_id, head.epoch)
+            return head
+        raise Unavailable
+
     # seats
 
     def set_seats(self, license_id: str, seats: int) -> Head:

@@ -139,15 +139,13 @@ class LicenseStore:
     def stop(self, head: Head, standing: str) -> None:
         """The head first, and with it the row of the work that follows from it."""
         epoch = head.epoch + 1
-        pk = license_pk(head.license)
-        work = {"pk": pk, "sk": f"WORK#{epoch:06d}", "type": "work", "v": 1, "epoch": epoch}
         self.usage.transact(
             self.usage.update(
-                pk, "HEAD", "SET standing = :to, epoch = :epoch",
+                license_pk(head.license), "HEAD", "SET standing = :to, epoch = :epoch",
                 {":from": head.standing, ":was": head.epoch, ":to": standing, ":epoch": epoch},
                 condition="standing = :from AND epoch = :was",
             ),
-            self.usage.put(work, ABSENT),
+            self._work(head.license, epoch),
         )  # fmt: skip
 
     def reinstate(self, head: Head) -> None:
@@ -158,6 +156,33 @@ class LicenseStore:
                 condition="standing = :from AND epoch = :was",
             )
         )  # fmt: skip
+
+    def move_end(self, license_id: str, ends_from: int, ends_to: int) -> Write:
+        """ConditionFailed unless the license ends at `ends_from`."""
+        return self.usage.update(
+            license_pk(license_id), "HEAD", "SET ends_at = :to",
+            {":from": ends_from, ":to": ends_to}, condition="ends_at = :from",
+        )  # fmt: skip
+
+    def end_at(self, head: Head, ends_at: int | None) -> None:
+        """Another end, and a new epoch so that what runs looks at it, with the row of that work."""
+        epoch, pk = head.epoch + 1, license_pk(head.license)
+        update, values = "SET epoch = :epoch REMOVE ends_at", {":was": head.epoch, ":epoch": epoch}
+        if ends_at is not None:
+            update, values[":to"] = "SET epoch = :epoch, ends_at = :to", ends_at
+        condition = "epoch = :was AND attribute_not_exists(ends_at)"
+        if head.ends_at is not None:
+            condition, values[":from"] = "epoch = :was AND ends_at = :from", head.ends_at
+        self.usage.transact(
+            self.usage.update(pk, "HEAD", update, values, condition=condition),
+            self._work(head.license, epoch),
+        )
+
+    def _work(self, license_id: str, epoch: int) -> Write:
+        """What a stop leaves to do: to tell the open leases of its epoch."""
+        sk = f"WORK#{epoch:06d}"
+        row = {"pk": license_pk(license_id), "sk": sk, "type": "work", "v": 1, "epoch": epoch}
+        return self.usage.put(row, ABSENT)
 
     def raise_epoch(self, license_id: str, item: Item, epoch: int) -> None:
         """Tells an open lease of the stop; one that ended or knows a later stop stays as it is."""

@@ -39,10 +39,18 @@ class Head:
     ends_at: int | None = None
     key_hash: str | None = field(default=None, repr=False)
 
+    @property
+    def prepaid(self) -> bool:
+        """Does it run on what a pass holds?"""
+        return self.terms.prepaid_ms is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What may still be reserved under a cap, in 10⁻⁶ minor units: `spent + held + room = cap`."""
+    """What may still be reserved under a cap or from a pass: `spent + held + room = cap`.
+
+    In 10⁻⁶ minor units.
+    """
 
     cap: int
     room: int

@@ -55,9 +55,7 @@ class Offer:
     name: str
     summary: str
     description: str
-    plan: str
-    price: str
-    currency: str
+    plans: tuple[Json, ...]
     version: str
 
 
@@ -68,9 +66,7 @@ OFFERS = (
         summary="Draws tide and sail plans from plain tables.",
         description="A small example application: it reads a table, draws a chart in the terminal "
         "or as SVG, and runs on a license lease while it is open.",
-        plan="Metered",
-        price="0.90",
-        currency="USD",
+        plans=({"kind": "metered", "name": "Metered", "price": "0.90", "free_ms": 0},),
         version="1.0.0",
     ),
 )
@@ -126,7 +122,7 @@ def build(config: Mapping[str, Any]) -> Json:
         "tokens": [{"role": "vendor", "vendor": vendor["id"], "token": token["token"]}],
         "vendors": [vendor],
         "applications": [application for application, _ in offered],
-        "plans": [plan for _, plan in offered],
+        "plans": [plan for _, plans in offered for plan in plans],
     }
 
 
@@ -139,8 +135,8 @@ def add_vendor(folder: Path) -> tuple[Json, Json]:
     return admin.add_vendor(VENDOR, [made["public"]]), json.loads(path.read_text())
 
 
-def add_offer(vendor_id: str, offer: Offer, key: Json, folder: Path) -> tuple[Json, Json]:
-    """The application with its plan and its first release, whose installers are built here."""
+def add_offer(vendor_id: str, offer: Offer, key: Json, folder: Path) -> tuple[Json, list[Json]]:
+    """The application with its plans and its first release, whose installers are built here."""
     from infra import admin
 
     application = admin.add_application(
@@ -150,9 +146,7 @@ def add_offer(vendor_id: str, offer: Offer, key: Json, folder: Path) -> tuple[Js
         summary=offer.summary,
         description=offer.description,
     )
-    plan = admin.add_plan(
-        slug=offer.slug, name=offer.plan, price=offer.price, currency=offer.currency, free_minutes=0
-    )
+    plans = [admin.add_plan(slug=offer.slug, currency="USD", **plan) for plan in offer.plans]
     release = admin.publish_release(
         slug=offer.slug,
         version=offer.version,
@@ -160,7 +154,7 @@ def add_offer(vendor_id: str, offer: Offer, key: Json, folder: Path) -> tuple[Js
         files=build_installers(offer, application["id"], folder),
         vendor_key=key,
     )
-    return {**application, "release": release}, plan
+    return {**application, "release": release}, plans
 
 
 def build_installers(offer: Offer, application_id: str, folder: Path) -> dict[str, Path]:

@@ -33,7 +33,7 @@ def other_vendor(slug: str, folder: str) -> Json:
         description="An application of another vendor.",
     )
     plans = [
-        admin.add_plan(slug=slug, name=f"Plan {n}", price="1.20", currency="USD", free_minutes=0)
+        admin.add_plan(slug=slug, kind="metered", name=f"Plan {n}", price="1.20", currency="USD")
         for n in range(PLANS)
     ]
     installer = Path(folder) / "sextant-1.0.0.tar.gz"

@@ -52,8 +52,8 @@ def offer(tables: Tables, clock: FakeClock) -> tuple[Application, Plan]:
         vendor_id="vnd_halyard", vendor_name="Halyard", slug="orchard", name="Orchard",
         summary="Draws trees.", description="Draws trees on demand.",
     )  # fmt: skip
-    plan = wiring.catalog().add_metered_plan(
-        application, name="By the hour", price="0.37", currency="USD"
+    plan = wiring.catalog().add_plan(
+        application, kind="metered", name="By the hour", price="0.37", currency="USD"
     )
     wiring.key_ring().ensure_key()
     return application, plan

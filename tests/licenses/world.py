@@ -78,7 +78,7 @@ class World:
             replace(TERMS, seats=seats, **terms),
         )  # fmt: skip
         writes = self.licenses.grant(
-            license_id, self.account, plan, self.clock.now, "order:one", cap
+            license_id, self.account, plan, self.clock.now, "order:one", cap=cap
         )
         self.store.usage.transact(*writes)
         return license_id

@@ -109,6 +109,6 @@ def plan(processor: FakeProcessor) -> Plan:
         summary="Tides",
         description="",
     )
-    return wiring.catalog().add_metered_plan(
-        application, name="Metered", price="0.90", currency="USD"
+    return wiring.catalog().add_plan(
+        application, kind="metered", name="Metered", price="0.90", currency="USD"
     )

@@ -29,8 +29,8 @@ class Vendor:
             summary="Draws",
             description="",
         )
-        self.plan = wiring.catalog().add_metered_plan(
-            self.application, name="Metered", price="0.90", currency="USD"
+        self.plan = wiring.catalog().add_plan(
+            self.application, kind="metered", name="Metered", price="0.90", currency="USD"
         )
 
     def sell(self, license_id: str) -> str:

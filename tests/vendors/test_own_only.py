@@ -61,8 +61,8 @@ def shop(tables: Tables, name: str) -> Shop:
         vendor_id=vendor.id, vendor_name=name, slug=name.lower(), name=name, summary="",
         description="",
     )  # fmt: skip
-    plan = wiring.catalog().add_metered_plan(
-        application, name="By the hour", price="0.37", currency="USD"
+    plan = wiring.catalog().add_plan(
+        application, kind="metered", name="By the hour", price="0.37", currency="USD"
     )
     made = Shop(vendor.id, wiring.vendors().new_token(vendor.id, "nightly"), application, plan)
     made.license = new_id("lic")
