@@ -283,7 +283,7 @@ def payment_store() -> PaymentStore:
 
 def processor(key: str) -> Processor:
     """The processor under one of its restricted keys: a function's role reads its own alone."""
-    from chalicelib.payments.processor import StripeProcessor
+    from chalicelib.payments.adapter import StripeProcessor
 
     found = settings()
     return StripeProcessor(

@@ -1,7 +1,7 @@
-"""The card processor: what Cetrus asks of it, and the adapter on its own library.
+"""The card processor: what Cetrus asks of it. The adapter on its own library is in `adapter`.
 
 It is used for cards alone (G5): a card is typed on the processor's page and never seen here.
-Instants are milliseconds UTC. Every call may raise:
+Instants are milliseconds UTC, amounts are minor units. Every call may raise:
 
 CetrusError
 ├── ProcessorUnavailable (Unavailable)  503  no answer, or not now: try again with the same key
@@ -11,29 +11,17 @@ CetrusError
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
-from chalicelib.core.clock import SECOND
 from chalicelib.core.errors import CetrusError, Unavailable
-from chalicelib.observability import count, logger
-from chalicelib.payments.rules import Card, Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Mapping
 
-    import stripe
+    from chalicelib.payments.rules import Card, Event
 
-T = TypeVar("T")
-LIVE_API = "https://api.stripe.com"
-SIMULATED_STAGES = frozenset({"local", "test"})
-STATUSES = frozenset({"open", "complete", "expired"})
-RETRIES = 2
-TIMEOUT_S = (3, 8)  # connect, read: three tries of this end before the gateway's 29 seconds
-PAGE = 100
+SUCCEEDED, PROCESSING = "succeeded", "processing"
 
 
 class ProcessorUnavailable(Unavailable):
@@ -62,8 +50,28 @@ class Checkout:
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentState:
+    """A payment as the processor has it now; `code` says why the last try failed.
+
+    `received` is what was really taken, `refunded` what was given back of it.
+    """
+
+    id: str
+    status: str
+    amount: int
+    received: int
+    currency: str
+    refunded: int = 0
+    code: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CheckoutState:
-    """A checkout as the processor has it now; `url` is its page while it is open."""
+    """A checkout as the processor has it now; `url` is its page while it is open.
+
+    `payment` is there in payment mode, once a card was tried.
+    """
 
     session_id: str
     status: str
@@ -74,6 +82,41 @@ class CheckoutState:
     payment_status: str
     card: Card | None
     url: str | None
+    payment: PaymentState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeState:
+    id: str
+    status: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What a payment page asks for: `quantity` of one thing, each at `each` minor units."""
+
+    name: str
+    each: int
+    quantity: int
+    currency: str
+    save_card: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A payment without the person, by a saved card.
+
+    `key` names the try: the processor takes two calls with one key as one, for 24 hours.
+    """
+
+    key: str
+    customer: str
+    method: str
+    amount: int
+    currency: str
+    description: str
+    metadata: Mapping[str, str]
 
 
 class Processor(Protocol):
@@ -100,8 +143,46 @@ class Processor(Protocol):
         """
         ...
 
+    def open_payment(
+        self,
+        *,
+        order_id: str,
+        customer: str,
+        purchase: Purchase,
+        success_url: str,
+        cancel_url: str,
+    ) -> Checkout:
+        """The page where the customer pays; the same order gets the same page for a day."""
+        ...
+
     def read_checkout(self, session_id: str) -> CheckoutState:
         """What has become of a checkout, fetched now."""
+        ...
+
+    def close_checkout(self, session_id: str) -> CheckoutState:
+        """Ends a page that is open; answers what has become of it: expired, or complete before."""
+        ...
+
+    def charge(self, charge: Charge) -> PaymentState:
+        """Charges a saved card; a card that is declined is an answer, not an error."""
+        ...
+
+    def find_payment(
+        self, customer: str, since: int, metadata: Mapping[str, str]
+    ) -> PaymentState | None:
+        """The payment of the customer from `since` on that carries all of these facts."""
+        ...
+
+    def read_payment(self, payment_id: str) -> PaymentState:
+        """One payment, with what was refunded of it, fetched now."""
+        ...
+
+    def list_disputes(self, payment_id: str) -> list[DisputeState]:
+        """All disputes and inquiries about one payment."""
+        ...
+
+    def refund(self, payment_id: str, amount: int, idempotency_key: str) -> None:
+        """Gives back a part of a payment, or all of it; the event of it tells us."""
         ...
 
     def list_events(self, since: int) -> Iterator[Event]:
@@ -111,186 +192,3 @@ class Processor(Protocol):
     def read_event(self, event_id: str) -> Event:
         """One event, fetched now."""
         ...
-
-
-class StripeProcessor:
-    """The adapter on the `stripe` library, which is loaded at the first call."""
-
-    def __init__(self, api_key: str, *, api_base: str, origin: str, stage: str) -> None:
-        """Misconfigured where the address is not the processor's own, except on a simulated one."""
-        if stage not in SIMULATED_STAGES:
-            if api_base != LIVE_API:
-                raise Misconfigured(f"stage {stage} must use the processor at {LIVE_API}")
-            if not origin.startswith("https://"):
-                raise Misconfigured(f"stage {stage} must send people to an https origin")
-        self._api_key, self._api_base, self._origin = api_key, api_base, origin
-
-    def create_customer(self, account_ref: str, idempotency_key: str) -> str:
-        made = self._ask(
-            lambda api: api.v1.customers.create(
-                {"metadata": {"account": account_ref}}, {"idempotency_key": idempotency_key}
-            )
-        )
-        return read(made, lambda found: text(found["id"]))
-
-    def open_card_setup(
-        self,
-        *,
-        order_id: str,
-        customer: str,
-        currency: str,
-        success_url: str,
-        cancel_url: str,
-        expires_at: int | None = None,
-    ) -> Checkout:
-        params: Any = {
-            "mode": "setup",
-            "currency": currency.lower(),
-            "customer": customer,
-            "client_reference_id": order_id,
-            "success_url": success_url,
-            "cancel_url": cancel_url,
-            "metadata": {"order": order_id},
-        }
-        if expires_at is not None:
-            params["expires_at"] = expires_at // SECOND
-        made = self._ask(
-            lambda api: api.v1.checkout.sessions.create(params, {"idempotency_key": order_id})
-        )
-        return read(made, self._checkout)
-
-    def read_checkout(self, session_id: str) -> CheckoutState:
-        found = self._ask(
-            lambda api: api.v1.checkout.sessions.retrieve(
-                session_id, {"expand": ["setup_intent.payment_method"]}
-            )
-        )
-        state = read(found, checkout_state)
-        if state.url is not None:
-            self._check_origin(state.url)
-        return state
-
-    def list_events(self, since: int) -> Iterator[Event]:
-        after: str | None = None
-        while True:
-            page = self._events(since, after)
-            events = read(page, lambda found: [read_event(event) for event in found["data"]])
-            yield from events
-            if not events or not page["has_more"]:
-                return
-            after = events[-1].id
-
-    def read_event(self, event_id: str) -> Event:
-        return read(self._ask(lambda api: api.v1.events.retrieve(event_id)), read_event)
-
-    def _events(self, since: int, after: str | None) -> dict[str, Any]:
-        params: Any = {"limit": PAGE, "created": {"gte": since // SECOND}}
-        if after is not None:
-            params["starting_after"] = after
-        return self._ask(lambda api: api.v1.events.list(params))
-
-    def _checkout(self, found: dict[str, Any]) -> Checkout:
-        checkout = Checkout(text(found["id"]), text(found["url"]))
-        self._check_origin(checkout.url)
-        return checkout
-
-    def _check_origin(self, url: str) -> None:
-        """Nobody is ever sent anywhere but to the processor's own origin."""
-        parts = urlsplit(url)
-        if f"{parts.scheme}://{parts.netloc}" != self._origin:
-            refuse("foreign_origin")
-
-    def _ask(self, call: Callable[[stripe.StripeClient], Any]) -> dict[str, Any]:
-        """One call of the library: plain values out, our own errors instead of its own."""
-        import stripe
-
-        try:
-            answer: dict[str, Any] = call(self._client).to_dict()
-        except stripe.StripeError as error:
-            raise_ours(error)
-        return answer
-
-    @cached_property
-    def _client(self) -> stripe.StripeClient:
-        import stripe
-
-        # Its own log lines quote paths, parameters and messages; ours name codes alone.
-        logging.getLogger("stripe").setLevel(logging.CRITICAL)
-        stripe.enable_telemetry = False
-        return stripe.StripeClient(
-            self._api_key,
-            base_addresses={"api": self._api_base},
-            max_network_retries=RETRIES,
-            http_client=stripe.RequestsClient(timeout=TIMEOUT_S),
-        )
-
-
-def raise_ours(error: stripe.StripeError) -> NoReturn:
-    """ProcessorUnavailable where trying again may help, else ProcessorRefused."""
-    import stripe
-
-    status = error.http_status or 0
-    passing = isinstance(error, stripe.APIConnectionError | stripe.RateLimitError) or status >= 500  # noqa: PLR2004 - a server's own fault
-    seen = {"kind": type(error).__name__, "status": status, "request": error.request_id or ""}
-    if passing:
-        count("processor_unavailable")
-        logger.warning("processor.unavailable", extra=seen)
-        raise ProcessorUnavailable from None
-    refuse(error.code or "", **seen)
-
-
-def refuse(reason: str, **seen: Any) -> NoReturn:
-    count("processor_refused")
-    logger.error("processor.refused", extra={"reason": reason, **seen})
-    raise ProcessorRefused from None
-
-
-def read(found: dict[str, Any], reader: Callable[[dict[str, Any]], T]) -> T:
-    """What the reader makes of an answer; ProcessorRefused where it is not what we know."""
-    try:
-        return reader(found)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        refuse("unreadable", kind=type(error).__name__)
-
-
-def text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("not a text")
-    return value
-
-
-def checkout_state(found: dict[str, Any]) -> CheckoutState:
-    if found["status"] not in STATUSES:
-        raise ValueError("not a status that we know")
-    intent = found["setup_intent"] or {}
-    method = intent.get("payment_method") or {}
-    done = intent.get("status") == "succeeded"
-    return CheckoutState(
-        session_id=text(found["id"]),
-        status=found["status"],
-        order_id=found["client_reference_id"],
-        customer=found["customer"],
-        setup_intent=intent["id"] if done else None,
-        payment_method=method["id"] if done else None,
-        payment_status=text(found["payment_status"]),
-        card=card_of(method["card"]) if done else None,
-        url=found["url"],
-    )
-
-
-def card_of(found: dict[str, Any]) -> Card:
-    return Card(
-        text(found["brand"]), text(found["last4"]), int(found["exp_month"]), int(found["exp_year"])
-    )
-
-
-def read_event(found: dict[str, Any]) -> Event:
-    """An event out of a list: its digest is empty, since its signed bytes were never seen."""
-    subject = found["data"]["object"]
-    return Event(
-        text(found["id"]),
-        text(found["type"]),
-        str(subject.get("id") or ""),
-        subject.get("client_reference_id"),
-        sha256="",
-    )

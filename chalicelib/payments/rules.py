@@ -116,6 +116,7 @@ class Event:
     object_id: str
     order_id: str | None
     sha256: str
+    payment_id: str | None = None
 
 
 def read_secrets(text: str) -> list[WebhookSecret]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.payments import processor as adapter
+from chalicelib.payments import adapter
+from chalicelib.payments.adapter import LIVE_API, StripeProcessor
 from chalicelib.payments.processor import (
-    LIVE_API,
+    Charge,
+    Checkout,
+    CheckoutState,
     Misconfigured,
     ProcessorRefused,
     ProcessorUnavailable,
-    StripeProcessor,
+    Purchase,
 )
 from chalicelib.payments.rules import Card
 from infra.local.processor import CHECKOUT, WORKER, Handle, serve
@@ -39,7 +43,7 @@ def processor(handle: Handle, key: str = CHECKOUT_KEY, origin: str = "") -> Stri
     return StripeProcessor(key, api_base=handle.url, origin=origin or handle.url, stage="local")
 
 
-def open_setup(found: StripeProcessor, order: str = "ord_1", **more: Any) -> adapter.Checkout:
+def open_setup(found: StripeProcessor, order: str = "ord_1", **more: Any) -> Checkout:
     customer = found.create_customer("acc_1", "key_1")
     arguments: dict[str, Any] = {
         "order_id": order,
@@ -231,6 +235,152 @@ class TestTroubles:
             assert private not in said
 
 
+SEATS = Purchase("Halyard, Crew", 900, 3, "USD", save_card=True)
+
+
+def open_payment(found: StripeProcessor, order: str = "ord_1") -> Checkout:
+    customer = found.create_customer("acc_1", "key_1")
+    return found.open_payment(
+        order_id=order, customer=customer, purchase=SEATS, success_url=BACK, cancel_url=BACK
+    )
+
+
+def charge(paid: CheckoutState, key: str = "lic_1:1:1", amount: int = 2700) -> Charge:
+    return Charge(
+        key, paid.customer or "", paid.payment_method or "", amount, "USD", "Halyard, Crew",
+        {"subscription": "lic_1", "period": "1"},
+    )  # fmt: skip
+
+
+class TestPayments:
+    def test_the_page_asks_for_the_price_times_the_seats(self, simulator: Handle) -> None:
+        found = processor(simulator)
+        opened = open_payment(found)
+        assert open_payment(found) == opened
+        assert found.read_checkout(opened.session_id).payment is None
+        simulator.complete(opened.session_id)
+        state = found.read_checkout(opened.session_id)
+        assert (state.status, state.payment_status, state.setup_intent) == (
+            "complete",
+            "paid",
+            None,
+        )
+        assert state.payment is not None
+        assert (state.payment.received, state.payment.currency) == (2700, "USD")
+        assert state.payment.metadata == {"order": "ord_1"}
+        assert (state.card and state.card.last4) == "4242"
+
+    def test_a_declined_card_leaves_the_page_open_with_the_reason(self, simulator: Handle) -> None:
+        found = processor(simulator)
+        opened = open_payment(found)
+        simulator.complete(opened.session_id, "insufficient-funds")
+        state = found.read_checkout(opened.session_id)
+        assert (state.status, state.payment_status, state.card) == ("open", "unpaid", None)
+        assert state.payment is not None
+        assert (state.payment.received, state.payment.code) == (0, "insufficient_funds")
+
+    def test_a_page_that_is_closed_takes_no_card(self, simulator: Handle) -> None:
+        found = processor(simulator)
+        opened = open_payment(found)
+        assert found.close_checkout(opened.session_id).status == "expired"
+        assert found.close_checkout(opened.session_id).status == "expired"
+
+    def test_a_page_that_was_paid_stays_paid(self, simulator: Handle) -> None:
+        found = processor(simulator)
+        opened = open_payment(found)
+        simulator.complete(opened.session_id)
+        assert found.close_checkout(opened.session_id).status == "complete"
+
+    def test_a_saved_card_is_charged_once_a_key(self, simulator: Handle) -> None:
+        paid = paid_checkout(simulator)
+        worker = processor(simulator, WORKER_KEY)
+        first, second = worker.charge(charge(paid)), worker.charge(charge(paid))
+        assert first == second
+        assert (first.status, first.received) == ("succeeded", 2700)
+        assert len(payments(simulator)) == 2
+
+    def test_a_decline_is_an_answer_with_its_code(self, simulator: Handle) -> None:
+        paid = paid_checkout(simulator, "authenticates-always")
+        state = processor(simulator, WORKER_KEY).charge(charge(paid))
+        assert (state.status, state.received) == ("requires_payment_method", 0)
+        assert state.code == "authentication_required"
+
+    def test_a_card_that_is_gone_cannot_be_charged(self, simulator: Handle) -> None:
+        paid = paid_checkout(simulator)
+        ask(
+            f"{simulator.url}/v1/payment_methods/{paid.payment_method}/detach",
+            raw=b"",
+            headers={"Authorization": f"Bearer {WORKER_KEY}"},
+        )
+        state = processor(simulator, WORKER_KEY).charge(charge(paid))
+        assert (state.id, state.code) == ("", "payment_method_unexpected_state")
+
+    def test_a_payment_is_found_by_its_facts(self, simulator: Handle) -> None:
+        paid = paid_checkout(simulator)
+        worker = processor(simulator, WORKER_KEY)
+        made = worker.charge(charge(paid))
+        find = worker.find_payment
+        assert find(charge(paid).customer, 0, {"subscription": "lic_1", "period": "1"}) == made
+        assert find(charge(paid).customer, 0, {"subscription": "lic_1", "period": "2"}) is None
+
+    def test_a_payment_is_found_on_a_later_page(
+        self, simulator: Handle, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(adapter, "PAGE", 2)
+        paid = paid_checkout(simulator)
+        worker = processor(simulator, WORKER_KEY)
+        made = worker.charge(charge(paid))
+        for number in range(4):
+            other = replace(charge(paid, key=f"other:{number}"), metadata={})
+            worker.charge(other)
+        assert worker.find_payment(charge(paid).customer, 0, {"period": "1"}) == made
+
+    def test_refunds_and_disputes_are_read_with_their_amounts(self, simulator: Handle) -> None:
+        paid = paid_checkout(simulator, "disputed")
+        worker = processor(simulator, WORKER_KEY)
+        assert paid.payment is not None
+        (dispute,) = worker.list_disputes(paid.payment.id)
+        assert (dispute.status, dispute.amount) == ("needs_response", 2700)
+        other = worker.charge(charge(paid_checkout(simulator, order="ord_2")))
+        worker.refund(other.id, 700, "refund_1")
+        worker.refund(other.id, 700, "refund_1")
+        assert worker.read_payment(other.id).refunded == 700
+        assert worker.list_disputes(other.id) == []
+
+    def test_the_checkout_key_charges_and_refunds_nobody(self, simulator: Handle) -> None:
+        paid = paid_checkout(simulator)
+        found = processor(simulator)
+        with pytest.raises(ProcessorRefused):
+            found.charge(charge(paid))
+        with pytest.raises(ProcessorRefused):
+            found.refund(paid.payment.id if paid.payment else "", 1, "refund_1")
+
+    def test_a_lost_answer_is_asked_for_again_under_the_same_key(
+        self, simulator: Handle, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(adapter, "RETRIES", 0)
+        paid = paid_checkout(simulator)
+        worker = processor(simulator, WORKER_KEY)
+        ask(f"{simulator.url}/_sim/hostility", body={"lose_response": 1})
+        with pytest.raises(ProcessorUnavailable):
+            worker.charge(charge(paid))
+        ask(f"{simulator.url}/_sim/hostility", method="DELETE")
+        assert worker.charge(charge(paid)).status == "succeeded"
+        assert len(payments(simulator)) == 2
+
+
+def paid_checkout(handle: Handle, card: str = "succeeds", order: str = "ord_1") -> CheckoutState:
+    found = processor(handle)
+    opened = open_payment(found, order)
+    handle.complete(opened.session_id, card)
+    return found.read_checkout(opened.session_id)
+
+
+def payments(handle: Handle) -> list[Any]:
+    headers = {"Authorization": f"Bearer {WORKER_KEY}"}
+    return list(ask(f"{handle.url}/v1/payment_intents?limit=100", headers=headers).json["data"])
+
+
 class TestAddress:
     @pytest.mark.parametrize(
         ("api_base", "origin"),
@@ -256,7 +406,7 @@ class TestAddress:
         import sys
 
         code = (
-            "import sys; from chalicelib.payments.processor import StripeProcessor as P;"
+            "import sys; from chalicelib.payments.adapter import StripeProcessor as P;"
             "P('k', api_base='http://x', origin='http://x', stage='test');"
             "sys.exit('stripe' in sys.modules)"
         )

@@ -69,7 +69,7 @@ USERS = users()
         ("send_raw_email", set()),
         ("sesv2", {"wiring.py", "storage/aws.py"}),
         ("ses", set()),
-        ("stripe", {"payments/processor.py"}),
+        ("stripe", {"payments/adapter.py"}),
         ("create_client", set()),
         ("log_event", set()),
     ],
@@ -83,7 +83,7 @@ def test_one_thing_is_done_in_one_place(name: str, files: set[str]) -> None:
 @pytest.mark.promise("PS-11")
 def test_nothing_but_the_processors_adapter_opens_a_connection() -> None:
     found = {(name, file) for name in HTTP_CLIENTS for file in USERS.get(name, set())}
-    assert {file for _, file in found} <= {"payments/processor.py"}
+    assert {file for _, file in found} <= {"payments/adapter.py"}
 
 
 def test_the_walk_sees_what_it_is_about() -> None:

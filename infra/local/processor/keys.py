@@ -30,6 +30,7 @@ CHECKOUT = frozenset(
         "checkout_sessions.read",
         "checkout_sessions.write",
         "setup_intents.read",
+        "payment_intents.read",
         "payment_methods.read",
     }
 )
