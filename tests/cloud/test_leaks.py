@@ -96,9 +96,12 @@ class TestNothingLeaks:
     ) -> None:
         for name, bucket in cloud.control.dump()["buckets"].items():
             assert found_in(bucket["keys"], canaries) == [], name
+            # Raw visitor logs may hold these two, for hours, and nobody's name beside them.
+            may_hold = {AGENT, ADDRESS} if name == "VisitorLogsBucket" else set()
             if name != "InstallersBucket":
                 for key in bucket["keys"]:
-                    assert found_in(cloud.control.object(name, key), canaries) == [], key
+                    found = found_in(cloud.control.object(name, key), canaries)
+                    assert set(found) <= may_hold, key
 
     def test_logs_hold_none_of_it(self, cloud: LocalCloud, canaries: list[str]) -> None:
         lines = cloud.control.logs()

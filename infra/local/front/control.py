@@ -80,13 +80,20 @@ class Control:
     """Answers `/_local/` for the cloud at `port`; `seed` is what `/_local/seed` shows.
 
     `deliver` hands over what waits outside the cloud (webhooks of the processor) and returns how
-    much that was: settling goes on until there is none.
+    much that was: settling goes on until there is none. `write_logs` has the front door deliver its
+    visitor logs, so that whatever runs next finds them.
     """
 
     def __init__(
-        self, cloud: Engine, seed: Json, port: int, deliver: Callable[[], int] = lambda: 0
+        self,
+        cloud: Engine,
+        seed: Json,
+        port: int,
+        deliver: Callable[[], int] = lambda: 0,
+        write_logs: Callable[[], object] = lambda: None,
     ) -> None:
-        self.cloud, self.seed, self.port, self.deliver = cloud, seed, port, deliver
+        self.cloud, self.seed, self.port = cloud, seed, port
+        self.deliver, self.write_logs = deliver, write_logs
         self._faults: list[Json] = []
         self._actions: dict[str, dict[str, Action]] = {
             "": {"GET": self._page},
@@ -155,6 +162,7 @@ class Control:
             raise BadField("advance", "Say how many seconds, or whether to freeze.")
         frozen = fields.flag("freeze") if fields.has("freeze") else None
         seconds = fields.number("advance") if fields.has("advance") else None
+        self.write_logs()
         if frozen is not None:
             self.cloud.freeze(frozen)
         if seconds is not None:
@@ -166,6 +174,7 @@ class Control:
         name = call.rest
         if name not in self.cloud.functions:
             return _not_found(f"There is no function {name}.")
+        self.write_logs()
         try:
             result = self.cloud.run(name)
         except NotScheduledError:
@@ -176,6 +185,7 @@ class Control:
         return _done(call, "ran", as_json(answer))
 
     def _settle(self, call: Call) -> Answer:
+        self.write_logs()
         self.cloud.settle()
         while self.deliver():
             self.cloud.settle()

@@ -17,6 +17,7 @@ from infra.local.front.http import HOST, Answer, Request, Server, serve
 from infra.local.front.limits import NetworkLimits
 from infra.local.front.ports import listen_near, listen_on, reserve_near
 from infra.local.front.s3 import Backend, S3Handler
+from infra.local.front.visits import VisitorLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -98,9 +99,12 @@ def _start(options: Options, folder: DataFolder, stack: ExitStack) -> Running:
     from infra.local.front.processor import running_processor
 
     processor = stack.enter_context(running_processor(cloud, folder.processor, reserved.release()))
-    control = Control(cloud, {}, app.port, deliver=processor.deliver)
+    visits = visitor_log_of(cloud)
+    stack.callback(visits.stop)
+    control = Control(cloud, {}, app.port, deliver=processor.deliver, write_logs=visits.deliver)
     limits = NetworkLimits()
-    later.door = FrontDoor(gateway_of(cloud), control, limits)
+    later.door = FrontDoor(gateway_of(cloud), control, limits, watcher=visits.watch)
+    visits.start()
     app.start()
     control.seed = {
         **_seeded(folder, cloud, processor, urls),
@@ -180,6 +184,16 @@ def gateway_of(cloud: Cloud) -> Gateway:
     responses = resolved(body.get(EXTENSION) or {}, cloud.parameters)
     swagger = {**cloud.swagger, EXTENSION: responses}
     return Gateway(swagger, lambda event: cloud.invoke(API_FUNCTION, event))
+
+
+def visitor_log_of(cloud: Cloud) -> VisitorLog:
+    """The front door's log, delivered into the bucket that the template keeps for it."""
+    bucket = cloud.physical["VisitorLogsBucket"]
+
+    def put(key: str, body: bytes) -> None:
+        cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+
+    return VisitorLog(put, cloud.clock.seconds)
 
 
 def _seeded(
