@@ -35,6 +35,15 @@ find_uv() {
     [ -x .tools/uv/bin/uv ] && echo "$PWD/.tools/uv/bin/uv"
 }
 
+# uv brings certificates of its own; a machine behind a proxy has those that count in its own store.
+trust_the_system() {
+    if "$1" pip install --help 2>/dev/null | grep -q -e --system-certs; then
+        export UV_SYSTEM_CERTS=true
+    else
+        export UV_NATIVE_TLS=true
+    fi
+}
+
 by_uv() {
     [ -n "$uv" ] &&
         "$uv" venv --quiet --allow-existing --python "$python" .venv &&
@@ -55,6 +64,7 @@ by_pip() {
 python=$(find_python)
 mkdir -p .tools
 uv=$(find_uv "$python")
+[ -z "$uv" ] || trust_the_system "$uv"
 echo "set-up: .venv with $("$python" --version)${uv:+ and uv}"
 rm -f .venv/ready
 if [ -x .venv/bin/python ] && ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != tuple(map(int, sys.argv[1].split("."))))' \
