@@ -50,6 +50,15 @@ class Terms:
     valid_ms: int | None = None
     period_months: int | None = None
 
+    @property
+    def kind(self) -> str:
+        """What a license that has only its terms is one of."""
+        if self.prepaid_ms is not None:
+            return PASS
+        if self.period_months is not None:
+            return SUBSCRIPTION
+        return METERED if self.valid_ms is None else TRIAL
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -58,7 +58,11 @@ SCHEMAS: dict[str, Schema] = {
             "currency": TEXT,
             "terms": {"type": "integer"},
             "free_ms": COUNT,
-        }
+            "kind": {"enum": ["metered", "pass", "subscription", "trial"]},
+            "cost": {"type": "string", "description": "What this start costs, in words."},
+            "ends_at": {"type": ["string", "null"], "format": "date-time"},
+        },
+        ["rate", "per", "currency", "terms", "free_ms"],
     ),
     "Verdict": record(
         {
@@ -78,6 +82,16 @@ SCHEMAS: dict[str, Schema] = {
     "KeySet": record({"keys": {"type": "array", "items": KEY}}),
     "UsageRow": record({"application": TEXT, "license": TEXT, "day": DAY, "milliseconds": COUNT}),
     "UsageRows": items_of("UsageRow"),
+    "NamedUsageRows": record(
+        {
+            **items_of("UsageRow")["properties"],
+            "names": {
+                "type": "object",
+                "description": "Names of the ids in the rows: of applications, and of plans.",
+                "additionalProperties": TEXT,
+            },
+        }
+    ),
     "InstallerRelease": record(
         {
             "application": TEXT,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.core.clock import SECOND
-from chalicelib.licenses import leases
+from chalicelib.core.clock import SECOND, to_text
+from chalicelib.licenses import leases, screens
 from chalicelib.licenses.verdicts import DETAILS
 
 if TYPE_CHECKING:
     from chalicelib.core.clock import Clock
     from chalicelib.core.signing import Claims, Jwk
     from chalicelib.licenses.leases import Leases, Question
-    from chalicelib.licenses.values import Head, Screen
+    from chalicelib.licenses.values import Head, Room, Screen
     from chalicelib.licenses.verdicts import Verdict
 
     Answer = dict[str, Any]
@@ -25,7 +25,7 @@ class Answers:
     def check(self, verdict: Verdict) -> Answer:
         answer = self._plain(verdict)
         if verdict.valid and verdict.head:
-            answer["quote"] = offer(verdict.head)
+            answer["quote"] = offer(verdict.head, verdict.room)
         return answer
 
     def launch(self, verdict: Verdict, question: Question, jwk: Jwk) -> Answer:
@@ -36,7 +36,7 @@ class Answers:
             **self._plain(verdict),
             "lease": self.signed.sign(verdict.lease, verdict.head, jwk),
             "screen": screen(verdict.screen),
-            "quote": leases.quote(verdict.lease),
+            "quote": {**leases.quote(verdict.lease), **words(verdict.head, verdict.room)},
         }
 
     def heartbeat(self, verdict: Verdict, question: Question, claims: Claims) -> Answer:
@@ -78,10 +78,16 @@ def screen(shown: Screen) -> dict[str, str]:
     }  # fmt: skip
 
 
-def offer(head: Head) -> Claims:
+def offer(head: Head, room: Room | None) -> Claims:
     """What a launch would be quoted."""
     terms = head.terms
     return {
         "rate": terms.rate, "per": "hour", "currency": head.currency, "terms": terms.version,
-        "free_ms": terms.free_ms,
+        "free_ms": terms.free_ms, **words(head, room),
     }  # fmt: skip
+
+
+def words(head: Head, room: Room | None) -> Claims:
+    """The kind of plan, and what this start costs under it, in words that a person reads."""
+    ends_at = to_text(head.ends_at) if head.ends_at is not None else None
+    return {"kind": head.terms.kind, "cost": screens.cost(head, room), "ends_at": ends_at}

@@ -20,7 +20,7 @@ HEAD_SAME = (
 )  # fmt: skip
 HEAD_MAYBE = ("starts_at", "ends_at", "key_hash")
 # What only the head knows of a lease, and what both know under one name.
-OF_HEAD = ("vendor", "application", "currency", "capped")
+OF_HEAD = ("vendor", "application", "currency", "capped", "prepaid", "ends_at")
 LEASE_SAME = (
     "license", "sk", "launch_id", "started_at", "expires_at", "seq", "seen", "epoch", "rate",
     "terms", "free_ms", "lease_ms", "computer", "release", "screen",
@@ -32,8 +32,8 @@ LAUNCH_SAME = (
 INTERVAL_SAME = ("lease", "launch_id", "started_at", "ended_at", "held_until", "by")
 # What a closer without a read knows of a lease, because the signed lease says it.
 BILLED_BY = (
-    "license", "vendor", "application", "rate", "currency", "terms", "free_ms", "computer",
-    "release", "screen",
+    "license", "vendor", "application", "rate", "currency", "terms", "free_ms", "prepaid",
+    "computer", "release", "screen",
 )  # fmt: skip
 
 
@@ -60,8 +60,13 @@ def head(item: Item) -> Head:
         **{name: item[name] for name in HEAD_SAME}, **some(item, HEAD_MAYBE),
         people=frozenset(item["people"]), capped=item.get("capped", False),
         slots=frozenset(item["slots"]) if item.get("slots") else None,
-        terms=read_terms(item["terms"]),
+        terms=read_terms(item["terms"]), holds=frozenset(item.get("holds") or ()),
+        blocked=frozenset(item.get("blocked") or ()),
     )  # fmt: skip
+
+
+def head_among(found: Iterable[Item]) -> Head | None:
+    return next((head(item) for item in found if item["sk"] == "HEAD"), None)
 
 
 def read_terms(given: Item) -> Terms:
@@ -115,7 +120,8 @@ def from_interval(lease: Lease, interval: Interval) -> Item:
 
 
 def interval(item: Item) -> Interval:
-    return Interval(segment=item["segment_no"], **{name: item[name] for name in INTERVAL_SAME})
+    facts = {name: item[name] for name in INTERVAL_SAME}
+    return Interval(segment=item["segment_no"], computer=item.get("computer"), **facts)
 
 
 def view(found: Iterable[Item]) -> View:
@@ -126,7 +132,7 @@ def view(found: Iterable[Item]) -> View:
     slots = (lease(item, of) for sk, item in by_key.items() if sk.startswith("SLOT#"))
     return View(
         of, room(by_key.get("ROOM")), {found.seat or 0: found for found in slots},
-        {sk.removeprefix("COMPUTER#"): computer(sk, item) for sk, item in by_key.items()
+        {sk.removeprefix("COMPUTER#"): computer(item, of) for sk, item in by_key.items()
          if sk.startswith("COMPUTER#")},
     )  # fmt: skip
 
@@ -135,8 +141,9 @@ def room(item: Item | None) -> Room | None:
     return Room(item["cap"], item["room"], item["spent"]) if item else None
 
 
-def computer(sk: str, item: Item) -> Computer:
-    return Computer(sk.removeprefix("COMPUTER#"), item["added_at"], item.get("blocked", False))
+def computer(item: Item, of: Head) -> Computer:
+    name = item["sk"].removeprefix("COMPUTER#")
+    return Computer(name, item["added_at"], name in of.blocked, item.get("seen_at"))
 
 
 def open_leases(found: Iterable[Item]) -> list[dict[str, Any]]:

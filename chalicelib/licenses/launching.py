@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Write
 
     ReleaseFact = Callable[[str, str], str | None]
+    Settle = Callable[[str], bool]
 
 TRIES = 60
 STALENESS = MINUTE  # of a release fact, the only thing here that may be cached
@@ -65,8 +66,11 @@ class Plan:
 
 
 class Launching:
-    def __init__(self, store: LicenseStore, clock: Clock, release_fact: ReleaseFact) -> None:
-        self.store, self.clock, self.release_fact = store, clock, release_fact
+    def __init__(
+        self, store: LicenseStore, clock: Clock, release_fact: ReleaseFact, settle: Settle
+    ) -> None:
+        self.store, self.clock = store, clock
+        self.release_fact, self.settle = release_fact, settle
 
     def check(self, ask: Ask) -> Verdict:
         """One strong Query and no write; where several licenses fit, the first that does."""
@@ -147,20 +151,15 @@ class Launching:
         if barred:
             return rules.refuse(barred + full, view, now)
         if known is None:
-            return self._first(head, view, ask, now, full)
+            return self._first(head, view, ask, now)
         if known.segment != ask.segment - 1:
             return self._existing(head, known, ask)
         return self._next(head, view, ask, now, known)
 
-    def _first(
-        self, head: Head, view: View, ask: Ask, now: int, full: list[Code]
-    ) -> Verdict | None:
+    def _first(self, head: Head, view: View, ask: Ask, now: int) -> Verdict | None:
         if ask.segment:
             return Verdict(Code.UNKNOWN, head=head)
-        if full:
-            return rules.refuse(full, view, now)
-        opening = place(head, view, ask, now)
-        return self._open(opening)
+        return self._take(head, view, ask, now)
 
     def _next(self, head: Head, view: View, ask: Ask, now: int, known: Launch) -> Verdict | None:
         """The next segment: only after the last expired, within the grace, never after an end."""
@@ -175,10 +174,20 @@ class Launching:
         held_until = last.expires_at if last else past.held_until if past else now
         if not rules.may_resume(head, held_until, now):
             return Verdict(Code.LEASE_EXPIRED, head=head, interval=past)
+        return self._take(head, view, ask, now, last)
+
+    def _take(
+        self, head: Head, view: View, ask: Ask, now: int, last: Lease | None = None
+    ) -> Verdict | None:
+        """A place and room for the segment, or why there is none.
+
+        Where expired leases hold room that is wanted now, they are closed, and all is read again.
+        """
+        if rules.room_is_short(view, head) and self.settle(head.license):
+            return None
         if full := list(rules.space_barred(view, head, now)):
             return rules.refuse(full, view, now)
-        opening = place(head, view, ask, max(now, held_until), last)
-        return self._open(opening)
+        return self._open(place(head, view, ask, now, last))
 
     def _open_lease(self, head: Head, view: View, known: Launch) -> Lease | None:
         """The open item of the launch's last segment, expired or not."""
@@ -222,8 +231,10 @@ class Launching:
 
     def _open(self, opening: Opening) -> Verdict | None:
         head, ask = opening.head, opening.ask
-        screen = screens.launch_screen(head, ask.release)
+        screen = screens.launch_screen(head, ask.release, opening.view.room)
         lease = new_lease(opening, screen.sha256)
+        if lease.expires_at <= lease.started_at:
+            return Verdict(Code.EXPIRED, head=head)
         launch = Launch(
             head.license, ask.launch_id, ask.segment, lease.started_at, lease.sk,
             head.application, lease.computer, ask.release, screen.title, screen.body,
@@ -233,7 +244,7 @@ class Launching:
             self.store.usage.transact(*plan.writes)
         except ConditionFailed as refusal:
             return self._lost(opening, plan, refusal)
-        return Verdict(Code.VALID, head=head, lease=lease, screen=screen)
+        return Verdict(Code.VALID, head=head, lease=lease, screen=screen, room=opening.view.room)
 
     def _plan(self, opening: Opening, lease: Lease, launch: Launch) -> Plan:
         head, ask, old, store = opening.head, opening.ask, opening.old, self.store
@@ -245,8 +256,7 @@ class Launching:
         if expired:
             plan.add("interval", store.interval_row(expired, expiry(expired)))
         if head.capped:
-            need = rules.reserve(head.terms.lease_ms, head.terms.rate)
-            plan.add("room", store.reserve(head.license, need, expired))
+            plan.add("room", store.reserve(head.license, rules.held(lease), expired))
         if lease.computer not in opening.view.computers:
             plan.add("computer", store.add_computer(head.license, lease.computer, opening.start))
         for other in ask.own if ask.segment == 0 else ():
@@ -290,10 +300,12 @@ def new_lease(opening: Opening, screen: str) -> Lease:
     return Lease(
         license=head.license, sk=opening.sk, id=rules.lease_id(head.license, ask.launch_id),
         launch_id=ask.launch_id, segment=ask.segment, started_at=start,
-        expires_at=start + terms.lease_ms, seq=0, seen=start, epoch=head.epoch, rate=terms.rate,
-        currency=head.currency, terms=terms.version, free_ms=terms.free_ms,
+        expires_at=rules.first_end(head, opening.view.room, start), seq=0, seen=start,
+        epoch=head.epoch, rate=terms.rate, currency=head.currency, terms=terms.version,
+        free_ms=terms.free_ms,
         lease_ms=terms.lease_ms, vendor=head.vendor, application=head.application,
         computer=ask.computer or "", release=ask.release, screen=screen, capped=head.capped,
+        prepaid=head.prepaid, ends_at=head.ends_at,
     )  # fmt: skip
 
 
@@ -301,7 +313,7 @@ def expiry(lease: Lease) -> Interval:
     """How an expired lease that nobody ended is billed."""
     return Interval(
         lease.id, lease.launch_id, lease.segment, lease.started_at, rules.billed_to(lease),
-        lease.expires_at, rules.BY_EXPIRY,
+        lease.expires_at, rules.BY_EXPIRY, lease.computer,
     )  # fmt: skip
 
 

@@ -91,7 +91,8 @@ def claims_of(lease: Lease, head: Head, jwk: Jwk) -> Claims:
         "license": lease.license, "launch_id": lease.launch_id, "seg": lease.segment,
         "item": lease.sk, "cnf": {"jwk": jwk}, "computer": lease.computer,
         "release": lease.release, "start_ms": lease.started_at, **moving(lease),
-        "ttl_ms": lease.lease_ms, "capped": lease.capped, "screen": lease.screen,
+        "ttl_ms": lease.lease_ms, "capped": lease.capped, "prepaid": lease.prepaid,
+        "screen": lease.screen,
         "quote": quote(lease),
         "outage": {
             "grace_s": terms.outage_grace_ms // 1000, "mode": terms.outage_mode,
@@ -104,7 +105,7 @@ def moving(lease: Lease) -> Claims:
     """What changes while a lease runs; issued when the stored state came about."""
     return {
         "issued_ms": lease.seen, "end_ms": lease.expires_at, "seq": lease.seq,
-        "epoch": lease.epoch,
+        "epoch": lease.epoch, "license_end_ms": lease.ends_at,
     }  # fmt: skip
 
 
@@ -127,6 +128,7 @@ def lease_of(claims: Claims) -> Lease:
         terms=price["terms"], free_ms=price["free_ms"], lease_ms=claims["ttl_ms"],
         vendor=claims["vendor"], application=claims["application"], computer=claims["computer"],
         release=claims["release"], screen=claims["screen"], capped=claims["capped"],
+        prepaid=claims.get("prepaid", False), ends_at=claims.get("license_end_ms"),
     )  # fmt: skip
 
 

@@ -33,11 +33,16 @@ class Renewing:
         lease = signed
         for _ in range(TRIES):
             now = self.clock()
+            lease = self._with_its_end(lease, now)
+            if rules.over(lease, now):
+                return Verdict(Code.EXPIRED)
             try:
-                return self._renew(lease, seq, now, shown=shown)
+                return self._renew(lease, seq, rules.next_end(lease, now), now, shown=shown)
             except ConditionFailed as refusal:
                 if not refusal.at(0):
-                    return Verdict(Code.CAP_REACHED)
+                    if found := self._out_of_room(lease, seq, now, shown=shown):
+                        return found
+                    continue
                 # An engine that does not tell what stood in the way is asked.
                 item = refusal.items.get(0) or self.store.item(lease)
             verdict = self._why(lease, item, seq, now, shown=shown)
@@ -46,19 +51,42 @@ class Renewing:
             lease = verdict
         raise Unavailable
 
-    def _renew(self, lease: Lease, seq: int, now: int, *, shown: bool) -> Verdict:
-        # A slower clock never shortens a lease that was signed already.
-        until = max(now + lease.lease_ms, lease.expires_at)
+    def _with_its_end(self, lease: Lease, now: int) -> Lease:
+        """Near its license's end the license is asked whether it still ends there."""
+        if not rules.may_have_moved(lease, now):
+            return lease
+        head = self.store.head(lease.license)
+        return replace(lease, ends_at=head.ends_at) if head else lease
+
+    def _renew(self, lease: Lease, seq: int, until: int, now: int, *, shown: bool) -> Verdict:
         renew = self.store.renew(lease, seq=seq, until=until, now=now, shown=shown)
         over = lease.over
-        if lease.capped:
-            need = rules.extension(lease, until)
+        need = rules.extension(lease, until)
+        if lease.capped and need:
             self.store.usage.transact(renew, self.store.reserve(lease.license, need))
         else:
             written = self.store.usage.apply(renew) or {}
             over = written.get("seat_over", False)
         renewed = replace(lease, seq=seq, expires_at=until, seen=now, over=over)
         return Verdict(allowed(renewed), lease=renewed)
+
+    def _out_of_room(self, lease: Lease, seq: int, now: int, *, shown: bool) -> Verdict | None:
+        """What expired gives back comes first; then a pass gives what it has left.
+
+        Where nothing is left the heartbeat still counts: what runs was seen, and is billed to its
+        end. None to try again.
+        """
+        if self.settle_expired(lease.license):
+            return None
+        room = self.store.room(lease.license) if lease.prepaid else None
+        until = rules.last_end(lease, room, now) if room else lease.expires_at
+        try:
+            found = self._renew(lease, seq, until, now, shown=shown)
+        except ConditionFailed:
+            return None
+        if until > lease.expires_at:
+            return found
+        return Verdict(Code.PASS_USED_UP if lease.prepaid else Code.CAP_REACHED)
 
     def _why(
         self, lease: Lease, item: Item | None, seq: int, now: int, *, shown: bool
@@ -84,7 +112,7 @@ class Renewing:
         barred = list(rules.right_barred(head, self.clock()))
         if barred:
             return Verdict(barred[0], tuple(barred[1:]))
-        return replace(lease, epoch=item["epoch"])
+        return replace(lease, epoch=item["epoch"], ends_at=head.ends_at)
 
     def _gone(self, lease: Lease) -> Verdict | Lease:
         """Moved, ended or let to another: the launch row and the interval tell which."""
@@ -139,6 +167,14 @@ class Renewing:
         return as_stored(lease, item)
 
     # expiry
+
+    def settle_expired(self, license_id: str) -> bool:
+        """Closes what has expired and holds room; False where there was nothing to close."""
+        found, now = self.store.everything(license_id), self.clock()
+        head = items.head_among(found)
+        leases = [items.lease(item, head) for item in items.open_leases(found)] if head else []
+        closed = [self.close_expired(lease) for lease in leases if lease.expires_at <= now]
+        return any(closed)
 
     def close_expired(self, lease: Lease) -> bool:
         """Closes at its own end a lease that nobody ended; False where another call was first."""

@@ -101,10 +101,18 @@ def right_barred(head: Head, now: int) -> Iterator[Code]:
     """Is the right alive?"""
     if head.standing in BARRED:
         yield BARRED[head.standing]
+    if head.holds and head.standing != PAYMENT_DUE:
+        yield Code.PAYMENT_DUE
     if head.starts_at is not None and now < head.starts_at:
         yield Code.NOT_STARTED
     if head.ends_at is not None and now >= head.ends_at:
         yield Code.EXPIRED
+
+
+def end_of(plan: Plan, bought_at: int, grace: int) -> int | None:
+    """Where a license that is bought now ends; None for never."""
+    ends_at = plan.ends_at(bought_at)
+    return None if ends_at is None else ends_at + grace
 
 
 def usable(view: View, now: int) -> bool:
@@ -132,8 +140,14 @@ def space_barred(view: View, head: Head, now: int) -> Iterator[Code]:
     """Is there room for one more lease?"""
     if head.slots is not None and not view.free(now):
         yield Code.SEATS_FULL
-    if view.room and view.room.room < reserve(head.terms.lease_ms, head.terms.rate):
-        yield Code.CAP_REACHED
+    if view.room and view.room.room < reserve(least_lease(head), head.terms.rate):
+        yield Code.PASS_USED_UP if head.prepaid else Code.CAP_REACHED
+
+
+def room_is_short(view: View, head: Head) -> bool:
+    """Is a full lease more than the room: is it worth a look at what has expired?"""
+    need = reserve(head.terms.lease_ms, head.terms.rate)
+    return view.room is not None and view.room.room < need
 
 
 def judge(view: View, ask: Ask, now: int, fact: str | None) -> Verdict:
@@ -146,7 +160,9 @@ def judge(view: View, ask: Ask, now: int, fact: str | None) -> Verdict:
         *use_barred(view, ask, fact),
         *space_barred(view, head, now),
     ]
-    return refuse(found, view, now) if found else Verdict(Code.VALID, head=head)
+    if found:
+        return refuse(found, view, now)
+    return Verdict(Code.VALID, head=head, room=view.room)
 
 
 def refuse(found: list[Code], view: View, now: int) -> Verdict:
@@ -219,6 +235,50 @@ def reserve(milliseconds: int, rate: int) -> int:
 def used_up(room: Room, rate: int) -> bool:
     """A pass that could not give the shortest lease even when all that runs had ended."""
     return room.cap - room.spent < reserve(LEAST_LEASE, rate)
+
+
+def least_lease(head: Head) -> int:
+    """The last minutes of a pass were paid for: a lease may be as short as they are."""
+    return LEAST_LEASE if head.prepaid else head.terms.lease_ms
+
+
+def affordable(room: int, rate: int) -> int:
+    """The longest time whose price fits into the room, in whole milliseconds."""
+    return room * money.HOUR_MS // rate
+
+
+def first_end(head: Head, room: Room | None, start: int) -> int:
+    """Where a lease that starts now ends: by the terms, or sooner with the license or the pass."""
+    length = head.terms.lease_ms
+    if head.prepaid and room:
+        length = min(length, affordable(room.room, head.terms.rate))
+    return ends_with(head.ends_at, start + length)
+
+
+def next_end(lease: Lease, now: int) -> int:
+    """Where a renewal ends; a slower clock never shortens a lease that was signed already."""
+    return max(ends_with(lease.ends_at, now + lease.lease_ms), lease.expires_at)
+
+
+def last_end(lease: Lease, room: Room, now: int) -> int:
+    """Where the renewal of a lease ends whose pass holds less than that."""
+    most = lease.started_at + affordable(held(lease) + room.room, lease.rate)
+    return max(min(next_end(lease, now), most), lease.expires_at)
+
+
+def ends_with(ends_at: int | None, until: int) -> int:
+    """No later than the license does."""
+    return until if ends_at is None else min(until, ends_at)
+
+
+def may_have_moved(lease: Lease, now: int) -> bool:
+    """Does this renewal reach its license's end, which a payment may have moved since?"""
+    return lease.ends_at is not None and now + lease.lease_ms > lease.ends_at
+
+
+def over(lease: Lease, now: int) -> bool:
+    """Has its license ended?"""
+    return lease.ends_at is not None and now >= lease.ends_at
 
 
 def held(lease: Lease) -> int:

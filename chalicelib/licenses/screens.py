@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from chalicelib.catalog import rules as plans
 from chalicelib.catalog.rules import price_text
+from chalicelib.core.clock import to_datetime
 from chalicelib.core.ids import derived_id
 from chalicelib.core.signing import canonical
+from chalicelib.licenses import rules
 from chalicelib.licenses.values import Screen
 
 if TYPE_CHECKING:
-    from chalicelib.licenses.values import Head, Launch
+    from chalicelib.licenses.values import Head, Launch, Room
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 
 
-def launch_screen(head: Head, release: str | None) -> Screen:
-    """Always the same for the same license terms and release."""
+def launch_screen(head: Head, release: str | None, room: Room | None = None) -> Screen:
+    """The same for the same license and release, but for what is left of a pass."""
     title = f"{head.application_name} {release}" if release else head.application_name
-    return screen(title, " ".join(sentences(head)))
+    return screen(title, " ".join(sentences(head, room)))
 
 
 def of_launch(launch: Launch) -> Screen:
@@ -32,12 +35,12 @@ def screen(title: str, body: str) -> Screen:
     return Screen(**parts, sha256=hashlib.sha256(canonical(parts)).hexdigest())
 
 
-def sentences(head: Head) -> list[str]:
+def sentences(head: Head, room: Room | None = None) -> list[str]:
     terms = head.terms
-    found = [f"Plan: {head.plan_name}.", price(head)]
+    found = [f"Plan: {head.plan_name}.", cost(head, room)]
     if terms.free_ms:
         found.append(f"A launch closed within {length(terms.free_ms)} costs nothing.")
-    if head.capped:
+    if head.capped and not head.prepaid:
         found.append("A spend cap is set: no launch starts that could exceed it.")
     if head.slots is not None:
         seats = len(head.slots)
@@ -46,7 +49,18 @@ def sentences(head: Head) -> list[str]:
     return found
 
 
-def price(head: Head) -> str:
+def cost(head: Head, room: Room | None = None) -> str:
+    """What a start costs under this plan, in a person's words."""
+    until = f" until {moment(head.ends_at)}" if head.ends_at is not None else ""
+    match head.terms.kind:
+        case plans.PASS:
+            left = rules.affordable(room.room, head.terms.rate) if room else None
+            said = f"{spoken(left)} of it left" if left is not None else "time of it left"
+            return f"This start uses your pass, with {said}{until}; nothing more is billed."
+        case plans.SUBSCRIPTION:
+            return "Your subscription covers this start: it costs nothing more."
+        case plans.TRIAL:
+            return f"Your trial runs{until}: this start costs nothing, and it ends by itself."
     if not head.terms.rate:
         return "The time you use is not billed."
     rate = price_text(head.terms.rate, head.currency)
@@ -70,3 +84,18 @@ def length(milliseconds: int) -> str:
             count = milliseconds // unit
             return f"{count} {name}{'s' if count != 1 else ''}"
     return f"{milliseconds} milliseconds"
+
+
+def moment(instant: int) -> str:
+    """`9 December 2026, 14:12 UTC`."""
+    found = to_datetime(instant)
+    return f"{found.day} {found:%B %Y, %H:%M} UTC"
+
+
+def spoken(milliseconds: int) -> str:
+    """`19 hours 20 minutes`, rounded down; below an hour with its seconds."""
+    minutes, seconds = divmod(milliseconds // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "hour"), (minutes, "minute"), (0 if hours else seconds, "second")]
+    found = [f"{count} {name}{'s' if count != 1 else ''}" for count, name in parts if count]
+    return " ".join(found) or "less than a second"

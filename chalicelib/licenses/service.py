@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from chalicelib.catalog.rules import TRIAL
 from chalicelib.core.errors import NotFound
 from chalicelib.licenses import license_keys, rules
+from chalicelib.licenses.computers import Computers
 from chalicelib.licenses.launching import Launching
 from chalicelib.licenses.renewing import Renewing
 from chalicelib.licenses.standing import Standing
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.licenses.rules import Ask
     from chalicelib.licenses.store import LicenseStore
-    from chalicelib.licenses.values import Lease
+    from chalicelib.licenses.values import Interval, Lease
     from chalicelib.licenses.verdicts import Verdict
     from chalicelib.storage.dynamo import Item, Table, Write
 
@@ -57,8 +58,9 @@ class Licenses:
     ) -> None:
         self.store, self.accounts, self.catalog = store, accounts, catalog
         self.keyed, self.clock = keyed, clock
-        self.launching = Launching(store, clock, catalog.release_fact)
         self.renewing = Renewing(store, clock)
+        self.launching = Launching(store, clock, catalog.release_fact, self.renewing.settle_expired)
+        self.computers = Computers(store, self.renewing)
         self.standing = Standing(store)
 
     def person(self, account_id: str, application_id: str) -> str:
@@ -69,12 +71,13 @@ class Licenses:
 
     def grant(
         self, license_id: str, account_id: str, plan: Plan, now: int, ground: str,
-        *, cap: int | None = None, seats: int | None = None,
+        *, cap: int | None = None, seats: int | None = None, grace: int = 0,
     ) -> list[Write]:  # fmt: skip
         """Writes for the transaction that records the ground; each refuses a second license.
 
         The plan says when it ends and what a pass holds; `cap`, in 10⁻⁶ minor units, limits what a
-        metered one may spend. `seats` are those of a subscription. A second trial of the same
+        metered one may spend. `seats` are those of a subscription, and `grace` the milliseconds
+        that it lasts beyond what is paid, while its renewal is tried. A second trial of the same
         application is refused too: ask `had_trial` first.
         """
         application = self.catalog.application(plan.application_id)
@@ -90,7 +93,7 @@ class Licenses:
             people=frozenset({self.person(account_id, plan.application_id)}),
             standing=rules.ACTIVE, epoch=1, terms=plan.terms, granted_at=now,
             capped=room is not None, slots=frozenset(range(1, count + 1)) if count else None,
-            ends_at=plan.ends_at(now),
+            ends_at=rules.end_of(plan, now, grace),
         )  # fmt: skip
         owned = Ownership(
             license_id, account_id, plan.vendor_id, plan.application_id, application.name, plan.id,
@@ -196,6 +199,33 @@ class Licenses:
 
     def end(self, signed: Lease) -> Verdict:
         return self.renewing.end(signed)
+
+    # what the customer does to what runs
+
+    def end_lease(self, account_id: str, license_id: str, lease_id: str) -> Interval | None:
+        """Ends it now; None where no such lease is open under this license of the account's."""
+        self.owned(account_id, license_id)
+        return self.computers.end_lease(license_id, lease_id)
+
+    def block(self, account_id: str, license_id: str, computer: str) -> None:
+        """Launches there are refused from now on, and what runs there ends now."""
+        self.owned(account_id, license_id)
+        self.computers.block(license_id, computer)
+
+    def unblock(self, account_id: str, license_id: str, computer: str) -> None:
+        self.owned(account_id, license_id)
+        self.computers.unblock(license_id, computer)
+
+    # what ran
+
+    def intervals(self, license_id: str, month: str, since: int = 0) -> list[Item]:
+        """The interval rows that started in a month, from `since` on."""
+        return self.store.intervals(f"LICENSE#{license_id}#{month}", since)
+
+    def launched_on(self, license_id: str, launch_id: str) -> str | None:
+        """The computer of a launch."""
+        found = self.store.launch(license_id, launch_id)
+        return found.computer if found else None
 
     # what vendors and staff do
 

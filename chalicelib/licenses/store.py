@@ -4,7 +4,7 @@
 |---|---|---|
 | computer | LICENSE#<id> | COMPUTER#<thumbprint> |
 | head | LICENSE#<id> | HEAD |
-| room under a cap | LICENSE#<id> | ROOM |
+| room under a cap, or in a pass | LICENSE#<id> | ROOM |
 | seat, open or closed | LICENSE#<id> | SLOT#<n> |
 | open lease without seats | LICENSE#<id> | USE#<launch_id> |
 | how far the totals are counted | LICENSE#<id> | WATERMARK |
@@ -32,7 +32,7 @@ from chalicelib.storage.dynamo import ABSENT, PRESENT, ConditionFailed, Item, Ta
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chalicelib.licenses.values import Head, Interval, Launch, Lease, View
+    from chalicelib.licenses.values import Head, Interval, Launch, Lease, Room, View
     from chalicelib.storage.dynamo import Key
 
 HEADS = "heads"
@@ -49,6 +49,7 @@ NEWER = "seq < :seq"
 NOT_SHORTENED = "expires_at <= :until"
 SAME_EPOCH = "epoch = :epoch"
 WAS_SHOWN = "attribute_exists(shown)"
+ADMITTED = "(attribute_not_exists(blocked) OR NOT contains(blocked, :computer))"
 
 
 def license_pk(license_id: str) -> str:
@@ -98,6 +99,9 @@ class LicenseStore:
         item = self.usage.get(license_pk(head.license), sk)
         return items.lease(item, head) if item else None
 
+    def room(self, license_id: str) -> Room | None:
+        return items.room(self.usage.get(license_pk(license_id), "ROOM"))
+
     def item(self, lease: Lease) -> Item | None:
         """What stands where the lease was signed to be."""
         return self.usage.get(license_pk(lease.license), lease.sk)
@@ -123,9 +127,14 @@ class LicenseStore:
         except ConditionFailed:
             return
 
-    def nominated(self, shard: int) -> Iterator[Key]:
-        """Licenses that the index knows; eventually consistent, so the sweep only starts there."""
-        return self.usage.index(HEADS, "head_shard", f"HEADS#{shard:02d}", range_name="pk")
+    def nominated(self, shard: int, after: str = "") -> Iterator[Key]:
+        """Licenses that the index knows; eventually consistent, so the sweep only starts there.
+
+        By id, from behind `after` where it is given.
+        """
+        above = license_pk(after) if after else None
+        name = f"HEADS#{shard:02d}"
+        return self.usage.index(HEADS, "head_shard", name, range_name="pk", above=above)
 
     # granting and changing the right
 
@@ -263,9 +272,11 @@ class LicenseStore:
         return self.usage.put(item, f"{AS_READ} AND expires_at <= :now", {**values, **same(old)})
 
     def head_unchanged(self, head: Head, lease: Lease) -> Write:
-        """Active, of the epoch that was read, and the seat still one of its seats."""
-        condition = "standing = :active AND epoch = :epoch"
-        values: Item = {":active": rules.ACTIVE, ":epoch": head.epoch}
+        """Active, of the epoch that was read, the computer not blocked, the seat still a seat."""
+        condition = f"standing = :active AND epoch = :epoch AND {ADMITTED}"
+        values: Item = {
+            ":active": rules.ACTIVE, ":epoch": head.epoch, ":computer": lease.computer,
+        }  # fmt: skip
         if lease.seat is not None:
             condition, values[":seat"] = f"{condition} AND contains(slots, :seat)", lease.seat
         return self.usage.check(license_pk(head.license), "HEAD", condition, values)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from chalicelib.catalog.rules import PASS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,7 +18,7 @@ class Head:
     """The license itself.
 
     `people` are the pseudonyms of its owner and members; `slots`, where seats are limited, the
-    set of seats that may be taken.
+    set of seats that may be taken; `blocked` the computers that may not launch under it.
     """
 
     license: str
@@ -38,11 +40,13 @@ class Head:
     starts_at: int | None = None
     ends_at: int | None = None
     key_hash: str | None = field(default=None, repr=False)
+    holds: frozenset[str] = frozenset()  # payments that a bank has asked back and not decided on
+    blocked: frozenset[str] = frozenset()
 
     @property
     def prepaid(self) -> bool:
         """Does it run on what a pass holds?"""
-        return self.terms.prepaid_ms is not None
+        return self.terms.kind == PASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,12 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Computer:
+    """`seen_at` is where the last use that was counted ended, or None before there was one."""
+
     id: str
     added_at: int
     blocked: bool = False
+    seen_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ class Lease:
     """One segment of a launch, as its item holds it or its signed lease says.
 
     A closed one was ended: its seat is free from `expires_at`. `over` means that its seat was
-    taken out of the license while it ran.
+    taken out of the license while it ran. `ends_at` is when the license ends, as far as this
+    lease has heard; no lease outlives that.
     """
 
     license: str
@@ -93,6 +101,8 @@ class Lease:
     release: str | None
     screen: str
     capped: bool = False
+    prepaid: bool = False
+    ends_at: int | None = None
     closed: bool = False
     shown: bool = False
     over: bool = False
@@ -117,6 +127,7 @@ class Interval:
     ended_at: int
     held_until: int
     by: str
+    computer: str | None = None
 
     @property
     def billed_ms(self) -> int:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chalicelib.licenses.values import Head, Interval, Lease, Screen
+    from chalicelib.licenses.values import Head, Interval, Lease, Room, Screen
 
 
 class Code(StrEnum):
@@ -29,6 +29,7 @@ class Code(StrEnum):
     LEASE_SUPERSEDED = "LEASE_SUPERSEDED"
     SCREEN_REQUIRED = "SCREEN_REQUIRED"
     SEATS_FULL = "SEATS_FULL"
+    PASS_USED_UP = "PASS_USED_UP"  # noqa: S105 - a pass of time, not a password
     CAP_REACHED = "CAP_REACHED"
     SEATS_OVER = "SEATS_OVER"
     VALID = "VALID"
@@ -51,6 +52,7 @@ DETAILS = {
     Code.LEASE_SUPERSEDED: "A newer segment or a later heartbeat of this launch came first.",
     Code.SCREEN_REQUIRED: "Show the launch screen, and send its receipt with the heartbeat.",
     Code.SEATS_FULL: "All seats of this license are taken.",
+    Code.PASS_USED_UP: "The time of this pass is used up.",
     Code.CAP_REACHED: "The spend cap leaves no room for another lease.",
     Code.SEATS_OVER: "Valid; the license has fewer seats now, and this one is not let again.",
     Code.VALID: "Valid.",
@@ -68,6 +70,7 @@ class Verdict:
     lease: Lease | None = None
     screen: Screen | None = None
     interval: Interval | None = None
+    room: Room | None = None
 
     @property
     def valid(self) -> bool:

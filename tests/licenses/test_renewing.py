@@ -293,6 +293,7 @@ class TestCost:
     def test_a_heartbeat_is_one_update_and_a_capped_one_a_transaction(self, world: World) -> None:
         for cap, expected in ((None, "UpdateItem"), (10**12, "TransactWriteItems")):
             lease = world.opened(world.license(3, cap))
+            world.clock.now += 1_000
             with recorded() as calls:
                 assert world.beat(lease, 1).valid
             assert calls.made == [("dynamodb", expected)]
