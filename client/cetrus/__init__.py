@@ -23,8 +23,9 @@ from cetrus.launch import Launch
 from cetrus.leases import Lease, Outage, Quote, Receipt, Screen, Verdict
 from cetrus.session import Session
 from cetrus.signing_in import DeviceCode, begin_sign_in, finish_sign_in
+from cetrus.wire import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 # What is logged is the program's to show: by itself nothing is printed on its stderr.
 logging.getLogger("cetrus").addHandler(logging.NullHandler())
 __all__ = [

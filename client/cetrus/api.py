@@ -84,6 +84,13 @@ class Api:
     def keys(self) -> dict[str, Any]:
         return expect_ok(self._wire.send("GET", self.issuer + "/v1/keys"))
 
+    def clock_behind(self) -> float | None:
+        """Whole seconds that this computer's clock is behind the service's, as far as it says."""
+        answer = self._wire.send("GET", self.issuer + "/v1/keys")
+        expect_ok(answer)
+        here = self._clock.wall_ms() / 1000
+        return None if answer.date is None else float(round(answer.date - here))
+
     def launch(
         self, body: Mapping[str, Any], asked: Asked, credential: Credential, ring: KeyRing
     ) -> Grant:

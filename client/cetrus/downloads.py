@@ -110,13 +110,29 @@ class Download:
             raise BadRelease("The file is larger than the release that was signed.")
 
     def _verify(self) -> None:
-        digest = hashlib.sha256()
-        with self.part.open("rb") as file:
+        try:
+            verify_bytes(self._release, self.part)
+        except BadRelease:
+            self.part.unlink()
+            raise
+
+
+def verify_bytes(release: Release, path: Path) -> None:
+    """BadRelease where the file has not the size and the SHA-256 that were signed."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
-        if digest.hexdigest() != self._release.sha256:
-            self.part.unlink()
-            raise BadRelease("The file does not have the checksum that was signed.")
+                size += len(chunk)
+    except OSError as error:
+        raise CetrusError(
+            f"The file {path} cannot be read: {error.strerror}.", hint="Check its name."
+        ) from error
+    if size != release.size:
+        raise BadRelease(f"The file has {size} bytes, not the {release.size} that were signed.")
+    if digest.hexdigest() != release.sha256:
+        raise BadRelease("The file does not have the checksum that was signed.")
 
 
 def _open(path: Path, start: int) -> Any:

@@ -1,83 +1,81 @@
-"""Installed applications: where they are, whose they are, and what to start."""
+"""Brings releases onto this computer: verified, unpacked beside the old one, then swapped."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import sys
-from dataclasses import asdict, dataclass
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cetrus import state
-from cetrus.downloads import Download
+from cetrus.downloads import Download, verify_bytes
 from cetrus.errors import BadRelease, CetrusError, NotInstalled
+from cetrus.installed import (
+    ROOT_MARK,
+    Installed,
+    Shelf,
+    read_installed,
+    require_ours_or_empty,
+    require_startable,
+)
 from cetrus.releases import Release, this_platform, verify_release
-from cetrus.unpack import safe_parts, unpack
+from cetrus.unpack import WORK_PREFIX, unpack
+from cetrus.versions import is_newer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from cetrus.credentials import Credential
     from cetrus.session import Session
 
-MANIFEST = "cetrus-app.json"
+    Progress = Callable[[int, int], Any]
 
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """One installed application as recorded on this computer."""
-
-    asked: str
-    application: str
-    name: str
-    version: str
-    folder: str
-    sha256: str
-    vendor_kid: str
+LOCK_WAIT_S = 5.0
 
 
 class Installer:
-    """Brings releases of one server onto this computer."""
+    """Installs, updates and goes back; what is installed stays until the new one is whole."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.shelf = Shelf(session.folder)
 
-    def find(self, application: str) -> Installed | None:
-        """What is installed under this name or id."""
-        try:
-            found = Installed(**(state.read_json(self._record(application)) or {}))
-        except TypeError:
-            return None
-        return found
-
-    def require(self, application: str) -> Installed:
-        found = self.find(application)
-        if found is None or not Path(found.folder).is_dir():
-            raise NotInstalled(
-                f"{application} is not installed on this computer.",
-                hint=f"Run `cetrus install {application}` first.",
-            )
-        return found
-
-    def describe(self, application: str, credential: Credential) -> Release:
-        """The newest release for this computer, with both signatures verified."""
-        platform = this_platform()
+    def describe(
+        self, application: str, credential: Credential, platform: str | None = None
+    ) -> Release:
+        """The newest release for this computer's system, with both signatures verified."""
+        platform = platform or this_platform()
         body = self._session.api.release(application, platform, credential)
         return verify_release(body, self._session.keys, platform)
 
-    def require_known_vendor(
-        self, application: str, release: Release, *, new_key: str | None
+    def require_acceptable(
+        self,
+        application: str,
+        release: Release,
+        *,
+        new_key: str | None = None,
+        downgrade: bool = False,
     ) -> None:
-        """An application once installed takes releases of the same key only, or of one named."""
-        known = self.find(application)
-        if known and release.vendor_kid not in {known.vendor_kid, new_key}:
+        """BadRelease for another vendor key or an older version, unless a person said so."""
+        known = self.shelf.find(application)
+        if known is None:
+            return
+        if release.vendor_kid not in {known.vendor_kid, new_key}:
             raise BadRelease(
-                f"{release.name} {release.version} is signed with another vendor key than the "
-                f"release that is installed.",
+                f"{release.label} is signed with another vendor key than the release that is "
+                f"installed.",
                 hint=(
                     f"Ask the vendor whether its new key is {release.vendor_kid}; if so, repeat "
                     f"the command with --vendor-key {release.vendor_kid}"
+                ),
+            )
+        if is_newer(known.version, release.version) and not downgrade:
+            raise BadRelease(
+                f"{release.label} is older than {known.version}, which is installed.",
+                hint=(
+                    f"If {known.version} was withdrawn, take the older one with "
+                    f"`cetrus install {application} --downgrade`"
                 ),
             )
 
@@ -88,80 +86,116 @@ class Installer:
         credential: Credential,
         *,
         to: Path | None = None,
-        progress: Callable[[int, int], Any] | None = None,
+        archive: Path | None = None,
+        progress: Progress | None = None,
     ) -> Installed:
-        """Downloads, verifies and unpacks; what was installed before stays until all of it held."""
-        folder = to or state.home_folder() / "applications" / release.application / release.version
-        if to is not None:
-            _require_ours_or_empty(to)
+        """Downloads, verifies, unpacks and swaps; at any failure the old release stays."""
+        root = (to or self._root(release)).absolute()
+        with self._alone(release.application):
+            if to is not None:
+                require_ours_or_empty(root, release.application)
+            file = self._fetch(release, credential, archive, progress)
+            self._prepare(root, release.application)
+            known = self.shelf.find(release.application)
+            fresh = _installed(asked, release, root, known)
+            unpack(file, Path(fresh.folder))
+            self._swap(fresh, known)
+            file.unlink()
+        return fresh
+
+    def roll_back(self, application: str) -> Installed:
+        """Installs the release before this one again, out of the folder that was kept."""
+        with self._alone(self.shelf.require(application).application):
+            current = self.shelf.require(application)
+            before = read_installed(current.previous)
+            if before is None or not Path(before.folder).is_dir():
+                raise NotInstalled(
+                    f"No earlier release of {application} is kept on this computer.",
+                    hint="Nothing was changed.",
+                )
+            back = replace(before, previous=asdict(replace(current, previous=None)))
+            self.shelf.put(back)
+        return back
+
+    def _alone(self, application: str) -> AbstractContextManager[None]:
+        """Two processes never change one installation at the same time."""
+        lock = self.shelf.path(application).with_suffix(".lock")
+        return state.locked(lock, wait=LOCK_WAIT_S)
+
+    def _root(self, release: Release) -> Path:
+        """Where this application was installed before, else a folder of its own."""
+        known = self.shelf.find(release.application)
+        chosen = known.root if known else ""
+        return Path(chosen or state.home_folder() / "applications" / release.application)
+
+    def _fetch(
+        self,
+        release: Release,
+        credential: Credential,
+        archive: Path | None,
+        progress: Progress | None,
+    ) -> Path:
         cache = self._session.folder / "downloads"
         download = Download(
             release, cache, lambda: self._session.api.download_link(release.url, credential)
         )
-        archive = download.fetch(progress)
-        unpack(archive, folder.absolute())
-        archive.unlink()
-        return self._remember(asked, release, folder.absolute())
+        if archive is not None:
+            verify_bytes(release, archive)
+            _copy(archive, state.make_folder(cache) / download.part.name)
+        return download.fetch(progress)
 
-    def _remember(self, asked: str, release: Release, folder: Path) -> Installed:
-        installed = Installed(
-            asked,
-            release.application,
-            release.name,
-            release.version,
-            str(folder),
-            release.sha256,
-            release.vendor_kid,
-        )
-        for name in {asked, release.application}:
-            state.write_json(self._record(name), asdict(installed))
-        return installed
+    def _prepare(self, root: Path, application: str) -> None:
+        """The folder of the releases, without what a killed installation left there."""
+        state.write_json(root / ROOT_MARK, {"application": application})
+        for left in root.glob(f"{WORK_PREFIX}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
-    def _record(self, application: str) -> Path:
-        name = hashlib.sha256(application.encode()).hexdigest()[:32]
-        return self._session.folder / "installed" / f"{name}.json"
-
-
-def _require_ours_or_empty(folder: Path) -> None:
-    """Never replaces a folder that holds something else than an installed application."""
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        if (folder / MANIFEST).is_file():
-            return
-        raise CetrusError(
-            f"{folder} exists and is not empty.",
-            hint="Choose a new or an empty folder with --to.",
-        )
+    def _swap(self, fresh: Installed, known: Installed | None) -> None:
+        """The one instant of the update; only afterwards is what nobody can go back to removed."""
+        try:
+            require_startable(fresh)
+            self.shelf.put(fresh)
+        except BaseException:
+            shutil.rmtree(fresh.folder, ignore_errors=True)
+            raise
+        kept = {fresh.folder, (fresh.previous or {}).get("folder")}
+        before = read_installed(known.previous) if known else None
+        for old in (known, before):
+            if old is not None and old.folder not in kept:
+                shutil.rmtree(old.folder, ignore_errors=True)
 
 
-def start_command(installed: Installed) -> list[str]:
-    """What starts the application: from its manifest, else `bin/NAME` or `NAME`.
-
-    The manifest is `cetrus-app.json` in the signed archive: {"start": ["bin/halyard"]}; the first
-    part is a file in the archive, the others are arguments.
-    """
-    folder = Path(installed.folder)
-    manifest = state.read_json(folder / MANIFEST)
-    if manifest is not None:
-        return _from_manifest(folder, manifest)
-    for candidate in _candidates(folder, installed.asked):
-        if candidate.is_file():
-            return [str(candidate)]
-    raise BadRelease(
-        f"{installed.name} does not say how it is started.",
-        hint=f"Tell the vendor that the archive needs a {MANIFEST}.",
+def _installed(asked: str, release: Release, root: Path, known: Installed | None) -> Installed:
+    """In a folder that does not exist yet; a repair keeps the previous release of what it mends."""
+    previous = None
+    if known is not None:
+        same = known.version == release.version
+        previous = known.previous if same else asdict(replace(known, previous=None))
+    return Installed(
+        asked,
+        release.application,
+        release.name,
+        release.version,
+        str(_free_folder(root, release.version)),
+        release.sha256,
+        release.vendor_kid,
+        str(root),
+        previous,
     )
 
 
-def _from_manifest(folder: Path, manifest: dict[str, Any]) -> list[str]:
-    start = manifest.get("start")
-    if isinstance(start, dict):
-        start = start.get(this_platform())
-    if not isinstance(start, list) or not start or not all(isinstance(s, str) for s in start):
-        raise BadRelease(f"The {MANIFEST} of the application does not say how it is started.")
-    return [str(folder.joinpath(*safe_parts(start[0]))), *start[1:]]
+def _free_folder(root: Path, version: str) -> Path:
+    folder, number = root / version, 1
+    while folder.exists():
+        number += 1
+        folder = root / f"{version}+{number}"
+    return folder
 
 
-def _candidates(folder: Path, name: str) -> list[Path]:
-    endings = [".exe", ".cmd", ".bat"] if sys.platform == "win32" else [""]
-    base = os.path.basename(name)  # noqa: PTH119 - a name as typed, not a path
-    return [place / f"{base}{end}" for place in (folder / "bin", folder) for end in endings]
+def _copy(archive: Path, part: Path) -> None:
+    try:
+        shutil.copyfile(archive, part)
+    except OSError as error:
+        raise CetrusError(
+            f"The file {archive} cannot be copied: {error.strerror}.", hint="Check its name."
+        ) from error

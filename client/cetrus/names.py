@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cetrus import state
 from cetrus.errors import Problem, Unreachable
@@ -17,6 +17,17 @@ ID_PREFIX = "app_"
 
 def is_id(application: str) -> bool:
     return application.startswith(ID_PREFIX)
+
+
+def aliases(session: Session, application: str) -> set[str]:
+    """The short name and the id of one application, as far as they are known here."""
+    known = state.read_json(session.folder / "names.json") or {}
+    return {application, *names_of(known, application)}
+
+
+def names_of(known: dict[str, Any], application: str) -> list[str]:
+    found = [name for name, id_ in known.items() if id_ == application]
+    return [*found, str(known[application])] if application in known else found
 
 
 def find_id(session: Session, application: str, credential: Credential) -> str:

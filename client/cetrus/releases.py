@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from cetrus import jose
 from cetrus.errors import BadRelease, Unverified
 from cetrus.leases import take
+from cetrus.wire import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cetrus.keys import KeyRing
 
+PLATFORMS = ("linux", "macos", "windows")
 RELEASE_TYP = "release+jwt"
 STATEMENT = ("application", "version", "platform", "filename", "size", "sha256")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -37,6 +39,10 @@ class Release:
     vendor_kid: str
     name: str
     url: str = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        return f"{plain(self.name)} {self.version}"
 
 
 def this_platform() -> str:

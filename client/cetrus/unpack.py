@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_FILES = 100_000
 MOST_BYTES = 100 * 2**30
 LONGEST_NAME = 400
+WORK_PREFIX = ".unpack-"
 RESERVED = {"CON", "PRN", "AUX", "NUL"} | {f"{n}{i}" for n in ("COM", "LPT") for i in range(1, 10)}
 FORBIDDEN = set('\\:*?"<>|') | {chr(code) for code in range(32)} | {"\x7f"}
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
@@ -38,13 +39,14 @@ class Entry:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Makes `folder` with all of the archive or leaves nothing; UnsafeArchive names the member."""
+    """Makes the new `folder` with all of the archive or leaves nothing; UnsafeArchive says why."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder.parent))
+    work = Path(tempfile.mkdtemp(prefix=WORK_PREFIX, dir=folder.parent))
     try:
         _unpack_into(archive, work)
         work.chmod(0o755)
-        _put_in_place(work, folder)
+        # Named only when it is whole.
+        work.rename(folder)
     except OSError as error:
         raise StateTrouble(f"The archive cannot be unpacked: {error.strerror or error}.") from error
     finally:
@@ -156,14 +158,3 @@ def _zip_entries(packed: zipfile.ZipFile) -> Iterator[Entry]:
             info.file_size,
             lambda info=info: packed.open(info),  # type: ignore[misc] # bound at once
         )
-
-
-def _put_in_place(work: Path, folder: Path) -> None:
-    """The new folder is named only when it is whole; an older one of this name is moved away."""
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
-        folder.replace(old / folder.name)
-        work.replace(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        work.replace(folder)

@@ -17,6 +17,7 @@ from cetrus.errors import CetrusError, Problem, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+VERSION = "0.2.0"
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 MAX_ANSWER = 1_000_000
 TOTAL_SECONDS = 30.0
@@ -75,7 +76,7 @@ class Wire:
             follow_redirects=False,
             # A proxy named in the environment cannot reach this machine's own ports.
             trust_env=not is_local(base_url),
-            headers={"Accept": "application/json", "User-Agent": "cetrus-python/0.1"},
+            headers={"Accept": "application/json", "User-Agent": f"cetrus-python/{VERSION}"},
         )
 
     def close(self) -> None:

@@ -3,8 +3,12 @@
     python client/examples/build.py --out DIR [--application ID] [--version 1.0.0]
 
 Prints JSON: the path by platform. Each archive holds a start script, the manifest for the
-launcher, and one `.pyz` with the example, the client and their pure-Python packages. The package
-`cryptography` is not in it, since its compiled parts fit one system and one Python alone.
+launcher, and one `.pyz`. There are two kinds of example:
+
+- *built in*: the program uses the client's library, so its `.pyz` holds the client and their
+  pure-Python packages too. The package `cryptography` is not in it, since its compiled parts fit
+  one system and one Python alone. The start script starts the program.
+- *plain*: the program knows nothing of Cetrus. The start script runs it by `cetrus run`.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import json
 import sys
 import tarfile
 import zipfile
+from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,25 +47,63 @@ EPOCH = 1_767_225_600
 FILE, PROGRAM = 0o644, 0o755
 Files = dict[str, tuple[bytes, int]]
 
-UNIX_START = """\
+
+@dataclass(frozen=True, slots=True)
+class Scripts:
+    """How a person starts the program, without and with the launcher's help."""
+
+    unix: str
+    windows: str
+
+
+BUILT_IN = Scripts(
+    unix="""\
 #!/bin/sh
 # Starts {name} with the launcher's Python, or with python3.
 here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd) || exit 1
 exec "${{CETRUS_PYTHON:-python3}}" "$here/lib/{name}.pyz" "$@"
-"""
-WINDOWS_START = """\
+""",
+    windows="""\
 @echo off\r
 rem Starts {name} with the launcher's Python, or with the one that py finds.\r
 setlocal\r
 set CHOSEN=py -3\r
 if defined CETRUS_PYTHON set CHOSEN="%CETRUS_PYTHON%"\r
 %CHOSEN% "%~dp0..\\lib\\{name}.pyz" %*\r
+""",
+)
+PLAIN = Scripts(
+    unix="""\
+#!/bin/sh
+# Starts {name} on a license lease, by the launcher cetrus.
+here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd) || exit 1
+if ! command -v cetrus >/dev/null; then
+    echo "{name}: the launcher cetrus is not installed, or not on the path" >&2
+    exit 127
+fi
+exec cetrus run --folder "$here" {name} -- "$@"
+""",
+    windows="""\
+@echo off\r
+rem Starts {name} on a license lease, by the launcher cetrus.\r
+setlocal\r
+where /q cetrus || (echo {name}: the launcher cetrus is not on the path>&2 & exit /b 127)\r
+cetrus run --folder "%~dp0.." {name} -- %*\r
+""",
+)
+SCRIPTS = {"halyard": BUILT_IN, "tally": PLAIN}
+PLAIN_START = """\
+import sys
+
+from {name}.app import main
+
+sys.exit(main())
 """
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--example", default="halyard")
+    parser.add_argument("--example", choices=sorted(SCRIPTS), default="halyard")
     parser.add_argument("--application", help="the application id that the copy is licensed as")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--out", type=Path, required=True)
@@ -73,30 +116,32 @@ def main() -> int:
 
 
 def build(example: str, application: str, version: str, out: Path) -> dict[str, Path]:
-    """One archive a platform in `out`."""
-    release = json.dumps({"application": application, "version": version}).encode()
-    pyz = pack_zip(
-        dict(sorted(program_files(example, release).items())), b"#!/usr/bin/env python3\n"
-    )
+    """One archive a platform in `out`; the manifest names what it was built as."""
+    release = {"application": application, "version": version}
+    files = program_files(example, release)
+    pyz = pack_zip(dict(sorted(files.items())), b"#!/usr/bin/env python3\n")
     built = {}
     for platform in ("linux", "macos", "windows"):
-        files = archive_files(example, platform, pyz)
+        packed = archive_files(example, platform, release, pyz)
         if platform == "windows":
-            path, data = out / f"{example}-{version}-windows.zip", pack_zip(files)
+            path, data = out / f"{example}-{version}-windows.zip", pack_zip(packed)
         else:
-            path, data = out / f"{example}-{version}-{platform}.tar.gz", pack_tar(files)
+            path, data = out / f"{example}-{version}-{platform}.tar.gz", pack_tar(packed)
         path.write_bytes(data)
         built[platform] = path
     return built
 
 
-def archive_files(example: str, platform: str, pyz: bytes) -> Files:
-    windows = platform == "windows"
-    start = f"bin/{example}.cmd" if windows else f"bin/{example}"
-    script = (WINDOWS_START if windows else UNIX_START).format(name=example)
+def archive_files(example: str, platform: str, release: dict[str, str], pyz: bytes) -> Files:
+    windows, plain = platform == "windows", SCRIPTS[example] is PLAIN
+    script = f"bin/{example}.cmd" if windows else f"bin/{example}"
+    text = SCRIPTS[example].windows if windows else SCRIPTS[example].unix
+    # The launcher starts a plain program itself: its script would ask the launcher again.
+    start = f"lib/{example}.pyz" if plain else script
+    manifest = json.dumps({**release, "start": [start]})
     files: Files = {
-        "cetrus-app.json": (json.dumps({"start": [start]}).encode() + b"\n", FILE),
-        start: (script.encode(), PROGRAM),
+        "cetrus-app.json": (manifest.encode() + b"\n", FILE),
+        script: (text.format(name=example).encode(), PROGRAM),
         f"lib/{example}.pyz": (pyz, FILE),
         "README.txt": ((HERE / example / "README.txt").read_bytes(), FILE),
     }
@@ -105,10 +150,13 @@ def archive_files(example: str, platform: str, pyz: bytes) -> Files:
     return dict(sorted(files.items()))
 
 
-def program_files(example: str, release: bytes) -> Files:
-    """The example, the client, and the packages that both need, with their licenses."""
+def program_files(example: str, release: dict[str, str]) -> Files:
+    """The example; where it uses the client, also that and what both need, with their licenses."""
     files = dict(python_files(HERE / example / example, example))
-    files[f"{example}/release.json"] = (release, FILE)
+    if SCRIPTS[example] is PLAIN:
+        files["__main__.py"] = (PLAIN_START.format(name=example).encode(), FILE)
+        return files
+    files[f"{example}/release.json"] = (json.dumps(release).encode(), FILE)
     files["__main__.py"] = ((HERE / example / "main.py").read_bytes(), FILE)
     files.update(python_files(CLIENT / "cetrus", "cetrus"))
     for module, name in BUNDLED.items():

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.core.clock import DAY, HOUR, MINUTE
 from infra.local.clock import follow
 from infra.local.errors import CloudError
 
@@ -67,6 +68,21 @@ OFFERS = (
         description="A small example application: it reads a table, draws a chart in the terminal "
         "or as SVG, and runs on a license lease while it is open.",
         plans=({"kind": "metered", "name": "Metered", "price": "0.90", "free_ms": 0},),
+        version="1.0.0",
+    ),
+    Offer(
+        slug="tally",
+        name="Tally",
+        summary="Finds the rows of a table that mean the same thing.",
+        description="A small example of a plain program that knows nothing of licenses: it "
+        "compares the rows of a table, however they are spelled, lists the pairs that are alike, "
+        "and can write the table without the repeats. The launcher runs it on a license lease.",
+        plans=(
+            {"kind": "metered", "name": "By the hour", "price": "1.20", "free_ms": MINUTE},
+            {"kind": "pass", "name": "Ten hours", "price": "9.00", "prepaid_ms": 10 * HOUR},
+            {"kind": "subscription", "name": "Monthly seat", "price": "12.00", "period_months": 1},
+            {"kind": "trial", "name": "Two weeks free", "valid_ms": 14 * DAY},
+        ),
         version="1.0.0",
     ),
 )

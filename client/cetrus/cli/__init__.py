@@ -1,26 +1,27 @@
 """`cetrus`: sign in, install, run, and see what was used.
 
-Exit codes: 0 done; 1 something else failed; 2 wrong arguments; 3 Cetrus not reached; 4 refused by a
-signed verdict; 5 sign-in needed; 6 request rejected; 7 release not as signed; 8 not installed;
-9 state folder; 130 interrupted. `cetrus run` ends with the exit code of the program it started.
+Exit codes: 0 done; 2 wrong arguments; 101 to 113 as `errors.py` says; 128 and the number of the
+signal that interrupted it. `cetrus run` ends with the exit code of the program it started.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cetrus.cli.arguments import parse
 from cetrus.cli.output import Output
-from cetrus.errors import CetrusError
+from cetrus.cli.programs import SIGNAL_BASE
+from cetrus.errors import CetrusError, Interrupted
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Sequence
 
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
@@ -34,11 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CetrusError as error:
         if options.debug:
             traceback.print_exc()
-        output.fail(error.detail, error.hint, error.exit_code)
+        hint = error.hint.replace("APPLICATION", _application(options))
+        output.fail(error.detail, hint, error.exit_code, _more(error))
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         output.say_error("Interrupted.")
-        return INTERRUPTED
+        return SIGNAL_BASE + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
     except BrokenPipeError:
         # Whoever read the output has enough; the interpreter must not complain at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,5 +48,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if options.debug:
             raise
-        output.fail(f"Something failed in cetrus itself: {type(error).__name__}.", None, 1)
-        return 1
+        code = CetrusError.exit_code
+        output.fail(f"Something failed in cetrus itself: {type(error).__name__}.", None, code)
+        return code
+
+
+def _application(options: Namespace) -> str:
+    """The name that was typed, for a hint that can be copied as it stands."""
+    return getattr(options, "application", None) or "APPLICATION"
+
+
+def _more(error: CetrusError) -> dict[str, Any]:
+    """What a program may want to decide by."""
+    found = {name: getattr(error, name, None) for name in ("code", "retry_after")}
+    return {name: value for name, value in found.items() if value is not None}

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import webbrowser
 from typing import TYPE_CHECKING, Any
 
 from cetrus.cli.output import hours
+from cetrus.cli.sessions import open_session
 from cetrus.client import Client
 from cetrus.credentials import SignIn
 from cetrus.errors import CetrusError, Refused, SignInNeeded, Unreachable
-from cetrus.installing import Installer
-from cetrus.session import Session
+from cetrus.installed import Shelf
+from cetrus.names import aliases, find_id
 from cetrus.signing_in import begin_sign_in, finish_sign_in
-from cetrus.wire import plain
+from cetrus.updates import Updates
+from cetrus.wire import VERSION, plain
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator
 
     from cetrus.cli.output import Output
+    from cetrus.leases import Verdict
+    from cetrus.session import Session
 
-REFUSED = Refused.exit_code
 MOST_PAGES = 1000
-
-
-@contextlib.contextmanager
-def open_session(options: Namespace) -> Iterator[Session]:
-    session = Session(options.server)
-    try:
-        yield session
-    finally:
-        session.close()
+CLOCK_TOLD_S = 60
 
 
 def login(options: Namespace, output: Output) -> int:
@@ -41,6 +34,9 @@ def login(options: Namespace, output: Output) -> int:
             _store_license_key(session, options.application)
         else:
             _approve(session, options, output)
+        session.remember_server()
+        # Its id, so that the sign-in serves the application under both of its names.
+        find_id(session, options.application, session.credential(options.application))
     output.say(f"Signed in to {options.application} on this computer.")
     output.result({"signed_in": True, "application": options.application})
     return 0
@@ -77,50 +73,15 @@ def _approve(session: Session, options: Namespace, output: Output) -> None:
     finish_sign_in(session, code)
 
 
-def install(options: Namespace, output: Output) -> int:
-    with open_session(options) as session:
-        installer = Installer(session)
-        credential = session.credential(options.application)
-        release = installer.describe(options.application, credential)
-        installer.require_known_vendor(options.application, release, new_key=options.vendor_key)
-        label = f"{plain(release.name)} {release.version}"
-        progress = output.progress(label)
-        try:
-            installed = installer.install(
-                options.application, release, credential, to=options.to, progress=progress
-            )
-        finally:
-            if progress is not None:
-                progress.finish()
-    output.say(
-        f"{label} is installed in {installed.folder}\n"
-        f"Its size, checksum and both signatures are right. "
-        f"Start it with `cetrus run {options.application}`."
-    )
-    output.result(
-        {
-            "application": installed.application,
-            "version": installed.version,
-            "folder": installed.folder,
-            "sha256": installed.sha256,
-            "vendor_key": installed.vendor_kid,
-        }
-    )
-    return 0
-
-
 def check(options: Namespace, output: Output) -> int:
     with open_session(options) as session:
-        installed = Installer(session).find(options.application)
+        installed = Shelf(session.folder).find(options.application)
         application = installed.application if installed else options.application
         release = installed.version if installed else None
         verdict = Client(application, session=session, signed_in_to=options.application).check(
             release=release, license_id=options.license_id
         )
-    answer = "A launch would be allowed" if verdict.valid else "A launch would be refused"
-    output.say(f"{answer} now ({verdict.code}). {verdict.detail}".strip())
-    for notice in verdict.notices:
-        output.say(f"Note: {notice}")
+    _say_verdict(verdict, output)
     output.result(
         {
             "valid": verdict.valid,
@@ -130,7 +91,17 @@ def check(options: Namespace, output: Output) -> int:
             "retry_after": verdict.retry_after,
         }
     )
-    return 0 if verdict.valid else REFUSED
+    return 0 if verdict.valid else Refused(verdict.code, verdict.detail).exit_code
+
+
+def _say_verdict(verdict: Verdict, output: Output) -> None:
+    answer = "A launch would be allowed" if verdict.valid else "A launch would be refused"
+    output.say(f"{answer} now ({verdict.code}). {verdict.detail}".strip())
+    for notice in verdict.notices:
+        output.say(f"Note: {notice}")
+    if not verdict.valid:
+        refused = Refused(verdict.code, verdict.detail, retry_after=verdict.retry_after)
+        output.say(refused.hint)
 
 
 def usage(options: Namespace, output: Output) -> int:
@@ -139,7 +110,8 @@ def usage(options: Namespace, output: Output) -> int:
     if not rows:
         output.say("Nothing was used yet. Each launch appears here by day.")
     for row in rows:
-        output.say(f"{row['day']}  {hours(row['milliseconds']):>20}  {row['application']}")
+        plan = f", {row['plan']}" if row["plan"] else ""
+        output.say(f"{row['day']}  {hours(row['milliseconds']):>20}  {row['name']}{plan}")
     total = sum(row["milliseconds"] for row in rows)
     if rows:
         output.say(f"{'In all':<10}  {hours(total):>20}")
@@ -153,19 +125,25 @@ def _usage_rows(session: Session, application: str) -> list[dict[str, Any]]:
     cursor: str | None = None
     for _ in range(MOST_PAGES):
         body = session.api.usage(credential, cursor)
-        items = body.get("items")
-        rows += [_usage_row(item) for item in (items if isinstance(items, list) else [])]
+        items, names = body.get("items"), body.get("names")
+        known = names if isinstance(names, dict) else {}
+        rows += [_usage_row(item, known) for item in (items if isinstance(items, list) else [])]
         cursor = body["next"] if isinstance(body.get("next"), str) else None
         if cursor is None:
             break
-    return rows
+    return sorted(rows, key=lambda row: (row["day"], row["name"], row["license"]))
 
 
-def _usage_row(item: Any) -> dict[str, Any]:
+def _usage_row(item: Any, names: dict[str, Any]) -> dict[str, Any]:
+    """With the names of application and plan; the id of what has no name."""
     if not isinstance(item, dict) or type(item.get("milliseconds")) is not int:
         raise Unreachable("The usage in the answer cannot be read.")
     texts = {name: plain(item.get(name) or "") for name in ("day", "application", "license")}
-    return {**texts, "milliseconds": item["milliseconds"]}
+    named = {
+        "name": plain(names.get(texts["application"]) or texts["application"]),
+        "plan": plain(names.get(texts["license"]) or ""),
+    }
+    return {**texts, **named, "milliseconds": item["milliseconds"]}
 
 
 def _only_sign_in(session: Session) -> str:
@@ -179,7 +157,8 @@ def _only_sign_in(session: Session) -> str:
 def logout(options: Namespace, output: Output) -> int:
     with open_session(options) as session:
         stored = [sign_in.application for sign_in in session.sign_ins.all()]
-        gone = [name for name in stored if options.application in {None, name}]
+        names = aliases(session, options.application) if options.application else stored
+        gone = [name for name in stored if name in names]
         for name in gone:
             session.sign_ins.forget(name)
     if gone:
@@ -188,6 +167,68 @@ def logout(options: Namespace, output: Output) -> int:
             f"To end it everywhere, sign out everywhere on the account page."
         )
     else:
-        output.say("Nobody was signed in on this computer.")
+        whom = f" to {options.application}" if options.application else ""
+        output.say(f"Nobody was signed in{whom} on this computer.")
     output.result({"signed_out": gone})
     return 0
+
+
+def status(options: Namespace, output: Output) -> int:
+    """What this computer knows, and whether the server answers; signs in nowhere, costs nothing."""
+    with open_session(options) as session:
+        server = _server_status(session)
+        applications = [_application_status(session, name) for name in _known_names(session)]
+    output.say(f"cetrus {VERSION}, server {session.server}: {server['says']}")
+    for found in applications:
+        output.say(_status_line(found))
+    if not applications:
+        output.say("Nothing is installed here, and nobody is signed in. Begin with `cetrus login`.")
+    output.result(
+        {
+            "version": VERSION,
+            "server": session.server,
+            "reached": server["reached"],
+            "clock_behind_s": server["clock_behind_s"],
+            "applications": applications,
+        }
+    )
+    return 0
+
+
+def _server_status(session: Session) -> dict[str, Any]:
+    try:
+        behind = session.api.clock_behind()
+    except CetrusError as error:
+        return {"reached": False, "clock_behind_s": None, "says": f"not reached. {error.detail}"}
+    says = "reached"
+    if abs(behind or 0) > CLOCK_TOLD_S:
+        way = "behind" if (behind or 0) > 0 else "ahead of"
+        says += f"; the clock of this computer is {abs(behind or 0) / 60:.0f} minutes {way} it"
+    return {"reached": True, "clock_behind_s": behind, "says": says}
+
+
+def _known_names(session: Session) -> list[str]:
+    """Installed or signed in to, each once, under the name that was typed."""
+    installed = [found.asked for found in Shelf(session.folder).all()]
+    signed_in = [found.application for found in session.sign_ins.all()]
+    rest = [n for n in signed_in if not aliases(session, n).intersection(installed)]
+    return [*installed, *rest]
+
+
+def _application_status(session: Session, name: str) -> dict[str, Any]:
+    installed = Shelf(session.folder).find(name)
+    return {
+        "application": name,
+        "installed": installed.version if installed else None,
+        "folder": installed.folder if installed else None,
+        "update": Updates(session).known(installed) if installed else None,
+        "signed_in": session.signed_in_as(name) is not None,
+    }
+
+
+def _status_line(found: dict[str, Any]) -> str:
+    parts = [f"{found['installed']} installed" if found["installed"] else "not installed"]
+    if found["update"]:
+        parts.append(f"{found['update']} is out")
+    parts.append("signed in" if found["signed_in"] else "not signed in")
+    return f"{found['application']}: {', '.join(parts)}"

@@ -33,10 +33,12 @@ class Output:
         if self.as_json:
             print(json.dumps(value, ensure_ascii=False), flush=True)
 
-    def fail(self, detail: str, hint: str | None, exit_code: int) -> None:
+    def fail(
+        self, detail: str, hint: str | None, exit_code: int, more: dict[str, Any] | None = None
+    ) -> None:
         hint = hint or DEFAULT_HINT
         if self.as_json:
-            error = {"detail": detail, "hint": hint, "exit_code": exit_code}
+            error = {"detail": detail, "hint": hint, "exit_code": exit_code, **(more or {})}
             print(json.dumps({"error": error}, ensure_ascii=False), file=sys.stderr, flush=True)
             return
         self.say_error(f"{paint('Error:', '31', sys.stderr)} {detail}\n{hint}")

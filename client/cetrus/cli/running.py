@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import textwrap
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cetrus import state
-from cetrus.cli.commands import open_session
 from cetrus.cli.output import hours
+from cetrus.cli.programs import Signals, run_to_end
+from cetrus.cli.sessions import open_session
 from cetrus.client import Client
-from cetrus.errors import CetrusError, NotInstalled, Refused, Unreachable
-from cetrus.installing import Installer, start_command
+from cetrus.errors import CetrusError, Refused, Unreachable
+from cetrus.installed import Shelf, require_startable, start_command, unpacked_by_hand
 from cetrus.keeper import OUTAGE, Events
 from cetrus.starting import LAUNCH_VARIABLE
+from cetrus.updates import LINGER_S, Updates
 from cetrus.wire import plain
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator
     from datetime import datetime
 
     from cetrus.borrowed import BorrowedLaunch
     from cetrus.cli.output import Output
+    from cetrus.installed import Installed
     from cetrus.launch import Launch
     from cetrus.leases import Screen
     from cetrus.session import Session
 
-POLL_S = 0.5
-KILL_AFTER_S = 10.0
-SIGNAL_BASE = 128
+REMIND_S = 60.0
+# Why a program has to end, for the person at it; another code stands for itself.
+REASONS = {
+    OUTAGE: "Cetrus was out of reach for longer than its license allows",
+    "SUSPENDED": "its license was suspended",
+    "REVOKED": "its license was ended",
+    "PAYMENT_DUE": "a payment for its license is due",
+    "EXPIRED": "its license has expired",
+    "CAP_REACHED": "its prepaid time is used up, or its spend cap is reached",
+    "PASS_USED_UP": "its prepaid time is used up",
+    "SEATS_FULL": "its seat was taken while this computer was away, and no other is free",
+    "LEASE_SUPERSEDED": "the same launch runs elsewhere",
+    "LEASE_ENDED": "its lease was ended, here or on the account page",
+    "COMPUTER_BLOCKED": "this computer was blocked for its license",
+}
 
 
 class Watch:
@@ -46,6 +57,7 @@ class Watch:
         self._output, self._session = output, session
         self.reason: str | None = None
         self._stop_at: float | None = None
+        self._reminded = False
         self._lock = threading.Lock()
 
     def events(self) -> Events:
@@ -67,8 +79,10 @@ class Watch:
         left = save_by.timestamp() - self._session.clock.wall_ms() / 1000
         with self._lock:
             self.reason, self._stop_at = reason, self._session.clock.steady() + left
+            self._reminded = left <= REMIND_S
+        why = REASONS.get(reason, f"the license says {reason}")
         self._output.say_error(
-            f"The license no longer allows this program to run ({reason}). Save your work: "
+            f"This program has to end, because {why}. Save your work now: "
             f"it is ended at {save_by.astimezone():%H:%M:%S}."
         )
 
@@ -81,27 +95,70 @@ class Watch:
 
     def recovered(self) -> None:
         with self._lock:
-            self.reason = self._stop_at = None
+            self._stop_at = None
         self._output.say_error("Cetrus can be reached again; the program runs on.")
 
-    def is_over(self) -> bool:
+    # --- the deadline of the program --------------------------------------------------------
+
+    def left(self) -> float | None:
+        """Seconds until the program is ended; None where it may stay."""
         with self._lock:
-            return self._stop_at is not None and self._session.clock.steady() >= self._stop_at
+            at = self._stop_at
+        return None if at is None else at - self._session.clock.steady()
+
+    def remind(self, left: float) -> None:
+        """Once, in the last minute of a stop that was announced earlier."""
+        with self._lock:
+            due = not self._reminded and left <= REMIND_S
+            self._reminded = self._reminded or due
+        if due:
+            self._output.say_error(f"This program is ended in {left:.0f} seconds. Save your work.")
 
 
 def run(options: Namespace, output: Output) -> int:
     """The exit code of the program; 128 and its number where a signal ended it."""
-    with open_session(options) as session:
-        installed = Installer(session).require(options.application)
+    with Signals() as signals, open_session(options) as session:
+        installed = _chosen(session, options)
         command = [*start_command(installed), *options.arguments]
-        watch = Watch(output, session)
+        watch, updates = Watch(output, session), Updates(session)
+        newer = _tell_update(output, updates, installed, by_hand=options.folder is not None)
         client = Client(installed.application, session=session, signed_in_to=options.application)
         with client.launch(
             events=watch.events(), release=installed.version, license_id=options.license_id
         ) as launch:
-            code = _run_program(command, _environment(session, launch), watch)
-        _report(output, launch)
+            looking = updates.look_beside(installed, client.credential)
+            environment = _environment(session, launch)
+            code, ended = run_to_end(signals, command, environment, watch)
+        if looking is not None:
+            looking.join(LINGER_S)
+        _report(output, launch, newer)
+    if ended:
+        raise _stopped(watch.reason or "")
     return code
+
+
+def _chosen(session: Session, options: Namespace) -> Installed:
+    """What was installed, or what a person unpacked; nothing is billed if it cannot start."""
+    if options.folder is not None:
+        chosen = unpacked_by_hand(options.folder, options.application)
+    else:
+        chosen = Shelf(session.folder).require(options.application)
+    require_startable(chosen)
+    return chosen
+
+
+def _tell_update(
+    output: Output, updates: Updates, installed: Installed, *, by_hand: bool
+) -> str | None:
+    """From what an earlier look found: a launch never waits for it."""
+    newer = updates.known(installed)
+    if newer is not None and not output.as_json:
+        way = "install" if by_hand else "update"
+        output.say_error(
+            f"{plain(installed.name)} {newer} is out; this is {installed.version}. "
+            f"Get it with `cetrus {way} {installed.asked}`."
+        )
+    return newer
 
 
 def _environment(session: Session, launch: Launch | BorrowedLaunch) -> dict[str, str]:
@@ -115,70 +172,20 @@ def _environment(session: Session, launch: Launch | BorrowedLaunch) -> dict[str,
     }
 
 
-def _run_program(command: list[str], environment: dict[str, str], watch: Watch) -> int:
-    try:
-        # The command is in the verified archive; its arguments are the person's own.
-        program = subprocess.Popen(command, env=environment)  # noqa: S603
-    except OSError as error:
-        raise NotInstalled(
-            f"The program cannot be started: {error.strerror}.",
-            hint="Install the application again with `cetrus install`.",
-        ) from error
-    with _passing_signals_to(program):
-        _wait(program, watch)
-    if watch.is_over():
-        raise _stopped(watch.reason or "")
-    code = program.returncode
-    return code if code >= 0 else SIGNAL_BASE - code
-
-
 def _stopped(reason: str) -> CetrusError:
     if reason == OUTAGE:
         return Unreachable("Cetrus could not be reached for longer than the lease allows.")
-    return Refused(reason, f"The program was ended, because the license says {reason}.")
+    why = REASONS.get(reason, f"the license says {reason}")
+    return Refused(reason, f"The program was ended, because {why}.")
 
 
-def _wait(program: subprocess.Popen[bytes], watch: Watch) -> None:
-    while program.poll() is None and not watch.is_over():
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            program.wait(POLL_S)
-    if program.poll() is not None:
-        return
-    program.terminate()
-    try:
-        program.wait(KILL_AFTER_S)
-    except subprocess.TimeoutExpired:
-        program.kill()
-        program.wait()
-
-
-@contextlib.contextmanager
-def _passing_signals_to(program: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Ctrl-C reaches the program by itself; what ends the launcher is passed on, so both end."""
-
-    def pass_on(number: int, _frame: Any) -> None:
-        with contextlib.suppress(OSError):
-            program.send_signal(number)
-
-    handlers: dict[int, Any] = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: pass_on}
-    if sys.platform != "win32":
-        handlers[signal.SIGHUP] = pass_on
-    if threading.current_thread() is not threading.main_thread():
-        handlers = {}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _report(output: Output, launch: Launch | BorrowedLaunch) -> None:
+def _report(output: Output, launch: Launch | BorrowedLaunch, newer: str | None) -> None:
     """On stderr in both forms: stdout belongs to the program."""
     receipt = launch.receipt
     if output.as_json:
         billed = None if receipt is None else receipt.billed_ms
-        output.say_error(json.dumps({"launch_id": launch.launch_id, "billed_ms": billed}))
+        said = {"launch_id": launch.launch_id, "billed_ms": billed, "update": newer}
+        output.say_error(json.dumps(said))
     elif receipt is None:
         output.say_error("The end of the launch will be reported at the next start.")
     else:

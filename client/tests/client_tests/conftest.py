@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,9 @@ from client_tests.reference import APPLICATION, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+# The plain example is tested as it stands too, not only out of its archive.
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "tally"))
 
 
 class FakeClock:

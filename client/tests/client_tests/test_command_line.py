@@ -108,17 +108,17 @@ class TestLogin:
         self, signed_in: None, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["logout", "halyard"]) == 0
-        assert main(["check", "halyard"]) == 5
+        assert main(["check", "halyard"]) == 105
         assert main(["check", APPLICATION]) == 0
         assert main(["logout"]) == 0
-        assert main(["check", APPLICATION]) == 5
+        assert main(["check", APPLICATION]) == 105
 
 
 class TestErrors:
     def test_each_names_what_to_do_next_on_stderr(
         self, here: None, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert main(["check", "halyard"]) == 5
+        assert main(["check", "halyard"]) == 105
         said = capsys.readouterr()
         assert said.out == ""
         assert said.err.startswith("Error: Nobody is signed in to halyard on this computer.\n")
@@ -127,16 +127,16 @@ class TestErrors:
     def test_programs_get_them_as_json(
         self, here: None, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert main(["run", "halyard", "--json"]) == 8
+        assert main(["run", "halyard", "--json"]) == 108
         error = json.loads(capsys.readouterr().err)["error"]
-        assert error["exit_code"] == 8
+        assert error["exit_code"] == 108
         assert "cetrus install halyard" in error["hint"]
 
     def test_an_unreachable_server_is_code_3(
         self, signed_in: None, server: Reference, capsys: pytest.CaptureFixture[str]
     ) -> None:
         server.fault = "portal"
-        assert main(["check", "halyard"]) == 3
+        assert main(["check", "halyard"]) == 103
         server.fault = None
         assert "Traceback" not in capsys.readouterr().err
 
@@ -144,20 +144,20 @@ class TestErrors:
         self, signed_in: None, server: Reference, capsys: pytest.CaptureFixture[str]
     ) -> None:
         server.refuse = "SEATS_FULL"
-        assert main(["check", "halyard"]) == 4
+        assert main(["check", "halyard"]) == 110
         assert "would be refused now (SEATS_FULL)" in capsys.readouterr().out
 
     def test_an_unknown_application_is_code_6(
         self, signed_in: None, server: Reference, capsys: pytest.CaptureFixture[str]
     ) -> None:
         server.fault, server.fault_paths = "403", ("/v1/applications",)
-        assert main(["install", "halyard"]) == 6
+        assert main(["install", "halyard"]) == 106
         server.fault = None
 
     def test_a_bad_address_and_bad_arguments_have_their_codes(
         self, here: None, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert main(["--server", "http://cetrus.example", "check", "halyard"]) == 1
+        assert main(["--server", "http://cetrus.example", "check", "halyard"]) == 101
         with pytest.raises(SystemExit) as caught:
             main(["frobnicate"])
         assert caught.value.code == 2
@@ -168,8 +168,8 @@ class TestErrors:
         def fail(_: str) -> None:
             raise KeyError("x")
 
-        monkeypatch.setattr("cetrus.cli.commands.Session", fail)
-        assert main(["check", "halyard"]) == 1
+        monkeypatch.setattr("cetrus.cli.sessions.Session", fail)
+        assert main(["check", "halyard"]) == 101
         said = capsys.readouterr().err
         assert "Traceback" not in said
         assert "--debug" in said
@@ -238,8 +238,8 @@ class TestRun:
         server.refuse = "CAP_REACHED"
         program = cetrus("run", "halyard", server=server)
         _, err = program.communicate(timeout=60)
-        assert program.returncode == 4
-        assert "raise the spend cap" in err
+        assert program.returncode == 111
+        assert "raise the cap" in err
         assert not (tmp_path / "ran").exists()
 
     def test_ending_the_launcher_ends_the_program_and_the_lease(
@@ -272,7 +272,7 @@ class TestRun:
 
         beat = server._beat
         server._beat = refuse_renewals  # type: ignore[assignment,method-assign] # bends this one server
-        assert main(["run", "halyard"]) == 4
+        assert main(["run", "halyard"]) == 104
 
     def test_the_lease_outlives_a_launcher_that_was_killed(
         self, signed_in: None, server: Reference

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 
 from cetrus import BadRelease, Client, Session, Unreachable, UnsafeArchive
 from cetrus.errors import CetrusError
-from cetrus.installing import Installer, start_command
+from cetrus.installed import start_command
+from cetrus.installing import Installer
 from cetrus.unpack import safe_parts, unpack
 from client_tests.reference import APPLICATION, Reference, jwk_of, sign
 
 if TYPE_CHECKING:
-    from cetrus.installing import Installed
+    from cetrus.installed import Installed
 
 VENDOR = Ed25519PrivateKey.generate()
 SCRIPT = b"#!/bin/sh\necho halyard\n"
@@ -56,7 +57,12 @@ def offered(server: Reference) -> dict[str, Any]:
 def install(client: Client, **options: Any) -> Installed:
     installer = Installer(client.session)
     release = installer.describe("halyard", client.credential)
-    installer.require_known_vendor("halyard", release, new_key=options.pop("new_key", None))
+    installer.require_acceptable(
+        "halyard",
+        release,
+        new_key=options.pop("new_key", None),
+        downgrade=options.pop("downgrade", False),
+    )
     return installer.install("halyard", release, client.credential, **options)
 
 
@@ -71,14 +77,17 @@ class TestInstall:
         assert stat.S_IMODE(script.stat().st_mode) == 0o755
         assert seen[-1] == (len(GOOD), len(GOOD))
         assert start_command(installed) == [str(script)]
-        assert Installer(client.session).find(APPLICATION) is not None
+        assert Installer(client.session).shelf.find(APPLICATION) is not None
 
     def test_nothing_but_the_result_stays(
         self, client: Client, session: Session, offered: dict[str, Any]
     ) -> None:
         installed = install(client)
         assert list((session.folder / "downloads").iterdir()) == []
-        assert [p.name for p in Path(installed.folder).parent.iterdir()] == ["1.0.0"]
+        assert sorted(p.name for p in Path(installed.folder).parent.iterdir()) == [
+            "1.0.0",
+            "cetrus-root.json",
+        ]
 
     def test_a_folder_with_other_files_is_left_alone(
         self, client: Client, offered: dict[str, Any], tmp_path: Path
