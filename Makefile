@@ -4,6 +4,7 @@ SHELL := /bin/sh
 PORT ?= 8000
 DATA ?= .local
 STAGE ?= prod
+PARAMS ?= $(STAGE).json
 OUT ?= out
 TESTS ?=
 
@@ -12,7 +13,7 @@ PYTHON_IN := .venv/bin/python
 CODE := app.py chalicelib infra tests client
 TYPED := app.py chalicelib infra tests client/cetrus client/tests client/examples
 
-.PHONY: help run demo test mutants check lint types contracts package lock clean
+.PHONY: help run demo test mutants check lint types contracts package preflight lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +47,9 @@ mutants: $(READY) ## break the code in each named way and see the tests notice (
 
 package: $(READY) ## template and zip, ready to deploy (STAGE=prod OUT=out)
 	@exec $(PYTHON_IN) -m infra.package --stage $(STAGE) --out $(OUT)
+
+preflight: $(READY) ## name all that a deployment still lacks (STAGE=prod PARAMS=prod.json)
+	@exec $(PYTHON_IN) -m infra.operate.preflight --stage $(STAGE) --params $(PARAMS)
 
 lock: ## lock the requirements anew, by hash, for Python 3.11 to 3.13 (needs uv)
 	uv pip compile --upgrade --universal --generate-hashes --python-version 3.11 --no-header \

@@ -1,0 +1,83 @@
+"""Where a deployment is looked at from: the account's services, the name servers, this machine."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infra.operate.deployment import Deployment
+
+
+class NoSuchStack(LookupError):
+    """The deployment's stack is not there yet."""
+
+
+class Place:
+    """What a check may ask; tests put another in its place."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.python = sys.version_info[:2]
+
+    @functools.cache  # noqa: B019  # lives as long as one run of the program
+    def client(self, service: str, region: str | None = None) -> Any:
+        import boto3
+
+        return boto3.client(service, region_name=region or self.deployment.region)
+
+    def program(self, name: str) -> str | None:
+        """The path of a program of this machine, or None."""
+        return shutil.which(name)
+
+    def names(self, name: str, kind: str) -> list[str]:
+        """The name servers' answers as text in small letters; a name that is not there has none."""
+        import dns.resolver
+
+        try:
+            answers = dns.resolver.resolve(name, kind)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
+        return [str(answer).lower() for answer in answers]
+
+    def now(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC)
+
+    # the stack -----------------------------------------------------------------------------------
+
+    @property
+    def stack(self) -> dict[str, Any]:
+        """The stack as CloudFormation describes it; raises NoSuchStack."""
+        cloudformation = self.client("cloudformation")
+        try:
+            stacks = cloudformation.describe_stacks(StackName=self.deployment.stack)["Stacks"]
+        except cloudformation.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
+            raise NoSuchStack(self.deployment.stack) from error
+        return dict(stacks[0])
+
+    @property
+    def deployed(self) -> bool:
+        """Whether there is a stack that was ever complete."""
+        try:
+            status = str(self.stack["StackStatus"])
+        except NoSuchStack:
+            return False
+        return status == "CREATE_COMPLETE" or status.startswith(("UPDATE_", "IMPORT_"))
+
+    def output(self, name: str) -> str:
+        """An output of the stack; raises NoSuchStack also where it never came so far."""
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in self.stack.get("Outputs", [])}
+        if name not in outputs:
+            raise NoSuchStack(name)
+        return str(outputs[name])
+
+    def resource(self, logical_id: str) -> str:
+        found = self.client("cloudformation").describe_stack_resource(
+            StackName=self.deployment.stack, LogicalResourceId=logical_id
+        )
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])

@@ -1,0 +1,134 @@
+"""`make preflight`: names all that a deployment still lacks, each with what to do next.
+
+    python -m infra.operate.preflight --stage prod --params prod.json
+
+Looks and changes nothing. What only a deployed stack can have (its secrets, its name in the mail
+service) stands in the way of nothing while there is no stack, and is named as what comes later.
+Exit code 1 where something is missing, 2 where the parameters cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.operate.deployment import BadParameters, read_deployment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.operate.place import Place
+
+
+class When(Enum):
+    """When something is needed: before a deployment, or before anybody is served."""
+
+    DEPLOYING = "before a deployment"
+    SERVING = "before anybody is served"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look at. `look` returns what is wrong with it, or None."""
+
+    name: str
+    when: When
+    then: str
+    look: Callable[[Place], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is missing: what, what is wrong with it, and what to do next."""
+
+    name: str
+    when: When
+    problem: str
+    then: str
+
+
+def look(check: Check, place: Place) -> Finding | None:
+    """Ask one check. One that cannot be asked is a finding too: silence would pass for health."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from dns.exception import DNSException
+
+    from infra.operate.place import NoSuchStack
+
+    try:
+        problem = check.look(place)
+    except NoSuchStack:
+        problem = "the stack is not there yet"
+    except ClientError as error:
+        problem = f"could not be looked at: {error.response['Error']['Code']}"
+    except (BotoCoreError, DNSException) as error:
+        problem = f"could not be looked at: {type(error).__name__}"
+    if problem is None:
+        return None
+    return Finding(check.name, check.when, problem, _fill(check.then, place))
+
+
+def _fill(text: str, place: Place) -> str:
+    chosen = place.deployment
+    for name in ("stage", "stack", "region", "artifacts", "mail_domain", "host", "alarm_email"):
+        text = text.replace("{" + name + "}", str(getattr(chosen, name)))
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """All that is missing, in the order in which it is best mended."""
+
+    findings: tuple[Finding, ...]
+    deployed: bool
+
+    def stands_in_the_way(self, finding: Finding) -> bool:
+        """Of a deployment: before the first one, what only a stack can have does not."""
+        return self.deployed or finding.when is When.DEPLOYING
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        return tuple(filter(self.stands_in_the_way, self.findings))
+
+
+def preflight(place: Place) -> Preflight:
+    from infra.operate.checks import CHECKS
+
+    found = (look(check, place) for check in CHECKS)
+    return Preflight(tuple(finding for finding in found if finding), place.deployed)
+
+
+def told(result: Preflight, place: Place) -> str:
+    lines = [
+        f"{'missing' if result.stands_in_the_way(one) else 'later':8} {one.name}: {one.problem}\n"
+        f"         {one.then}"
+        for one in result.findings
+    ]
+    now, later = len(result.blocking), len(result.findings) - len(result.blocking)
+    counted = f"{now} missing" if now else "nothing stands in the way of a deployment"
+    after = f", {later} to do before anybody is served" if later else ""
+    return "\n".join([*lines, f"preflight of {place.deployment.stack}: {counted}{after}"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="make preflight", description=__doc__)
+    parser.add_argument("--stage", required=True)
+    parser.add_argument("--params", required=True, type=Path)
+    chosen = parser.parse_args(arguments)
+    from infra.operate.place import Place
+
+    try:
+        place = Place(read_deployment(chosen.stage, chosen.params))
+    except BadParameters as error:
+        print(f"preflight: {error}", file=sys.stderr)
+        return 2
+    result = preflight(place)
+    print(told(result, place))
+    return 1 if result.findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

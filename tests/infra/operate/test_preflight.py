@@ -1,0 +1,278 @@
+"""The preflight: silent where nothing is missing, and finding every planted omission."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from moto import mock_aws
+
+from infra.operate import checks, preflight
+from infra.operate.checks import CHECKS, secret_names
+from infra.operate.preflight import When
+from tests.infra.operate import world as make
+from tests.infra.operate.world import ARTIFACTS, SECRETS, World, client, healthy, put_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with mock_aws():
+        yield healthy()
+
+
+def found(world: World) -> list[str]:
+    return [finding.name for finding in preflight.preflight(world).findings]
+
+
+def change(world: World, **values: str) -> None:
+    world.deployment = dataclasses.replace(world.deployment, **values)
+
+
+def older_python(world: World) -> None:
+    world.python = (3, 10)
+
+
+def no_command_line(world: World) -> None:
+    world.programs.clear()
+
+
+def no_bucket(world: World) -> None:
+    change(world, artifacts="cetrus-nowhere")
+
+
+def public_bucket(_: World) -> None:
+    client("s3").delete_public_access_block(Bucket=ARTIFACTS)
+
+
+def failed_stack(world: World) -> None:
+    status = {"StackStatus": "UPDATE_ROLLBACK_FAILED", "Outputs": world.stack["Outputs"]}
+    world.answers["cloudformation", "describe_stacks"] = {"Stacks": [status]}
+
+
+def new_account(world: World) -> None:
+    settings = {"AccountLimit": {"ConcurrentExecutions": 10}}
+    world.answers["lambda", "get_account_settings"] = settings
+
+
+def foreign_certificate(world: World) -> None:
+    change(world, certificate=make.make_certificate("other.example"))
+
+
+def old_certificate(world: World) -> None:
+    change(world, certificate=make.make_certificate("www.cetrus.example", days=20))
+
+
+def waiting_certificate(world: World) -> None:
+    acm = client("acm", "us-east-1")
+    made = acm.request_certificate(DomainName="www.cetrus.example", ValidationMethod="DNS")
+    world.answers["acm", "describe_certificate"] = {
+        "Certificate": {"Status": "PENDING_VALIDATION", "DomainName": "www.cetrus.example"}
+    }
+    change(world, certificate=made["CertificateArn"])
+
+
+def no_hash_key(_: World) -> None:
+    client("ssm").delete_parameter(Name=f"{make.PREFIX}/hash-key")
+
+
+def plain_hash_key(_: World) -> None:
+    no_hash_key(_)
+    put_secret("hash-key", "in-clear", kind="String")
+
+
+def secrets_out_of_force(_: World) -> None:
+    row = {"id": "1", "value": "whsec_x", "not_before": 0, "not_after": 1}
+    put_secret("webhook-secrets", json.dumps([row]))
+
+
+def unverified_sender(world: World) -> None:
+    world.answers["sesv2", "get_email_identity"] = {"VerifiedForSendingStatus": False}
+
+
+def sandbox(world: World) -> None:
+    account = world.answers["sesv2", "get_account"]
+    world.answers["sesv2", "get_account"] = {**account, "ProductionAccessEnabled": False}
+
+
+def small_quota(world: World) -> None:
+    account = world.answers["sesv2", "get_account"]
+    world.answers["sesv2", "get_account"] = {**account, "SendQuota": {"Max24HourSend": 200.0}}
+
+
+def foreign_exchanger(world: World) -> None:
+    world.zone["cetrus.example", "MX"] = ["10 mail.elsewhere.example."]
+
+
+def idle_receipt_rules(_: World) -> None:
+    client("ses").set_active_receipt_rule_set()
+
+
+def pending_subscription(world: World) -> None:
+    pending = {"Subscriptions": [{"SubscriptionArn": "PendingConfirmation"}]}
+    world.answers["sns", "list_subscriptions_by_topic"] = pending
+
+
+def backed_up_grants(world: World) -> None:
+    client("dynamodb").update_continuous_backups(
+        TableName=world.output("KeysTableName"),
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+    )
+
+
+PLANTED: list[tuple[str, Callable[[World], object]]] = [
+    ("python", older_python),
+    ("aws", no_command_line),
+    ("account", lambda world: change(world, account="999999999999")),
+    ("artifacts", no_bucket),
+    ("artifacts", public_bucket),
+    ("stack", failed_stack),
+    ("concurrency", new_account),
+    ("certificate", lambda world: change(world, certificate="")),
+    ("certificate", foreign_certificate),
+    ("certificate", old_certificate),
+    ("certificate", waiting_certificate),
+    ("secrets", no_hash_key),
+    ("secrets", plain_hash_key),
+    ("processor", lambda _: put_secret("processor-worker-key", "rk_test_worker")),
+    ("processor", lambda _: put_secret("processor-worker-key", "sk_live_everything")),
+    ("processor", lambda _: put_secret("processor-worker-key", "rk_live_checkout")),
+    ("webhook-secret", secrets_out_of_force),
+    ("webhook-secret", lambda _: put_secret("webhook-secrets", "whsec_alone")),
+    ("signing-key", lambda world: make.put_signing_key(world, days=20)),
+    ("mail-identity", unverified_sender),
+    ("mail-sandbox", sandbox),
+    ("mail-quota", small_quota),
+    ("mail-exchanger", foreign_exchanger),
+    ("mail-policy", lambda world: world.zone.pop(("_dmarc.cetrus.example", "TXT"))),
+    ("mail-rules", idle_receipt_rules),
+    ("alarms", pending_subscription),
+    ("backups", backed_up_grants),
+    ("address", lambda world: world.zone.pop(("www.cetrus.example", "A"))),
+]
+
+
+class TestOmissions:
+    def test_a_deployment_that_lacks_nothing_has_no_finding(self, world: World) -> None:
+        result = preflight.preflight(world)
+        assert (result.findings, result.deployed) == ((), True)
+        assert "nothing stands in the way" in preflight.told(result, world)
+
+    @pytest.mark.parametrize(
+        ("name", "plant"), PLANTED, ids=[f"{name}-{n}" for n, (name, _) in enumerate(PLANTED)]
+    )
+    def test_each_planted_omission_is_found_and_nothing_else(
+        self, name: str, plant: Callable[[World], object], world: World
+    ) -> None:
+        plant(world)
+        (finding,) = preflight.preflight(world).findings
+        assert finding.name == name
+        assert finding.problem
+        assert "{" not in finding.then, "what to do next is filled in"
+
+    def test_twelve_at_once_are_twelve_findings(self, world: World) -> None:
+        twelve = [
+            new_account,
+            waiting_certificate,
+            no_hash_key,
+            secrets_out_of_force,
+            unverified_sender,
+            sandbox,
+            small_quota,
+            foreign_exchanger,
+            idle_receipt_rules,
+            pending_subscription,
+            backed_up_grants,
+            older_python,
+        ]
+        for plant in twelve:
+            plant(world)
+        assert len(set(found(world))) == len(twelve)
+
+    def test_every_check_has_a_planted_omission(self) -> None:
+        # A region cannot be planted: moto has the whole world in one.
+        assert {check.name for check in CHECKS} == {name for name, _ in PLANTED} | {"receiving"}
+
+    def test_a_region_without_inbound_mail_is_found(self, world: World) -> None:
+        change(world, region="eu-central-2")
+        (check,) = (check for check in CHECKS if check.name == "receiving")
+        finding = preflight.look(check, world)
+        assert finding is not None
+        assert "eu-central-2" in finding.problem
+
+
+class TestBeforeTheFirstDeployment:
+    @pytest.fixture
+    def bare(self, world: World) -> World:
+        cloudformation = client("cloudformation")
+        cloudformation.delete_stack(StackName=world.deployment.stack)
+        return world
+
+    def test_what_only_a_stack_can_have_stands_in_nobody_s_way(self, bare: World) -> None:
+        no_hash_key(bare)
+        result = preflight.preflight(bare)
+        assert not result.deployed
+        assert result.blocking == ()
+        assert {one.name for one in result.findings} == {
+            "secrets", "signing-key", "alarms", "backups",
+        }  # fmt: skip
+        text = preflight.told(result, bare)
+        assert "later    secrets" in text
+        assert "4 to do before anybody is served" in text
+
+    def test_what_is_needed_for_it_does(self, bare: World) -> None:
+        new_account(bare)
+        assert [one.name for one in preflight.preflight(bare).blocking] == ["concurrency"]
+
+    def test_a_stack_that_never_came_up_does_not_count_as_deployed(self, world: World) -> None:
+        stack = {"StackStatus": "ROLLBACK_COMPLETE"}
+        world.answers["cloudformation", "describe_stacks"] = {"Stacks": [stack]}
+        assert not world.deployed
+        assert found(world)[0] == "stack"
+
+
+class TestHonesty:
+    def test_what_could_not_be_looked_at_is_a_finding(self, world: World) -> None:
+        world.answers["sesv2", "get_account"] = make.refused("AccessDeniedException")
+        found = {one.name: one.problem for one in preflight.preflight(world).findings}
+        assert found == dict.fromkeys(
+            ("mail-sandbox", "mail-quota"), "could not be looked at: AccessDeniedException"
+        )
+
+    def test_no_secret_is_printed(self, world: World) -> None:
+        put_secret("processor-worker-key", "rk_test_worker")
+        put_secret("processor-checkout-key", "sk_live_checkout")
+        put_secret("webhook-secrets", "whsec_alone")
+        text = preflight.told(preflight.preflight(world), world)
+        for value in (*SECRETS.values(), "rk_test_worker", "sk_live_checkout", "whsec_alone"):
+            assert value not in text
+
+    def test_test_keys_belong_to_every_stage_but_the_live_one(self, world: World) -> None:
+        change(world, stage="staging")
+        for name in SECRETS:
+            value = SECRETS[name].replace("live", "test")
+            client("ssm").put_parameter(
+                Name=f"/cetrus/staging/{name}", Value=value, Type="SecureString"
+            )
+        assert checks.processor(world) is None
+
+    def test_it_looks_for_every_secret_that_a_role_may_read(self) -> None:
+        assert set(secret_names()) >= SECRETS.keys()
+
+
+class TestCommand:
+    def test_a_bad_file_is_told_in_one_line(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / "prod.json"
+        file.write_text('{"account": "12"}')
+        assert preflight.main(["--stage", "prod", "--params", str(file)]) == 2
+        assert "Missing: " in capsys.readouterr().err
+
+    def test_serving_checks_say_when_they_are_needed(self) -> None:
+        assert {check.when for check in CHECKS} == set(When)
