@@ -45,6 +45,12 @@ contracts: $(READY)
 mutants: $(READY) ## break the code in each named way and see the tests notice (some 10 minutes)
 	@exec $(PYTHON_IN) -m infra.tools.mutants
 
+scan: $(READY) ## checkov, cloudsplaining and parliament on the templates; every finding is explained
+	@exec $(PYTHON_IN) -m infra.tools.scan
+
+bench: $(READY) ## measure, beside a peer, and print a JSON line for each figure (ONLY=starting,costs)
+	@exec $(PYTHON_IN) -m infra.bench $(if $(ONLY),--only $(ONLY))
+
 package: $(READY) ## template and zip, ready to deploy (STAGE=prod OUT=out)
 	@exec $(PYTHON_IN) -m infra.package --stage $(STAGE) --out $(OUT)
 
@@ -56,6 +62,10 @@ lock: ## lock the requirements anew, by hash, for Python 3.11 to 3.13 (needs uv)
 		--custom-compile-command 'make lock' --quiet requirements.in --output-file requirements.txt
 	uv pip compile --upgrade --universal --generate-hashes --python-version 3.11 --no-header \
 		--custom-compile-command 'make lock' --quiet requirements-dev.in --output-file requirements-dev.txt
+	for folder in infra/tools/scanners infra/bench/peer; do \
+		uv pip compile --upgrade --universal --generate-hashes --python-version 3.11 --no-header \
+			--custom-compile-command 'make lock' --quiet $$folder/requirements.in \
+			--output-file $$folder/requirements.txt || exit 1; done
 
 clean: ## remove what can be made again (the data in .local stays)
 	rm -rf out build dist .tools .chalice/deployments
