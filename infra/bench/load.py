@@ -197,7 +197,8 @@ def of_totals(items: list[dict[str, Any]]) -> Iterator[str]:
             totals[item["pk"].removeprefix("TOTALS#")] += item["milliseconds"]
     for license_id in counted.keys() | totals.keys():
         if counted[license_id] != totals[license_id]:
-            yield f"{license_id}: {counted[license_id]} ms ran, {totals[license_id]} are in its totals"
+            ran, total = counted[license_id], totals[license_id]
+            yield f"{license_id}: {ran} ms ran, {total} are in its totals"
 
 
 def plain(item: dict[str, dict[str, Any]]) -> dict[str, Any]:
