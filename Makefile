@@ -13,7 +13,7 @@ PYTHON_IN := .venv/bin/python
 CODE := app.py chalicelib infra tests client
 TYPED := app.py chalicelib infra tests client/cetrus client/tests client/examples
 
-.PHONY: help run demo test mutants check lint types contracts package preflight lock clean
+.PHONY: help run demo test mutants check lint types contracts package preflight deploy lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ package: $(READY) ## template and zip, ready to deploy (STAGE=prod OUT=out)
 
 preflight: $(READY) ## name all that a deployment still lacks (STAGE=prod PARAMS=prod.json)
 	@exec $(PYTHON_IN) -m infra.operate.preflight --stage $(STAGE) --params $(PARAMS)
+
+deploy: $(READY) ## deploy after a look, showing what changes (PARAMS=prod.json YES= RELEASE=)
+	@exec $(PYTHON_IN) -m infra.operate.deploy --stage $(STAGE) --params $(PARAMS) \
+		$(if $(YES),--yes) $(if $(RELEASE),--release $(RELEASE))
 
 lock: ## lock the requirements anew, by hash, for Python 3.11 to 3.13 (needs uv)
 	uv pip compile --upgrade --universal --generate-hashes --python-version 3.11 --no-header \

@@ -51,23 +51,28 @@ class Place:
     @property
     def stack(self) -> dict[str, Any]:
         """The stack as CloudFormation describes it; raises NoSuchStack."""
-        cloudformation = self.client("cloudformation")
-        try:
-            stacks = cloudformation.describe_stacks(StackName=self.deployment.stack)["Stacks"]
-        except cloudformation.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationError":
-                raise
-            raise NoSuchStack(self.deployment.stack) from error
-        return dict(stacks[0])
+        return self._described(self.deployment.stack, self.deployment.region)
 
     @property
     def deployed(self) -> bool:
-        """Whether there is a stack that was ever complete."""
+        return self.has(self.deployment.stack, self.deployment.region)
+
+    def has(self, stack: str, region: str) -> bool:
+        """Whether there is a stack of this name that was ever complete."""
         try:
-            status = str(self.stack["StackStatus"])
+            status = str(self._described(stack, region)["StackStatus"])
         except NoSuchStack:
             return False
         return status == "CREATE_COMPLETE" or status.startswith(("UPDATE_", "IMPORT_"))
+
+    def _described(self, stack: str, region: str) -> dict[str, Any]:
+        cloudformation = self.client("cloudformation", region)
+        try:
+            return dict(cloudformation.describe_stacks(StackName=stack)["Stacks"][0])
+        except cloudformation.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
+            raise NoSuchStack(stack) from error
 
     def output(self, name: str) -> str:
         """An output of the stack; raises NoSuchStack also where it never came so far."""

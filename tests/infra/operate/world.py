@@ -193,7 +193,11 @@ def make_stack(world: World) -> None:
             **dict.fromkeys(tables, TABLE),
             "AlarmTopic": {"Type": "AWS::SNS::Topic"},
         },
-        "Outputs": {f"{name}Name": {"Value": {"Ref": name}} for name in tables},
+        "Outputs": {
+            **{f"{name}Name": {"Value": {"Ref": name}} for name in tables},
+            "ApiDomain": {"Value": "abc123.execute-api.eu-west-1.amazonaws.com"},
+            "VisitorLogsBucketArn": {"Value": "arn:aws:s3:::cetrus-visits"},
+        },
     }
     client("cloudformation").create_stack(
         StackName=world.deployment.stack, TemplateBody=json.dumps(template)
