@@ -1,0 +1,96 @@
+"""Dead letters are listed without a trace, and run again without a loss."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+
+from infra.operate import dead_letters
+from infra.operate.dead_letters import main
+
+REGION = "eu-west-1"
+
+
+class Queues:
+    """Two queues of the stack with their dead letters, and one of somebody else."""
+
+    def __init__(self) -> None:
+        self.sqs = boto3.client("sqs", region_name=REGION)
+        self.mail_dead = self.made("cetrus-MailDlq-1")
+        self.mail = self.made("cetrus-MailQueue-1", of="cetrus-MailDlq-1")
+        self.pay_dead = self.made("cetrus-PaymentsDlq-1.fifo")
+        self.pay = self.made("cetrus-PaymentsQueue-1.fifo", of="cetrus-PaymentsDlq-1.fifo")
+        self.other_dead = self.made("other-MailDlq-1")
+        self.made("other-MailQueue-1", of="other-MailDlq-1")
+
+    def made(self, name: str, of: str | None = None) -> str:
+        attributes = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
+        if of:
+            arn = f"arn:aws:sqs:{REGION}:123456789012:{of}"
+            policy = {"deadLetterTargetArn": arn, "maxReceiveCount": 5}
+            attributes["RedrivePolicy"] = json.dumps(policy)
+        return str(self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
+
+    def send(self, url: str, body: str) -> None:
+        order = {}
+        if url.endswith(".fifo"):
+            order = {"MessageGroupId": "cs_1", "MessageDeduplicationId": body}
+        self.sqs.send_message(QueueUrl=url, MessageBody=body, **order)
+
+    def waiting(self, url: str) -> list[str]:
+        """What can be received now; it stays."""
+        got = self.sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0
+        ).get("Messages", [])
+        return sorted(message["Body"] for message in got)
+
+
+@pytest.fixture
+def queues(aws: object, monkeypatch: pytest.MonkeyPatch) -> Queues:
+    made = Queues()
+    monkeypatch.setenv("MAIL_QUEUE_URL", made.mail)
+    made.send(made.mail_dead, "mail one")
+    made.send(made.mail_dead, "mail two")
+    made.send(made.pay_dead, "event")
+    made.send(made.other_dead, "not ours")
+    return made
+
+
+def test_all_are_listed_and_stay(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert main([]) == 0
+        said = capsys.readouterr().out
+        assert "cetrus-MailDlq-1: 2" in said
+        assert "cetrus-PaymentsDlq-1.fifo: 1" in said
+        assert "3 in all" in said
+        assert "not ours" not in said
+    assert queues.waiting(queues.mail_dead) == ["mail one", "mail two"]
+    assert queues.waiting(queues.mail) == []
+
+
+def test_one_command_runs_all_again(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--again"])
+    assert "3 moved back" in capsys.readouterr().out
+    assert queues.waiting(queues.mail) == ["mail one", "mail two"]
+    assert queues.waiting(queues.pay) == ["event"]
+    assert queues.waiting(queues.mail_dead) == queues.waiting(queues.pay_dead) == []
+    assert queues.waiting(queues.other_dead) == ["not ours"]
+
+
+def test_a_crash_between_the_two_calls_loses_nothing(
+    queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(**_: object) -> None:
+        raise ConnectionError
+
+    sqs = boto3.client("sqs", region_name=REGION)
+    monkeypatch.setattr(sqs, "delete_message", cut_off)
+    (queue,) = (q for q in dead_letters.queues(sqs, queues.mail) if "MailDlq" in q.name)
+    letter = next(dead_letters.letters(sqs, queue))
+    with pytest.raises(ConnectionError):
+        dead_letters.run_again(sqs, queue, letter)
+    dead_letters.give_back(sqs, queue, letter)
+    assert letter.body in queues.waiting(queues.mail)
+    assert letter.body in queues.waiting(queues.mail_dead)
