@@ -14,13 +14,20 @@ from chalicelib.storage.aws import client
 from chalicelib.storage.dynamo import Database, Table
 
 if TYPE_CHECKING:
+    from chalicelib.accounts.address_store import AddressStore
     from chalicelib.accounts.attempts import Attempts
+    from chalicelib.accounts.cleanup import Cleanup
+    from chalicelib.accounts.email_change import EmailChange
+    from chalicelib.accounts.email_move import EmailMove
+    from chalicelib.accounts.guests import Directory, Guests
+    from chalicelib.accounts.labels import Labels
     from chalicelib.accounts.links import Links
     from chalicelib.accounts.recovery import Recovery
     from chalicelib.accounts.registration import Registration
     from chalicelib.accounts.service import Accounts
     from chalicelib.accounts.sessions import Sessions
     from chalicelib.accounts.store import AccountStore
+    from chalicelib.billing.service import Books
     from chalicelib.catalog.service import Catalog
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.downloads.service import Downloads
@@ -28,20 +35,35 @@ if TYPE_CHECKING:
     from chalicelib.licenses.answers import Answers
     from chalicelib.licenses.keys import KeyRing
     from chalicelib.licenses.leases import Leases
+    from chalicelib.licenses.paying import LicensePayments
     from chalicelib.licenses.service import Licenses
     from chalicelib.licenses.sweep import LicenseSweep
+    from chalicelib.mail.feedback import MailFeedback
     from chalicelib.mail.inbound import InboundMail
+    from chalicelib.mail.notices import Notices
     from chalicelib.mail.outbox import Outbox
+    from chalicelib.mail.planner import MailPlanner
     from chalicelib.mail.service import Mailer
+    from chalicelib.mail.stopping import Stopping
+    from chalicelib.mail.wishes import WishStore
+    from chalicelib.payments.fulfillment import Fulfillment
+    from chalicelib.payments.on_file import OnFile
     from chalicelib.payments.processor import Processor
+    from chalicelib.payments.renewals import Renewals
     from chalicelib.payments.service import Inbox, Orders, Payments
     from chalicelib.payments.store import PaymentStore
+    from chalicelib.payments.subscription_store import SubscriptionStore
+    from chalicelib.payments.subscriptions import Subscriptions
+    from chalicelib.payments.taken_store import TakenStore
     from chalicelib.privacy.service import Vault
     from chalicelib.storage.objects import Bucket
     from chalicelib.storage.queues import FifoQueue
     from chalicelib.storage.secrets import Secrets
     from chalicelib.usage.service import Usage
     from chalicelib.vendors.service import Vendors
+    from chalicelib.visits.rollup import Rollup
+    from chalicelib.visits.store import VisitStore
+    from chalicelib.visits.sweep import VisitSweep
 
 clock = now_ms
 
@@ -126,6 +148,13 @@ def accounts() -> Accounts:
 
 
 @cache
+def labels() -> Labels:
+    from chalicelib.accounts.labels import Labels
+
+    return Labels(accounts(), vault())
+
+
+@cache
 def links() -> Links:
     from chalicelib.accounts.links import Links
 
@@ -167,6 +196,62 @@ def recovery() -> Recovery:
 
 
 @cache
+def address_store() -> AddressStore:
+    from chalicelib.accounts.address_store import AddressStore
+
+    return AddressStore(accounts_table())
+
+
+@cache
+def guests() -> Guests:
+    from chalicelib.accounts.guests import Guests
+
+    return Guests(address_store(), vault(), now)
+
+
+@cache
+def email_change() -> EmailChange:
+    from chalicelib.accounts.email_change import EmailChange
+    from chalicelib.accounts.passwords import Passwords
+
+    return EmailChange(
+        account_store(), address_store(), guests(), outbox(), links(), Passwords(), attempts(),
+        keyed(), now,
+    )  # fmt: skip
+
+
+@cache
+def email_move() -> EmailMove:
+    from chalicelib.accounts.email_move import EmailMove
+
+    return EmailMove(
+        account_store(), address_store(), accounts(), guests(), outbox(), links(),
+        wishes(), keyed(), now,
+    )  # fmt: skip
+
+
+@cache
+def cleanup() -> Cleanup:
+    from chalicelib.accounts.cleanup import Cleanup
+
+    return Cleanup(account_store(), guests(), now)
+
+
+@cache
+def wishes() -> WishStore:
+    from chalicelib.mail.wishes import WishStore
+
+    return WishStore(accounts_table())
+
+
+@cache
+def directory() -> Directory:
+    from chalicelib.accounts.guests import Directory
+
+    return Directory(accounts().account, accounts().by_claim)
+
+
+@cache
 def mailer() -> Mailer:
     from chalicelib.mail.letters import Letterhead
     from chalicelib.mail.post import Post
@@ -177,17 +262,60 @@ def mailer() -> Mailer:
     post = Post(client("sesv2"), found.mail_from, found.mail_configuration_set)
     head = Letterhead(found.mail_from, found.mail_domain, found.base_url)
     store = MailStore(accounts_table())
-    return Mailer(store, accounts(), vault(), post, keyed(), head, now)
+    return Mailer(store, directory(), vault(), post, keyed(), head, now)
+
+
+@cache
+def stopping() -> Stopping:
+    from chalicelib.mail.stopping import Stopping
+
+    return Stopping(wishes(), keyed(), now)
+
+
+@cache
+def notices() -> Notices:
+    from chalicelib.mail.agenda import AgendaStore
+    from chalicelib.mail.notices import Notices
+
+    agendas = AgendaStore(accounts_table())
+    return Notices(wishes(), agendas, accounts().subject_of, vault(), keyed(), now)
+
+
+@cache
+def mail_feedback() -> MailFeedback:
+    from chalicelib.mail.feedback import MailFeedback
+
+    return MailFeedback(wishes(), accounts(), keyed())
+
+
+@cache
+def on_file() -> OnFile:
+    from chalicelib.payments.on_file import OnFile
+    from chalicelib.payments.subscription_store import SubscriptionStore
+
+    return OnFile(payment_store(), SubscriptionStore(accounts_table()))
+
+
+@cache
+def mail_planner() -> MailPlanner:
+    from chalicelib.licenses.store import LicenseStore
+    from chalicelib.licenses.walk import LicenseWalk
+    from chalicelib.mail.agenda import AgendaStore
+    from chalicelib.mail.facts import Facts
+    from chalicelib.mail.planner import MailPlanner
+
+    facts = Facts(licenses(), usage(), catalog(), on_file().card, on_file().charges)
+    walk, agendas = LicenseWalk(LicenseStore(usage_table())), AgendaStore(accounts_table())
+    return MailPlanner(agendas, wishes(), outbox(), accounts(), walk, facts, now)
 
 
 @cache
 def inbound_mail() -> InboundMail:
     from chalicelib.mail.inbound import InboundMail
-    from chalicelib.mail.store import MailStore
     from chalicelib.storage.objects import Bucket
 
     bucket = Bucket(client("s3"), settings().mail_bucket)
-    return InboundMail(bucket, MailStore(accounts_table()), keyed(), now)
+    return InboundMail(bucket, wishes(), stopping(), keyed(), now)
 
 
 @cache
@@ -275,6 +403,45 @@ def license_sweep() -> LicenseSweep:
 
 
 @cache
+def books() -> Books:
+    from chalicelib.billing.service import Books
+    from chalicelib.billing.store import BooksStore
+
+    return Books(BooksStore(accounts_table()))
+
+
+@cache
+def visit_store() -> VisitStore:
+    from chalicelib.visits.store import VisitStore
+
+    return VisitStore(usage_table())
+
+
+@cache
+def visitor_logs() -> Bucket:
+    from chalicelib.storage.objects import Bucket
+
+    return Bucket(client("s3"), settings().visitor_logs_bucket)
+
+
+@cache
+def visit_rollup() -> Rollup:
+    from urllib.parse import urlsplit
+
+    from chalicelib.visits.rollup import Rollup
+
+    own = urlsplit(settings().base_url).hostname or ""
+    return Rollup(visitor_logs(), visit_store(), own, now)
+
+
+@cache
+def visit_sweep() -> VisitSweep:
+    from chalicelib.visits.sweep import VisitSweep
+
+    return VisitSweep(visitor_logs(), visit_store(), now)
+
+
+@cache
 def payment_store() -> PaymentStore:
     from chalicelib.payments.store import PaymentStore
 
@@ -295,13 +462,61 @@ def processor(key: str) -> Processor:
 
 
 @cache
-def orders() -> Orders:
+def taken() -> TakenStore:
+    from chalicelib.payments.taken_store import TakenStore
+
+    return TakenStore(accounts_table())
+
+
+@cache
+def subscription_store() -> SubscriptionStore:
+    from chalicelib.payments.subscription_store import SubscriptionStore
+
+    return SubscriptionStore(accounts_table())
+
+
+@cache
+def license_payments() -> LicensePayments:
+    from chalicelib.licenses.paying import LicensePayments
+    from chalicelib.licenses.store import LicenseStore
+
+    return LicensePayments(LicenseStore(usage_table()), now)
+
+
+def fulfillment(asked: Processor) -> Fulfillment:
     from chalicelib.payments.fulfillment import Fulfillment
+
+    return Fulfillment(
+        payment_store(), taken(), subscription_store(), asked, licenses(), books(), outbox(), now
+    )
+
+
+@cache
+def subscriptions() -> Subscriptions:
+    """What a person does with subscriptions: it charges nobody."""
+    from chalicelib.payments.subscriptions import Subscriptions
+
+    return Subscriptions(subscription_store(), license_payments(), outbox(), now)
+
+
+@cache
+def renewals() -> Renewals:
+    from chalicelib.payments.renewals import Renewals
+
+    worker = processor("processor-worker-key")
+    return Renewals(
+        payment_store(), taken(), subscription_store(), worker, license_payments(), books(),
+        outbox(), now,
+    )  # fmt: skip
+
+
+@cache
+def orders() -> Orders:
     from chalicelib.payments.service import Orders
 
     checkout = processor("processor-checkout-key")
-    fulfillment = Fulfillment(payment_store(), checkout, licenses(), outbox(), now)
-    return Orders(payment_store(), checkout, catalog(), accounts(), licenses(), fulfillment, now)
+    fulfilling = fulfillment(checkout)
+    return Orders(payment_store(), checkout, catalog(), accounts(), licenses(), fulfilling, now)
 
 
 @cache
@@ -326,12 +541,15 @@ def payments_queue() -> FifoQueue:
 
 @cache
 def payments() -> Payments:
-    from chalicelib.payments.fulfillment import Fulfillment
     from chalicelib.payments.service import Payments
+    from chalicelib.payments.settling import Settling
 
     worker = processor("processor-worker-key")
-    fulfillment = Fulfillment(payment_store(), worker, licenses(), outbox(), now)
-    return Payments(payment_store(), worker, fulfillment, now)
+    settling = Settling(
+        payment_store(), taken(), subscription_store(), worker, license_payments(), books(),
+        outbox(), now,
+    )  # fmt: skip
+    return Payments(payment_store(), worker, fulfillment(worker), settling, now)
 
 
 def forget() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chalicelib.mail.rules import MailClass, Unsendable, sendable
+from chalicelib.privacy.rules import Mailed, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 ANYONE = frozenset({"active", "unconfirmed"})
 MEMBERS = frozenset({"active"})
+GUESTS = frozenset({"guest"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class Template:
     """What a mail is, and `why` it is sent: the sentence at its foot.
 
     `audience` is the states of an account that it may go to; `link` the page that its single-use
-    token opens.
+    token opens. `topic` is what a person calls the notices of this kind, where they are optional.
+    `purpose` is what the address was given for.
     """
 
     mail_class: MailClass
@@ -29,6 +32,8 @@ class Template:
     audience: frozenset[str] = MEMBERS
     link: str | None = None
     arguments: Mapping[str, type] = field(default_factory=dict)
+    topic: str | None = None
+    purpose: Mailed = Purpose.ACCOUNT
 
 
 TEMPLATES: dict[str, Template] = {
@@ -46,7 +51,7 @@ TEMPLATES: dict[str, Template] = {
     ),
     "already_registered": Template(
         MailClass.ACCOUNT,
-        "You get this mail because somebody tried to create an account with this address.",
+        "You get this mail because somebody tried to use this address for another account.",
         audience=ANYONE,
     ),
     "password_reset": Template(
@@ -59,19 +64,96 @@ TEMPLATES: dict[str, Template] = {
         MailClass.ACCOUNT,
         "You get this mail because the password of your account was changed.",
     ),
+    "email_change": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because an account is to be moved to this address.",
+        audience=GUESTS,
+        link="/email/{token}",
+    ),
+    "email_change_asked": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because your account is to be moved to another address.",
+        link="/email/stop/{token}",
+    ),
+    "email_changed": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because this was the address of your account until now.",
+        audience=GUESTS,
+        link="/email/undo/{token}",
+    ),
+    "invitation": Template(
+        MailClass.NOTICE,
+        "You get this mail because somebody who uses Cetrus gave us your address to invite you.",
+        audience=GUESTS,
+        link="/invitations/{token}",
+        arguments={"application": str, "role": str},
+        purpose=Purpose.INVITATION,
+    ),
     "receipt": Template(
         MailClass.ACCOUNT,
         "You get this mail because you placed this order.",
         arguments={
-            "order": str, "application": str, "plan": str, "price": str, "at": str, "card": str,
+            "order": str, "application": str, "plan": str, "kind": str, "price": str, "seats": int,
+            "charged": str, "until": str, "at": str, "card": str,
         },
+    ),
+    "payment_failed": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because you have this subscription.",
+        arguments={"application": str, "amount": str, "card": str, "next": str, "until": str},
+    ),
+    "subscription_canceled": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because this subscription was canceled in your account.",
+        arguments={"application": str, "until": str},
+    ),
+    "subscription_ended": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because you had this subscription.",
+        arguments={"application": str, "plan": str},
+    ),
+    "refunded": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because you paid for this order.",
+        arguments={"application": str, "order": str, "amount": str, "left": str},
     ),
     "download_ready": Template(
         MailClass.ACCOUNT,
         "You get this mail because you ordered this application.",
         arguments={"application": str},
     ),
+    "card_expiring": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because your account pays by this card.",
+        arguments={"card": str, "ends": str},
+    ),
+    "trial_ending": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because you ordered this trial.",
+        arguments={"application": str, "slug": str, "plan": str, "ends": str},
+    ),
+    "subscription_renewing": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because you have this subscription.",
+        arguments={"application": str, "plan": str, "seats": int, "price": str, "on": str},
+    ),
+    "usage_summary": Template(
+        MailClass.NOTICE,
+        "You get this mail because your account used applications in that week.",
+        arguments={"week": str, "total": str, "lines": list},
+        topic="Weekly summary of what you used",
+    ),
+    "installer_updated": Template(
+        MailClass.NOTICE,
+        "You get this mail because you have a license of this application.",
+        arguments={"application": str, "version": str},
+        topic="New versions of applications that you have a license of",
+    ),
 }  # fmt: skip
+
+
+TOPICS = {name: kind.topic for name, kind in TEMPLATES.items() if kind.topic}
+"""Optional notices by template, as people call them."""
 
 
 def check_arguments(template: Template, arguments: Mapping[str, Argument]) -> None:
@@ -82,6 +164,11 @@ def check_arguments(template: Template, arguments: Mapping[str, Argument]) -> No
         if type(arguments[name]) is not kind:
             raise ValueError(f"{name}: {kind.__name__}")
         try:
-            sendable(str(arguments[name]))
+            for text in texts(arguments[name]):
+                sendable(text)
         except Unsendable:
             raise ValueError(f"{name} holds a control character") from None
+
+
+def texts(argument: Argument) -> list[str]:
+    return list(argument) if isinstance(argument, list) else [str(argument)]

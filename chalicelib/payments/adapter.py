@@ -175,19 +175,18 @@ class StripeProcessor:
             raise_ours(error)
         return read(made.to_dict(), payment_state)
 
-    def find_payment(
+    def find_payments(
         self, customer: str, since: int, metadata: Mapping[str, str]
-    ) -> PaymentState | None:
+    ) -> list[PaymentState]:
         # Listed, not searched: the processor's search lags behind its writes, its lists do not.
         params: Any = {"customer": customer, "created": {"gte": since // SECOND}, "limit": PAGE}
+        fitting: list[PaymentState] = []
         while True:
             page = self._ask(lambda api: api.v1.payment_intents.list(params))
             payments = read(page, lambda found: [payment_state(one) for one in found["data"]])
-            for payment in payments:
-                if metadata.items() <= payment.metadata.items():
-                    return payment
+            fitting += (one for one in payments if metadata.items() <= one.metadata.items())
             if not payments or not page["has_more"]:
-                return None
+                return fitting
             params["starting_after"] = payments[-1].id
 
     def read_payment(self, payment_id: str) -> PaymentState:

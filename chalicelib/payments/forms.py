@@ -11,6 +11,8 @@ class OrderForm(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     plan: str = Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")
+    seats: int | None = Field(default=None, ge=0, le=10_000)
+    terms: int | None = Field(default=None, ge=1)
     attempt: str = Field(default="", max_length=64, pattern=r"^[A-Za-z0-9_-]*$")
 
 

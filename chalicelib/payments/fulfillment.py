@@ -1,42 +1,55 @@
 """The one way from a processor's fact to a license, shared by webhook, return and sweep.
 
 Read the order's version, then fetch the checkout from the processor, then commit the order's state,
-the license, the effect, the mails and the event's end in one transaction. Reading the version first
-is what keeps a slow fetch from winning over a newer one (G5, G12).
+the license, the effect, the books, the mails and the event's end in one transaction. Reading the
+version first is what keeps a slow fetch from winning over a newer one (G5, G12).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.core.clock import to_text
+from chalicelib.catalog.rules import SUBSCRIPTION
 from chalicelib.core.errors import Unavailable
 from chalicelib.core.ids import derived_id
+from chalicelib.observability import count, logger
+from chalicelib.payments import periods, receipts, rules
+from chalicelib.payments.processor import PROCESSING, SUCCEEDED
+from chalicelib.payments.taken import Payment, position
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
+    from chalicelib.billing.service import Books
     from chalicelib.core.clock import Clock
     from chalicelib.licenses.service import Licenses
     from chalicelib.mail.outbox import Outbox
-    from chalicelib.payments.processor import CheckoutState, Processor
+    from chalicelib.payments.processor import CheckoutState, PaymentState, Processor
     from chalicelib.payments.rules import Order
     from chalicelib.payments.store import PaymentStore
+    from chalicelib.payments.subscription_store import SubscriptionStore
+    from chalicelib.payments.taken_store import TakenStore
     from chalicelib.storage.dynamo import Write
 
 TRIES = 5
+Outcome = tuple[list["Write"], list[str]]
+NOTHING: Outcome = ([], [])
 
 
 class Fulfillment:
     def __init__(
         self,
         store: PaymentStore,
+        taken: TakenStore,
+        subscriptions: SubscriptionStore,
         processor: Processor,
         licenses: Licenses,
+        books: Books,
         outbox: Outbox,
         clock: Clock,
     ) -> None:
-        self.store, self.processor = store, processor
-        self.licenses, self.outbox, self.clock = licenses, outbox, clock
+        self.store, self.taken, self.subscriptions = store, taken, subscriptions
+        self.processor, self.licenses, self.books = processor, licenses, books
+        self.outbox, self.clock = outbox, clock
 
     def fulfill(
         self,
@@ -55,12 +68,13 @@ class Fulfillment:
         for _ in range(TRIES):
             order = self.store.order(account_id, order_id)
             session = (order and order.session_id) or session_id
-            if order is None or order.settled or not session:
+            if order is None or not session or over(order, by_event=event_id is not None):
                 self._end(event_id, order)
                 return order
             state = self.processor.read_checkout(session)
             writes, messages = self._outcome(order, state)
             if not writes:
+                self._end(event_id, order)
                 return order
             if event_id:
                 writes.append(self.store.done(event_id, "fulfilled"))
@@ -73,54 +87,87 @@ class Fulfillment:
             return self.store.order(account_id, order_id)
         raise Unavailable
 
-    def _outcome(self, order: Order, state: CheckoutState) -> tuple[list[Write], list[str]]:
+    def _outcome(self, order: Order, state: CheckoutState) -> Outcome:
         """What the processor's answer changes: the writes, and the messages among them."""
         if state.order_id != order.id:
-            return [], []
+            return NOTHING
         if state.status == "expired":
-            return [self.store.abandoned(order)], []
-        if state.status != "complete" or not state.setup_intent or not state.card:
-            return [], []
-        return self._grant(order, state)
+            return NOTHING if order.settled else ([self.store.abandoned(order)], [])
+        if state.status != "complete":
+            return NOTHING
+        if order.charges:
+            return self._paid(order, state)
+        if not state.setup_intent or not state.card:
+            return NOTHING
+        return self._grant(order, state, ground=state.setup_intent, payment=None)
 
-    def _grant(self, order: Order, state: CheckoutState) -> tuple[list[Write], list[str]]:
+    def _paid(self, order: Order, state: CheckoutState) -> Outcome:
+        """Granted for exactly what was asked; anything else is refused, and its money is posted."""
+        found = state.payment
+        if found is None or found.status == PROCESSING:
+            return NOTHING
+        if found.status != SUCCEEDED:
+            refused = self.store.refused(order, rules.DECLINED, found.id)
+            return NOTHING if order.settled else ([refused], [])
+        if (found.received, found.currency) != (order.amount, order.plan.currency):
+            return self._other_amount(order, found)
+        license_id = derived_id("lic", order.id)
+        payment = payment_of(order, found, license_id, self.clock())
+        return self._grant(order, state, ground=found.id, payment=payment)
+
+    def _other_amount(self, order: Order, found: PaymentState) -> Outcome:
+        """Money that was not asked for is kept for nobody: it is posted and waits for a person."""
+        if order.state == "refused":
+            return NOTHING
+        count("payment_mismatch")
+        logger.critical("payment.mismatch", extra={"order": order.id, "payment": found.id})
+        payment = payment_of(order, found, None, self.clock())
+        refused = self.store.refused(order, rules.OTHER_AMOUNT, found.id)
+        return [refused, *self._post(payment)], []
+
+    def _grant(
+        self, order: Order, state: CheckoutState, *, ground: str, payment: Payment | None
+    ) -> Outcome:
         now, license_id = self.clock(), derived_id("lic", order.id)
-        receipt, receipt_write = self.outbox.message(
-            "receipt",
-            fact=(order.id,),
-            account=order.account_id,
-            now=now,
-            due=now,
-            arguments={
-                "order": order.id,
-                "application": order.application_name,
-                "plan": order.plan.name,
-                "price": order.plan.hourly,
-                "at": to_text(now),
-                "card": f"{state.card.brand} ending in {state.card.last4}" if state.card else "",
-            },
-        )
-        ready, ready_write = self.outbox.message(
-            "download_ready",
-            fact=(order.id,),
-            account=order.account_id,
-            now=now,
-            due=now,
-            arguments={"application": order.application_name},
-        )
-        ground = state.setup_intent or ""
-        writes = [
-            self.store.paid(order, license_id=license_id, card=state.card, now=now),
-            self.store.effect(f"setup#{ground}", order.id, now),
-            *self.licenses.grant(license_id, order.account_id, order.plan, now, ground),
-            receipt_write,
-            ready_write,
+        mails = [
+            receipts.of_order(self.outbox, order, state.card, now),
+            receipts.download_ready(self.outbox, order, now),
         ]
-        if state.card and state.customer:
-            writes.append(
-                self.store.card(order, state.card, state.customer, state.payment_method or "")
-            )
-        return writes, [receipt, ready]
+        kind = "payment" if payment else "setup"
+        paid = self.store.paid(
+            order, license_id=license_id, card=state.card,
+            payment=payment.id if payment else None, now=now,
+        )  # fmt: skip
+        writes = [
+            paid,
+            self.store.effect(f"{kind}#{ground}", order.id, now),
+            *self._license(order, license_id, now, ground),
+            *(write for _, write in mails),
+            *(self._post(payment) if payment else ()),
+        ]
+        if state.card and state.customer and state.payment_method:
+            card = self.store.card(order, state.card, state.customer, state.payment_method)
+            writes.append(card)
+        return writes, [message for message, _ in mails]
+
+    def _license(self, order: Order, license_id: str, now: int, ground: str) -> list[Write]:
+        grant = self.licenses.grant
+        if order.plan.kind != SUBSCRIPTION:
+            return grant(license_id, order.account_id, order.plan, now, ground)
+        granted = grant(
+            license_id, order.account_id, order.plan, now, ground,
+            seats=order.seats, grace=periods.GRACE,
+        )  # fmt: skip
+        begun = periods.begun(order, license_id, now)
+        return [*granted, self.subscriptions.begin(begun)]
+
+    def _post(self, payment: Payment) -> list[Write]:
+        """The payment and its entry in the books."""
+        entry = self.books.post(
+            ("payment", payment.id), position(payment), payment.currency, payment.taken_at,
+            payment.about,
+        )  # fmt: skip
+        return [*self.taken.take(payment), entry]
 
     def _end(self, event_id: str | None, order: Order | None) -> None:
         """An event about an order that is settled has nothing left to say."""
@@ -130,3 +177,28 @@ class Fulfillment:
             self.store.table.apply(self.store.done(event_id, "nothing_to_do"))
         except ConditionFailed:
             return  # done already, by a copy of this event
+
+
+def over(order: Order, *, by_event: bool) -> bool:
+    """Is there nothing left to find out?
+
+    An order that was given up is looked at again where the processor itself speaks of it: money
+    that was taken after all is the ground of a license.
+    """
+    return order.state == "paid" or (order.settled and not by_event)
+
+
+def payment_of(order: Order, found: PaymentState, license_id: str | None, now: int) -> Payment:
+    return Payment(
+        id=found.id,
+        account_id=order.account_id,
+        order_id=order.id,
+        license_id=license_id,
+        application_id=order.plan.application_id,
+        application_name=order.application_name,
+        vendor_id=order.plan.vendor_id,
+        amount=found.received,
+        currency=found.currency,
+        taken_at=now,
+        period=0 if order.plan.kind == SUBSCRIPTION else None,
+    )

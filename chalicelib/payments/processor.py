@@ -167,10 +167,10 @@ class Processor(Protocol):
         """Charges a saved card; a card that is declined is an answer, not an error."""
         ...
 
-    def find_payment(
+    def find_payments(
         self, customer: str, since: int, metadata: Mapping[str, str]
-    ) -> PaymentState | None:
-        """The payment of the customer from `since` on that carries all of these facts."""
+    ) -> list[PaymentState]:
+        """The payments of the customer from `since` on that carry all of these facts."""
         ...
 
     def read_payment(self, payment_id: str) -> PaymentState:

@@ -29,7 +29,9 @@ def place_order(request: Request, slug: str) -> Response:
     from chalicelib.payments.forms import OrderForm
 
     form = read_form(request, OrderForm, wiring.keyed())
-    order = wiring.orders().place(account_of(request), slug, form.plan, form.attempt)
+    order = wiring.orders().place(
+        account_of(request), slug, form.plan, form.attempt, seats=form.seats, terms=form.terms
+    )
     return leave(card_page(request, order))
 
 

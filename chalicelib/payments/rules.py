@@ -1,12 +1,16 @@
 """Orders and the processor's events: states, signatures, and what an event means to us.
 
     open ──checkout──> checkout ──paid──> paid
+      │                    ├──not taken──> refused
       └────────────────────┴────expired──> abandoned
 
 CetrusError
 ├── OrderUnknown (NotFound)      unknown and foreign look alike
 ├── PlanUnknown (InvalidInput)   no such plan of this application
+├── SeatsWrong (InvalidInput)    not a number of seats that can be ordered
 ├── AlreadyLicensed (Conflict)   the account holds this very plan
+├── TrialTaken (Conflict)        the account had its trial of the application
+├── TermsChanged (Conflict)      the plan is not the one that was shown
 └── BadEvent (Malformed)         not signed, stale, from the future, or no event at all
 """
 
@@ -18,6 +22,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.catalog.rules import PASS, SUBSCRIPTION, TRIAL
 from chalicelib.core.clock import DAY, HOUR, MINUTE, SECOND
 from chalicelib.core.errors import Conflict, InvalidInput, Malformed, NotFound
 
@@ -32,8 +37,21 @@ MAX_SIGNATURES = 20
 KEPT = 90 * DAY
 GIVE_UP = 72 * HOUR
 FIRST_RETRY, LAST_RETRY = 10 * SECOND, 6 * HOUR
-FULFILLING = frozenset({"checkout.session.completed", "checkout.session.expired"})
+FULFILLING = frozenset(
+    f"checkout.session.{what}"
+    for what in ("completed", "expired", "async_payment_succeeded", "async_payment_failed")
+)
+SETTLING = frozenset(
+    {
+        "charge.refunded", "refund.created", "refund.updated", "refund.failed",
+        "charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed",
+        "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated",
+    }
+)  # fmt: skip
 SESSION_LIFE = DAY
+MAX_SEATS = 200
+# Refusals: the processor did not take the card after all, or took another amount than was asked.
+DECLINED, OTHER_AMOUNT = "declined", "amount"
 UNWATCHED = 10 * MINUTE  # how long a webhook and the return have before the sweep looks itself
 
 
@@ -55,6 +73,24 @@ class AlreadyLicensed(Conflict):
     detail = "Your account holds a license of this plan. It is ready to use under Downloads."
 
 
+class SeatsWrong(InvalidInput):
+    code = "seats_wrong"
+    title = "Not a number of seats"
+    detail = f"Choose from 1 to {MAX_SEATS} seats."
+
+
+class TrialTaken(Conflict):
+    code = "trial_taken"
+    title = "You had your trial of this application"
+    detail = "Each account has one trial of an application. Choose one of its other plans."
+
+
+class TermsChanged(Conflict):
+    code = "terms_changed"
+    title = "The plan changed meanwhile"
+    detail = "The plan changed after you saw it. Look at its page again. Nothing was charged."
+
+
 class BadEvent(Malformed):
     code = "bad_event"
     title = "Not an event of our processor"
@@ -73,7 +109,10 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`version` counts the changes, so that a slow reader cannot overwrite a newer state."""
+    """A wish with its price: `amount`, in minor units, is what the processor's page asks for.
+
+    `version` counts the changes, so that a slow reader cannot overwrite a newer state.
+    """
 
     id: str
     account_id: str
@@ -87,11 +126,24 @@ class Order:
     license_id: str | None = None
     paid_at: int | None = None
     card: Card | None = None
+    seats: int | None = None
+    amount: int = 0
+    payment_id: str | None = None
+    refusal: str | None = None
 
     @property
     def settled(self) -> bool:
-        """Nothing that the processor says can change it any more."""
-        return self.state in {"paid", "abandoned"}
+        """Nobody waits for it any more."""
+        return self.state in {"paid", "abandoned", "refused"}
+
+    @property
+    def charges(self) -> bool:
+        """Is it paid at once, rather than by a card that is saved?"""
+        return self.plan.kind in {PASS, SUBSCRIPTION}
+
+    def wishes(self, plan: Plan, seats: int | None) -> bool:
+        """Is it for these very terms and seats?"""
+        return (self.plan, self.seats) == (plan, seats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +169,20 @@ class Event:
     order_id: str | None
     sha256: str
     payment_id: str | None = None
+
+
+def seats_of(plan: Plan, seats: int | None) -> int | None:
+    """The seats of a subscription; SeatsWrong where it has none that can be ordered."""
+    if plan.kind != SUBSCRIPTION:
+        return None
+    if seats is None or not 1 <= seats <= MAX_SEATS:
+        raise SeatsWrong(errors={"seats": SeatsWrong.detail})
+    return seats
+
+
+def wish_of(plan: Plan) -> str:
+    """What an account can have one open order of: a plan, or any trial of an application."""
+    return f"trial.{plan.application_id}" if plan.kind == TRIAL else plan.id
 
 
 def read_secrets(text: str) -> list[WebhookSecret]:
@@ -158,11 +224,12 @@ def read_event(raw: bytes) -> Event:
             subject["id"],
             subject.get("client_reference_id"),
             hashlib.sha256(raw).hexdigest(),
+            subject.get("payment_intent"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BadEvent from None
-    order_id = "-" if found.order_id is None else found.order_id
-    texts = (found.id, found.type, found.object_id, order_id)
+    maybe = ["-" if text is None else text for text in (found.order_id, found.payment_id)]
+    texts = (found.id, found.type, found.object_id, *maybe)
     if not all(isinstance(text, str) and 0 < len(text) <= 255 for text in texts):  # noqa: PLR2004 - the processor's own bound on ids
         raise BadEvent
     return found

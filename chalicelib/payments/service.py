@@ -5,26 +5,38 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.catalog.rules import PASS, SUBSCRIPTION, TRIAL
 from chalicelib.core.clock import HOUR
-from chalicelib.core.errors import Conflict
+from chalicelib.core.errors import Conflict, Unavailable
 from chalicelib.core.ids import derived_id
 from chalicelib.observability import count, failure, logger
 from chalicelib.payments import rules
-from chalicelib.payments.rules import AlreadyLicensed, Order, OrderUnknown, PlanUnknown
+from chalicelib.payments.processor import Purchase
+from chalicelib.payments.rules import (
+    AlreadyLicensed,
+    Order,
+    OrderUnknown,
+    PlanUnknown,
+    TermsChanged,
+    TrialTaken,
+)
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.accounts.service import Accounts
+    from chalicelib.catalog.rules import Plan
     from chalicelib.catalog.service import Catalog
     from chalicelib.core.clock import Clock
     from chalicelib.licenses.service import Licenses
     from chalicelib.payments.fulfillment import Fulfillment
-    from chalicelib.payments.processor import Processor
+    from chalicelib.payments.processor import Checkout, Processor
     from chalicelib.payments.rules import Event, WebhookSecret
+    from chalicelib.payments.settling import Settling
     from chalicelib.payments.store import PaymentStore
 
+TRIES = 5
 SWEPT = 200  # how many of each kind one sweep takes on; the next goes on behind them
 
 
@@ -53,25 +65,81 @@ class Orders:
         self.accounts, self.licenses, self.clock = accounts, licenses, clock
         self.fulfillment = fulfillment
 
-    def place(self, account_id: str, slug: str, plan_id: str, attempt: str) -> Order:
-        """One order a click: the same `attempt` is the same order (G12)."""
+    def place(
+        self,
+        account_id: str,
+        slug: str,
+        plan_id: str,
+        attempt: str,
+        *,
+        seats: int | None = None,
+        terms: int | None = None,
+    ) -> Order:
+        """One order a click: the same `attempt` is the same order (G12).
+
+        While an order of the plan waits to be paid, another click leads back to it; with other
+        seats it takes its place. `terms` is the version that was shown: another one is refused.
+        """
         application = self.catalog.by_slug(slug)
         plan = self.catalog.plan(application.id, plan_id)
         if plan is None:
             raise PlanUnknown(errors={"plan": PlanUnknown.detail})
-        order_id = derived_id("ord", account_id, plan.id, attempt)
-        if found := self.store.order(account_id, order_id):
-            return found
-        if any(owned.plan == plan.id for owned in self.licenses.of_account(account_id)):
-            raise AlreadyLicensed
-        order = Order(order_id, account_id, "open", plan, application.name, slug, self.clock())
-        confirmed = self.accounts.confirmed_check(account_id)
+        if terms is not None and terms != plan.terms.version:
+            raise TermsChanged
+        count = rules.seats_of(plan, seats)
+        order = Order(
+            derived_id("ord", account_id, plan.id, attempt), account_id, "open", plan,
+            application.name, slug, self.clock(), seats=count, amount=plan.due(count or 1).minor,
+        )  # fmt: skip
+        for _ in range(TRIES):
+            if found := self.store.order(account_id, order.id) or self._earlier(order):
+                return found
+        raise Unavailable
+
+    def _earlier(self, order: Order) -> Order | None:
+        """The order that is waiting already, or this one, put in its place; None to look again."""
+        wish = rules.wish_of(order.plan)
+        was = self.store.wish(order.account_id, wish)
+        earlier = self.store.order(order.account_id, was) if was else None
+        if earlier and not earlier.settled:
+            if earlier.wishes(order.plan, order.seats):
+                return earlier
+            earlier = self._withdraw(earlier)
+            if not earlier.settled:
+                return None
+        self._require_wanted(order.account_id, order.plan, earlier)
+        confirmed = self.accounts.confirmed_check(order.account_id)
+        take = self.store.take_wish(order, wish, was)
         try:
-            self.store.table.transact(confirmed, *self.store.order_writes(order))
+            self.store.table.transact(confirmed, *self.store.order_writes(order), take)
         except ConditionFailed as refusal:
             if refusal.at(0):
                 raise self.accounts.not_confirmed() from None
-        return self.of(account_id, order_id)
+        return self.store.order(order.account_id, order.id)
+
+    def _withdraw(self, order: Order) -> Order:
+        """Its page takes no card any more; one that was paid meanwhile stays paid."""
+        if order.session_id is None:
+            try:
+                self.store.table.apply(self.store.abandoned(order))
+            except ConditionFailed:
+                return self.of(order.account_id, order.id)
+        else:
+            self.processor.close_checkout(order.session_id)
+        return self.settle(order.account_id, order.id)
+
+    def _require_wanted(self, account_id: str, plan: Plan, earlier: Order | None) -> None:
+        """Passes may be bought again; of anything else one usable license is enough."""
+        if plan.kind == TRIAL and self.licenses.had_trial(account_id, plan.application_id):
+            raise TrialTaken
+        if plan.kind == PASS:
+            return
+        owned = self.licenses.of_account(account_id)
+        held = [one.license for one in owned if one.plan == plan.id]
+        if earlier and earlier.license_id and earlier.license_id not in held:
+            held.append(earlier.license_id)
+        if any(self.licenses.usable(license_id) for license_id in held):
+            raise AlreadyLicensed
 
     def of(self, account_id: str, order_id: str) -> Order:
         if (found := self.store.order(account_id, order_id)) is None:
@@ -90,24 +158,41 @@ class Orders:
             return back
         if order.session_id:
             return self.processor.read_checkout(order.session_id).url or back
-        customer = self.store.customer(order.account_id)
-        if customer is None:
-            made = self.processor.create_customer(
-                order.account_id, derived_id("key", "customer", order.account_id)
-            )
-            customer = self.store.keep_customer(order.account_id, made)
-        checkout = self.processor.open_card_setup(
-            order_id=order.id,
-            customer=customer,
-            currency=order.plan.currency,
-            success_url=back,
-            cancel_url=f"{back}?canceled=1",
-        )
+        checkout = self._open_page(order, self._customer(order.account_id), back)
         try:
             self.store.at_checkout(order, checkout.session_id)
         except ConditionFailed:
             logger.info("order.moved", extra={"order": order.id})
+            if self.of(order.account_id, order.id).settled:
+                # Nobody may pay for an order that was given up meanwhile.
+                self.processor.close_checkout(checkout.session_id)
+                return back
         return checkout.url
+
+    def _customer(self, account_id: str) -> str:
+        if (known := self.store.customer(account_id)) is not None:
+            return known
+        made = self.processor.create_customer(account_id, derived_id("key", "customer", account_id))
+        return self.store.keep_customer(account_id, made)
+
+    def _open_page(self, order: Order, customer: str, back: str) -> Checkout:
+        away = f"{back}?canceled=1"
+        if not order.charges:
+            return self.processor.open_card_setup(
+                order_id=order.id, customer=customer, currency=order.plan.currency,
+                success_url=back, cancel_url=away,
+            )  # fmt: skip
+        purchase = Purchase(
+            name=f"{order.application_name}, {order.plan.name}",
+            each=order.plan.terms.price,
+            quantity=order.seats or 1,
+            currency=order.plan.currency,
+            save_card=order.plan.kind == SUBSCRIPTION,
+        )
+        return self.processor.open_payment(
+            order_id=order.id, customer=customer, purchase=purchase, success_url=back,
+            cancel_url=away,
+        )  # fmt: skip
 
     def settle(self, account_id: str, order_id: str) -> Order:
         """What the return from the card page runs: the shared fulfillment."""
@@ -152,10 +237,15 @@ class Payments:
     """The working side: what the events and the sweep bring about."""
 
     def __init__(
-        self, store: PaymentStore, processor: Processor, fulfillment: Fulfillment, clock: Clock
+        self,
+        store: PaymentStore,
+        processor: Processor,
+        fulfillment: Fulfillment,
+        settling: Settling,
+        clock: Clock,
     ) -> None:
         self.store, self.processor = store, processor
-        self.fulfillment, self.clock = fulfillment, clock
+        self.fulfillment, self.settling, self.clock = fulfillment, settling, clock
 
     def handle_batch(self, event: dict[str, Any], context: Any) -> Any:
         """Each record names an event; the ones that failed stay in the queue, in their order."""
@@ -183,9 +273,15 @@ class Payments:
         kept = self.store.inbox(event_id)
         if kept is None or kept["state"] != "received":
             return
-        if kept["event_type"] not in rules.FULFILLING:
+        if kept["event_type"] in rules.SETTLING:
+            if not self.settling.settle(kept.get("payment_id") or "", event_id):
+                self._wait(event_id, kept)
+        elif kept["event_type"] in rules.FULFILLING:
+            self._fulfill(event_id, kept)
+        else:
             self._end(event_id, "not_ours")
-            return
+
+    def _fulfill(self, event_id: str, kept: dict[str, Any]) -> None:
         order_id = kept.get("order_id") or ""
         account_id = self.store.owner_of_order(order_id) if order_id else None
         if account_id is None:

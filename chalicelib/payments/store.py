@@ -4,6 +4,7 @@
 |---|---|---|---|
 | order | ACCOUNT#<id> | ORDER#<order> | ORDER_OPEN / created, while it may still be paid |
 | pointer to an order | ORDER#<order> | ORDER | |
+| the one open order of a plan | ACCOUNT#<id> | WISH#<plan> | |
 | customer at the processor | ACCOUNT#<id> | CUSTOMER | |
 | card in use | ACCOUNT#<id> | CARD | |
 | inbox | INBOX#stripe#<event> | INBOX | INBOX_DUE / due, until it is done |
@@ -60,6 +61,17 @@ class PaymentStore:
             self.table.put({**pointer, "account_id": order.account_id}, ABSENT),
         ]
 
+    def wish(self, account_id: str, wish: str) -> str | None:
+        """The order that the account wished for last."""
+        item = self.table.get(account_pk(account_id), f"WISH#{wish}")
+        return str(item["order_id"]) if item else None
+
+    def take_wish(self, order: Order, wish: str, was: str | None) -> Write:
+        """One order at a time: refused unless the last one is still the one that was read."""
+        item: Item = {"pk": account_pk(order.account_id), "sk": f"WISH#{wish}", "type": "wish"}
+        condition, values = (ABSENT, {}) if was is None else ("order_id = :was", {":was": was})
+        return self.table.put({**item, "v": 1, "order_id": order.id}, condition, values)
+
     def order(self, account_id: str, order_id: str) -> Order | None:
         item = self.table.get(account_pk(account_id), f"ORDER#{order_id}")
         return to_order(item) if item else None
@@ -90,18 +102,30 @@ class PaymentStore:
             )
         )
 
-    def paid(self, order: Order, *, license_id: str, card: Card | None, now: int) -> Write:
+    def paid(
+        self, order: Order, *, license_id: str, card: Card | None, payment: str | None, now: int
+    ) -> Write:
         """checkout -> paid, and out of the open orders."""
         return self._change(
             order,
             "SET #state = :next, version = :after, license_id = :license, card = :card, "
-            "paid_at = :now REMOVE gsi1pk, gsi1sk",
+            "payment_id = :payment, paid_at = :now REMOVE gsi1pk, gsi1sk",
             {
                 ":next": "paid",
                 ":license": license_id,
                 ":card": asdict(card) if card else None,
+                ":payment": payment,
                 ":now": now,
             },
+        )
+
+    def refused(self, order: Order, why: str, payment: str) -> Write:
+        """checkout -> refused, and out of the open orders."""
+        return self._change(
+            order,
+            "SET #state = :next, version = :after, refusal = :why, payment_id = :payment "
+            "REMOVE gsi1pk, gsi1sk",
+            {":next": "refused", ":why": why, ":payment": payment},
         )
 
     def abandoned(self, order: Order) -> Write:
@@ -131,6 +155,10 @@ class PaymentStore:
         known = {**asdict(card), "customer": customer, "method": method, "order_id": order.id}
         return self.table.put({**item, **known})
 
+    def card_in_use(self, account_id: str) -> Item | None:
+        """Customer, method, brand and last four of what the account's bills go to."""
+        return self.table.get(account_pk(account_id), "CARD")
+
     def customer(self, account_id: str) -> str | None:
         item = self.table.get(account_pk(account_id), "CUSTOMER")
         return str(item["customer"]) if item else None
@@ -156,6 +184,7 @@ class PaymentStore:
             "event_type": event.type,
             "object_id": event.object_id,
             "order_id": event.order_id,
+            "payment_id": event.payment_id,
             "sha256": event.sha256,
             "secret_id": secret_id,
             "state": "received",
@@ -252,7 +281,8 @@ def inbox_pk(event_id: str) -> str:
 def to_order(item: Item) -> Order:
     plain = ("id", "account_id", "state", "application_name", "slug", "created_at", "version")
     facts: dict[str, Any] = {name: item[name] for name in plain}
-    for name in ("session_id", "license_id", "paid_at"):
+    for name in ("session_id", "license_id", "paid_at", "seats", "payment_id", "refusal"):
         facts[name] = item.get(name)
+    facts["amount"] = item.get("amount", 0)
     card = Card(**item["card"]) if item.get("card") else None
     return Order(**facts, plan=plan_from(item["plan"]), card=card)

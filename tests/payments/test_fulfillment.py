@@ -23,7 +23,7 @@ from chalicelib.payments.rules import (
 )
 from chalicelib.payments.service import EventChanged
 from tests.crash import Killed, recorded
-from tests.payments.conftest import OWNER, STRANGER, FakeProcessor, add_account
+from tests.payments.conftest import OWNER, STRANGER, FakeProcessor, add_account, halyard
 from tests.payments.test_rules import signature
 
 if TYPE_CHECKING:
@@ -41,6 +41,12 @@ def ordered(plan: Plan, attempt: str = "a") -> Order:
     order = wiring.orders().place(OWNER, "halyard", plan.id, attempt)
     wiring.orders().card_page(order, BACK)
     return wiring.orders().of(OWNER, order.id)
+
+
+def another_plan() -> Plan:
+    return wiring.catalog().add_plan(
+        halyard(), kind="metered", name="Other", price="0.50", currency="USD"
+    )
 
 
 def body(order: Order, event_id: str = "evt_1", kind: str = "completed") -> bytes:
@@ -196,7 +202,7 @@ class TestWays:
         self, plan: Plan, tables: Tables, processor: FakeProcessor
     ) -> None:
         order = wiring.orders().place(OWNER, "halyard", plan.id, "a")
-        other = ordered(plan, "b")
+        other = ordered(another_plan())
         processor.complete(f"cs_{other.id}")
         wiring.payments().fulfillment.fulfill(OWNER, order.id, session_id=f"cs_{other.id}")
         assert_nothing_granted(tables)
@@ -205,7 +211,7 @@ class TestWays:
     def test_one_card_set_up_is_the_ground_of_one_license(
         self, plan: Plan, tables: Tables, processor: FakeProcessor
     ) -> None:
-        one, other = ordered(plan, "a"), ordered(plan, "b")
+        one, other = ordered(plan), ordered(another_plan())
         for order in (one, other):
             processor.complete(f"cs_{order.id}")
         session = f"cs_{other.id}"
@@ -332,7 +338,7 @@ class TestInbox:
     def test_one_event_that_fails_stops_no_other(
         self, plan: Plan, tables: Tables, processor: FakeProcessor, clock: FakeClock
     ) -> None:
-        poisoned, sound = ordered(plan), ordered(plan, "b")
+        poisoned, sound = ordered(plan), ordered(another_plan())
         processor.complete(f"cs_{sound.id}")
         webhook(body(poisoned, "evt_1"))
         webhook(body(sound, "evt_2"))

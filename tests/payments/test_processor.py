@@ -319,9 +319,9 @@ class TestPayments:
         paid = paid_checkout(simulator)
         worker = processor(simulator, WORKER_KEY)
         made = worker.charge(charge(paid))
-        find = worker.find_payment
-        assert find(charge(paid).customer, 0, {"subscription": "lic_1", "period": "1"}) == made
-        assert find(charge(paid).customer, 0, {"subscription": "lic_1", "period": "2"}) is None
+        find = worker.find_payments
+        assert find(charge(paid).customer, 0, {"subscription": "lic_1", "period": "1"}) == [made]
+        assert find(charge(paid).customer, 0, {"subscription": "lic_1", "period": "2"}) == []
 
     def test_a_payment_is_found_on_a_later_page(
         self, simulator: Handle, monkeypatch: pytest.MonkeyPatch
@@ -333,7 +333,7 @@ class TestPayments:
         for number in range(4):
             other = replace(charge(paid, key=f"other:{number}"), metadata={})
             worker.charge(other)
-        assert worker.find_payment(charge(paid).customer, 0, {"period": "1"}) == made
+        assert worker.find_payments(charge(paid).customer, 0, {"period": "1"}) == [made]
 
     def test_refunds_and_disputes_are_read_with_their_amounts(self, simulator: Handle) -> None:
         paid = paid_checkout(simulator, "disputed")

@@ -1,0 +1,141 @@
+"""The mails about money: each written in the transaction that causes it, once a fact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.catalog.rules import METERED, TRIAL
+from chalicelib.core.clock import day_of, to_text
+from chalicelib.core.money import Money
+
+if TYPE_CHECKING:
+    from chalicelib.mail.outbox import Outbox
+    from chalicelib.mail.rules import Argument
+    from chalicelib.payments.periods import Attempt, Subscription
+    from chalicelib.payments.rules import Card, Order
+    from chalicelib.payments.taken import Payment
+    from chalicelib.storage.dynamo import Write
+
+Mail = tuple[str, "Write"]
+RENEWAL = "renewal"
+
+
+def card_text(brand: str, last4: str) -> str:
+    return f"{brand.capitalize()} ending in {last4}"
+
+
+def of_order(outbox: Outbox, order: Order, card: Card | None, now: int) -> Mail:
+    """What was ordered and charged, what will be charged when, and how it ends."""
+    plan, ends_at = order.plan, order.plan.ends_at(now)
+    price = plan.hourly if plan.kind == METERED else str(Money(plan.terms.price, plan.currency))
+    arguments: dict[str, Argument] = {
+        "order": order.id,
+        "application": order.application_name,
+        "plan": plan.name,
+        "kind": plan.kind,
+        "price": "" if plan.kind == TRIAL else price,
+        "seats": order.seats or 0,
+        "charged": str(Money(order.amount, plan.currency)) if order.charges else "",
+        "until": day_of(ends_at) if ends_at is not None else "",
+        "at": to_text(now),
+        "card": card_text(card.brand, card.last4) if card else "",
+    }
+    return outbox.message(
+        "receipt", fact=(order.id,), account=order.account_id, arguments=arguments, due=now, now=now
+    )
+
+
+def of_renewal(outbox: Outbox, paid: Subscription, attempt: Attempt, now: int) -> Mail:
+    """`paid` is the subscription with its new period."""
+    arguments: dict[str, Argument] = {
+        "order": paid.order_id,
+        "application": paid.application_name,
+        "plan": paid.plan_name,
+        "kind": RENEWAL,
+        "price": str(Money(paid.price, paid.currency)),
+        "seats": paid.seats,
+        "charged": str(Money(attempt.amount, attempt.currency)),
+        "until": day_of(paid.period_end),
+        "at": to_text(now),
+        "card": attempt.card,
+    }
+    return outbox.message(
+        "receipt",
+        fact=(paid.license_id, paid.period),
+        account=paid.account_id,
+        arguments=arguments,
+        due=now,
+        now=now,
+    )
+
+
+def download_ready(outbox: Outbox, order: Order, now: int) -> Mail:
+    return outbox.message(
+        "download_ready",
+        fact=(order.id,),
+        account=order.account_id,
+        arguments={"application": order.application_name},
+        due=now,
+        now=now,
+    )
+
+
+def payment_failed(outbox: Outbox, of: Subscription, attempt: Attempt, now: int) -> Mail:
+    """`of` is the subscription after the failure: when the next try is, and the last day."""
+    arguments = {
+        "application": of.application_name,
+        "amount": str(Money(attempt.amount, attempt.currency)),
+        "card": attempt.card,
+        "next": day_of(of.next_charge) if of.next_charge is not None else "",
+        "until": day_of(of.last_instant),
+    }
+    return outbox.message(
+        "payment_failed",
+        fact=(of.license_id, attempt.period, attempt.number),
+        account=of.account_id,
+        arguments=arguments,
+        due=now,
+        now=now,
+    )
+
+
+def canceled(outbox: Outbox, of: Subscription, now: int) -> Mail:
+    return outbox.message(
+        "subscription_canceled",
+        fact=(of.license_id, of.version),
+        account=of.account_id,
+        arguments={"application": of.application_name, "until": day_of(of.period_end)},
+        due=now,
+        now=now,
+    )
+
+
+def ended(outbox: Outbox, of: Subscription, now: int) -> Mail:
+    """Once: a subscription that has ended stays so."""
+    return outbox.message(
+        "subscription_ended",
+        fact=(of.license_id,),
+        account=of.account_id,
+        arguments={"application": of.application_name, "plan": of.plan_name},
+        due=now,
+        now=now,
+    )
+
+
+def refunded(outbox: Outbox, payment: Payment, amount: int, now: int) -> Mail:
+    """`amount` of the payment was given back just now; the fact is how much was in all."""
+    left = payment.amount - payment.refunded
+    arguments = {
+        "application": payment.application_name,
+        "order": payment.order_id,
+        "amount": str(Money(amount, payment.currency)),
+        "left": str(Money(left, payment.currency)) if left else "",
+    }
+    return outbox.message(
+        "refunded",
+        fact=(payment.id, payment.refunded),
+        account=payment.account_id,
+        arguments=arguments,
+        due=now,
+        now=now,
+    )
