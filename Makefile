@@ -6,6 +6,7 @@ DATA ?= .local
 STAGE ?= prod
 PARAMS ?= $(STAGE).json
 OUT ?= out
+URL ?= http://localhost:$(PORT)
 TESTS ?=
 
 READY := .venv/ready
@@ -13,7 +14,7 @@ PYTHON_IN := .venv/bin/python
 CODE := app.py chalicelib infra tests client
 TYPED := app.py chalicelib infra tests client/cetrus client/tests client/examples
 
-.PHONY: help run demo test mutants check lint types contracts package preflight deploy lock clean
+.PHONY: help run demo test mutants check lint types contracts package preflight deploy smoke lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,9 @@ preflight: $(READY) ## name all that a deployment still lacks (STAGE=prod PARAMS
 deploy: $(READY) ## deploy after a look, showing what changes (PARAMS=prod.json YES= RELEASE=)
 	@exec $(PYTHON_IN) -m infra.operate.deploy --stage $(STAGE) --params $(PARAMS) \
 		$(if $(YES),--yes) $(if $(RELEASE),--release $(RELEASE))
+
+smoke: $(READY) ## look at a running service from outside (URL=https://...)
+	@exec $(PYTHON_IN) -m infra.operate.smoke $(URL)
 
 lock: ## lock the requirements anew, by hash, for Python 3.11 to 3.13 (needs uv)
 	uv pip compile --upgrade --universal --generate-hashes --python-version 3.11 --no-header \
