@@ -169,7 +169,10 @@ def read_screen(body: Mapping[str, Any]) -> Screen | None:
 def read_lease(token: str, claims: Claims, *, issuer: str, computer: str) -> Lease:
     """A lease from verified claims; Unverified where it is another issuer's or computer's."""
     if claims.get("iss") != issuer:
-        raise Unverified("The lease is from another service.")
+        raise Unverified(
+            f"The lease is from {plain(claims.get('iss'))}, not from {issuer}.",
+            hint="Name the service in --server or CETRUS_SERVER by the address it calls itself.",
+        )
     if jose.thumbprint(_lease_key(claims)) != computer:
         raise Unverified("The lease is for another computer.")
     instants = {name: take(claims, name, int) for name in ("start_ms", "issued_ms", "end_ms")}

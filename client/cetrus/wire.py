@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -15,7 +16,7 @@ import httpx
 from cetrus.errors import CetrusError, Problem, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 VERSION = "0.2.0"
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
@@ -63,6 +64,7 @@ class Answer:
     retry_after: float | None
     date: float | None
     location: str | None = None
+    server: str = ""
 
 
 class Wire:
@@ -98,8 +100,36 @@ class Wire:
             ) as response:
                 return _read(response)
         except TROUBLE as error:
-            # The reason may quote an address, never a body or a credential.
-            raise Unreachable(f"{self.base_url} gave no usable answer.") from error
+            raise _unreachable(self.base_url, error) from error
+
+
+def _unreachable(server: str, error: BaseException) -> Unreachable:
+    """Says what is wrong as far as it can be told; may name the server, never what was sent."""
+    causes = list(_causes(error))
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return Unreachable(
+            f"{server} has no certificate that this computer trusts.",
+            hint="Check the address, and the date of this computer: certificates hang on it.",
+        )
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return Unreachable(
+            f"{server} cannot be found.",
+            hint="Check the network connection, and the address in --server or CETRUS_SERVER.",
+        )
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return Unreachable(
+            f"Nothing answers at {server}.",
+            hint="Check the address in --server or CETRUS_SERVER, or try again in a minute.",
+        )
+    if isinstance(error, httpx.TimeoutException):
+        return Unreachable(f"{server} did not answer in time.")
+    return Unreachable(f"{server} gave no usable answer.")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _read(response: httpx.Response) -> Answer:
@@ -115,6 +145,7 @@ def _read(response: httpx.Response) -> Answer:
         _seconds(response.headers.get("Retry-After")),
         _epoch(response.headers.get("Date")),
         response.headers.get("Location"),
+        f"{response.url.scheme}://{response.url.netloc.decode()}",
     )
 
 
@@ -158,7 +189,16 @@ def expect_ok(answer: Answer) -> dict[str, Any]:
         body = answer.body
         detail = plain(body.get("detail") or body.get("title") or "The request was rejected.")
         raise Problem(answer.status, plain(body.get("code") or ""), detail)
+    if answer.status >= SERVER_ERROR:
+        raise Unreachable(
+            f"Cetrus cannot answer at the moment (status {answer.status}).",
+            hint="Try again in a minute.",
+            retry_after=answer.retry_after,
+        )
     raise Unreachable(
-        f"The answer was not one of Cetrus (status {answer.status}).",
-        retry_after=answer.retry_after,
+        f"What answers at {answer.server} is not Cetrus (status {answer.status}).",
+        hint=(
+            "Check the address in --server or CETRUS_SERVER. A network that asks to sign in does "
+            "this too: open a web page, then try again."
+        ),
     )

@@ -123,6 +123,7 @@ class Reference:
         self.unknown_to: set[str] = set()
         self.refuse: str | None = None
         self.refuse_unsigned = False
+        self.retry_after: int | None = None
         self.fault: str | None = None
         self.lost = ""
         self.fault_paths: tuple[str, ...] = ("/",)
@@ -217,7 +218,8 @@ class Reference:
                 assert body["application"] == APPLICATION or not self.releases
                 valid = self.refuse is None
                 code = self.refuse or "VALID"
-                return Reply(200, {"valid": valid, "code": code, "detail": "", "notices": []})
+                said = {"valid": valid, "code": code, "detail": "", "notices": []}
+                return Reply(200, {**said, **self._wait()})
             case ["v1", "usage"]:
                 self.admit(method, path, headers)
                 return self._usage(query)
@@ -344,9 +346,13 @@ class Reference:
 
     def _no(self, code: str, asked: Json) -> Reply:
         body: Json = {"valid": False, "code": code, "detail": f"{code}.", "notices": []}
+        body.update(self._wait())
         if not self.refuse_unsigned:
             body["verdict"] = self.sign({"iss": self.base, **body, **asked}, "verdict+jwt")
         return Reply(200, self.bend_answer(body))
+
+    def _wait(self) -> Json:
+        return {} if self.retry_after is None else {"retry_after": self.retry_after}
 
     def _beat(self, lease_id: str, body: Json, jwk: Json) -> Reply:
         _, claims = opened(body["lease"], "lease+jwt", jwk_of(self.key))
@@ -394,11 +400,18 @@ class Reference:
 
     # --- installers -------------------------------------------------------------------------
 
-    def publish(self, name: str, data: bytes, platform: str, vendor: Ed25519PrivateKey) -> Json:
-        """Signs a release twice and offers it."""
+    def publish(
+        self,
+        name: str,
+        data: bytes,
+        platform: str,
+        vendor: Ed25519PrivateKey,
+        version: str = "1.0.0",
+    ) -> Json:
+        """Signs a release twice and offers it as the newest."""
         statement = {
             "application": APPLICATION,
-            "version": "1.0.0",
+            "version": version,
             "platform": platform,
             "filename": name,
             "size": len(data),

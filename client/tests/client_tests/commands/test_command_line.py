@@ -4,71 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from cetrus import Session
 from cetrus.cli import main
 from cetrus.cli.output import Progress, hours, paint
-from client_tests.conftest import sign_in
-from client_tests.reference import APPLICATION, Reference
-from client_tests.test_install import VENDOR, tar_of
+from client_tests.reference import APPLICATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-CLIENT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def server() -> Iterator[Reference]:
-    """In real time, since the command reads the real clock."""
-    reference = Reference()
-    yield reference
-    reference.close()
-
-
-@pytest.fixture
-def here(server: Reference, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CETRUS_SERVER", server.base)
-    monkeypatch.setattr("cetrus.installing.this_platform", lambda: "linux")
-
-
-@pytest.fixture
-def signed_in(here: None, server: Reference) -> None:
-    session = Session()
-    for name in ("halyard", APPLICATION):
-        sign_in(session, server, name)
-    session.close()
-
-
-def script(text: str) -> bytes:
-    return f"#!{sys.executable}\n{text}".encode()
-
-
-def offer(server: Reference, text: str) -> None:
-    manifest = json.dumps({"start": ["bin/tool"]}).encode()
-    data = tar_of(("bin/tool", script(text)), ("cetrus-app.json", manifest))
-    server.publish("halyard-1.0.0-linux.tar.gz", data, "linux", VENDOR)
-
-
-def cetrus(*arguments: str, server: Reference, **options: Any) -> subprocess.Popen[str]:
-    environment = {**os.environ, "CETRUS_SERVER": server.base, "PYTHONPATH": str(CLIENT)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "cetrus", *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
+    from client_tests.reference import Reference
 
 
 class TestLogin:
@@ -214,75 +159,3 @@ class TestOutput:
 
     def test_time_is_cut_and_never_rounded_up(self) -> None:
         assert hours(59_999) == "0 h 00 min 59 s"
-
-
-class TestRun:
-    def test_arguments_output_and_exit_code_are_the_programs_own(
-        self, signed_in: None, server: Reference
-    ) -> None:
-        offer(server, "import sys; print(sys.argv[1:]); sys.exit(7)")
-        assert main(["install", "halyard"]) == 0
-        program = cetrus("run", "halyard", "--", "--json", "a b", server=server)
-        out, err = program.communicate(timeout=60)
-        assert (program.returncode, out) == (7, "['--json', 'a b']\n"), err
-        assert "Halyard ⚓\nHalyard costs 0.37 USD an hour." in err
-        assert "Used: 0 h 00 min" in err
-        [row] = server.rows.values()
-        assert (row.ended, row.release, row.application) == (True, "1.0.0", APPLICATION)
-
-    def test_a_refused_launch_starts_nothing(
-        self, signed_in: None, server: Reference, tmp_path: Path
-    ) -> None:
-        offer(server, f"open({str(tmp_path / 'ran')!r}, 'w')")
-        assert main(["install", "halyard"]) == 0
-        server.refuse = "CAP_REACHED"
-        program = cetrus("run", "halyard", server=server)
-        _, err = program.communicate(timeout=60)
-        assert program.returncode == 111
-        assert "raise the cap" in err
-        assert not (tmp_path / "ran").exists()
-
-    def test_ending_the_launcher_ends_the_program_and_the_lease(
-        self, signed_in: None, server: Reference, tmp_path: Path
-    ) -> None:
-        ready = tmp_path / "ready"
-        offer(server, f"import time; open({str(ready)!r}, 'w').close(); time.sleep(60)")
-        assert main(["install", "halyard"]) == 0
-        program = cetrus("run", "halyard", server=server)
-        deadline = time.monotonic() + 30
-        while not ready.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        program.send_signal(signal.SIGTERM)
-        program.communicate(timeout=30)
-        assert program.returncode == 128 + signal.SIGTERM
-        assert [row.ended for row in server.rows.values()] == [True]
-
-    def test_a_program_that_stays_after_a_stop_is_ended_at_the_announced_time(
-        self, signed_in: None, server: Reference, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        offer(server, "import time; time.sleep(60)")
-        assert main(["install", "halyard"]) == 0
-        monkeypatch.setattr("cetrus.keeper.SAVE_S", 0.5)
-        server.ttl_ms = 1000
-
-        def refuse_renewals(*given: Any) -> Any:
-            server.refuse = "SUSPENDED"
-            return beat(*given)
-
-        beat = server._beat
-        server._beat = refuse_renewals  # type: ignore[assignment,method-assign] # bends this one server
-        assert main(["run", "halyard"]) == 104
-
-    def test_the_lease_outlives_a_launcher_that_was_killed(
-        self, signed_in: None, server: Reference
-    ) -> None:
-        offer(server, "import os; os.kill(os.getppid(), 9)")
-        assert main(["install", "halyard"]) == 0
-        first = cetrus("run", "halyard", server=server)
-        first.communicate(timeout=60)
-        assert first.returncode == -9
-        offer(server, "print('again')")
-        second = cetrus("run", "halyard", server=server)
-        second.communicate(timeout=60)
-        assert len(server.rows) == 1

@@ -1,0 +1,1 @@
+"""The command as a person and a program meet it, in real time."""
