@@ -11,8 +11,10 @@ from chalice import ConvertToMiddleware, Rate
 
 from chalicelib import wiring
 from chalicelib.accounts.account_routes import routes as account_pages
-from chalicelib.accounts.routes import person
+from chalicelib.accounts.email_routes import routes as email_pages
+from chalicelib.accounts.routes import notice, person
 from chalicelib.accounts.routes import routes as accounts
+from chalicelib.accounts.session_routes import routes as session_pages
 from chalicelib.catalog.routes import routes as catalog
 from chalicelib.contract.routes import routes as contract
 from chalicelib.downloads.routes import routes as downloads
@@ -23,6 +25,7 @@ from chalicelib.identity.routes import program as application
 from chalicelib.identity.routes import routes as identity
 from chalicelib.licenses.account_routes import routes as computers
 from chalicelib.licenses.routes import routes as licenses
+from chalicelib.notices.routes import routes as notices
 from chalicelib.observability import logger, observed
 from chalicelib.payments.routes import routes as payments
 from chalicelib.usage.routes import routes as usage
@@ -36,8 +39,8 @@ app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context(clear_s
 app.register_middleware(observed, "all")
 
 for routes in (
-    site, accounts, account_pages, catalog, payments, downloads, vendors, identity, licenses,
-    computers, usage, contract,
+    site, accounts, account_pages, session_pages, email_pages, catalog, payments, downloads,
+    vendors, identity, licenses, computers, usage, contract, notices,
 ):  # fmt: skip
     app.register_blueprint(routes)
 
@@ -48,12 +51,25 @@ access.resolve_with(
         access.Rule.VENDOR: program,
     }
 )
+access.notice_with(notice)
 
 
 @app.on_sqs_message(queue_arn="arn:merged", batch_size=10, name="mail_sender")
 def mail_sender(event: Any) -> Any:
     """Send the outbox messages that the queue names; what failed stays in the queue."""
     return wiring.mailer().handle_batch(event.to_dict(), event.context)
+
+
+@app.on_sqs_message(queue_arn="arn:merged", batch_size=10, name="mail_feedback")
+def mail_feedback(event: Any) -> Any:
+    """Take in what bounced or was called spam; what failed stays in the queue."""
+    return wiring.mail_feedback().handle_batch(event.to_dict(), event.context)
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS), name="mail_planner")
+def mail_planner(event: Any) -> Any:
+    """Write the mails that come due this morning, wherever it is one."""
+    return wiring.mail_planner().run()
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="mail_sweep")
@@ -78,6 +94,24 @@ def payment_sweep(event: Any) -> Any:
 def license_sweep(event: Any) -> Any:
     """Close the leases that expired, finish suspensions, and total the usage by day."""
     return wiring.license_sweep().run()
+
+
+@app.schedule(Rate(15, unit=Rate.MINUTES), name="account_sweep")
+def account_sweep(event: Any) -> Any:
+    """End the accounts that nobody confirmed, and the addresses that were kept for a while."""
+    return wiring.cleanup().run()
+
+
+@app.schedule(Rate(15, unit=Rate.MINUTES), name="visit_rollup")
+def visit_rollup(event: Any) -> Any:
+    """Turn each file of the visitor logs into the day's counters, once, and delete it."""
+    return wiring.visit_rollup().run(event.context.get_remaining_time_in_millis)
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS), name="visit_sweep")
+def visit_sweep(event: Any) -> Any:
+    """Delete what of visits has reached its term, raw files first."""
+    return wiring.visit_sweep().run()
 
 
 @app.lambda_function(name="inbound_mail")

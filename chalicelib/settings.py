@@ -18,6 +18,7 @@ class Settings:
     keys_table: str
     installers_bucket: str
     logs_bucket: str
+    visitor_logs_bucket: str
     mail_bucket: str
     mail_queue_url: str
     payments_queue_url: str

@@ -48,6 +48,7 @@ ENVIRONMENT = {
     "KEYS_TABLE": "keys",
     "INSTALLERS_BUCKET": "cetrus-installers",
     "LOGS_BUCKET": "cetrus-logs",
+    "VISITOR_LOGS_BUCKET": "cetrus-visitor-logs",
     "MAIL_BUCKET": "cetrus-mail",
     "SECRETS_PREFIX": "/cetrus/local",
     "PROCESSOR_API": "https://processor.test",
@@ -221,7 +222,7 @@ def key_schema(hash_name: str, range_name: str) -> list[dict[str, str]]:
 
 
 def make_buckets(s3: Any) -> None:
-    for name in ("cetrus-installers", "cetrus-logs", "cetrus-mail"):
+    for name in ("cetrus-installers", "cetrus-logs", "cetrus-mail", "cetrus-visitor-logs"):
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
 
 

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as the bucket lists it; `arrived_at` is when it was written."""
+
+    key: str
+    etag: str
+    arrived_at: int
 
 
 class Bucket:
@@ -34,6 +49,27 @@ class Bucket:
             return self.read(key)
         except self.client.exceptions.NoSuchKey:
             return None
+
+    def listed(self, prefix: str = "") -> Iterator[Stored]:
+        """Every object below a prefix by key, page after page as they are consumed."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=prefix
+        )
+        for page in pages:
+            for found in page.get("Contents", ()):
+                arrived_at = round(found["LastModified"].timestamp() * 1000)
+                yield Stored(found["Key"], found["ETag"], arrived_at)
+
+    def stream(self, stored: Stored) -> Iterator[bytes] | None:
+        """These very bytes, piece by piece; None where the object is gone or another by now."""
+        try:
+            answer = self.client.get_object(Bucket=self.name, Key=stored.key, IfMatch=stored.etag)
+        except self.client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in {"NoSuchKey", "PreconditionFailed"}:
+                raise
+            return None
+        pieces: Iterator[bytes] = answer["Body"].iter_chunks(CHUNK)
+        return pieces
 
     def delete(self, key: str) -> None:
         """Again is harmless."""

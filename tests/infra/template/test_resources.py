@@ -258,6 +258,7 @@ class TestFunctions:
             "rate(1 minute)",
             "rate(5 minutes)",
             "rate(15 minutes)",
+            "rate(1 hour)",
         }
 
 
@@ -390,6 +391,22 @@ class TestLogsAndAlarms:
         assert (alarm["Namespace"], alarm["MetricName"]) == ("Cetrus", "webhook_changed")
         source = (ROOT / "chalicelib" / "payments" / "service.py").read_text()
         assert 'count("webhook_changed")' in source
+
+    @pytest.mark.promise("PS-32")
+    @pytest.mark.parametrize(
+        ("alarm", "metric", "module"),
+        [
+            ("VisitorLogsLate", "visitor_logs_late", "sweep.py"),
+            ("VisitorLogsUnreadableAlarm", "visit_files_unreadable", "rollup.py"),
+        ],
+    )
+    def test_raw_visitor_logs_that_lie_or_cannot_be_read_raise_an_alarm(
+        self, alarm: str, metric: str, module: str, template: Template
+    ) -> None:
+        found = template.of_type("AWS::CloudWatch::Alarm")[alarm]
+        assert (found["Namespace"], found["MetricName"]) == ("Cetrus", metric)
+        assert found["Threshold"] == 0
+        assert f'count("{metric}"' in (ROOT / "chalicelib" / "visits" / module).read_text()
 
     def test_an_alarm_is_told_to_somebody(self, template: Template) -> None:
         alarms = template.of_type("AWS::CloudWatch::Alarm").values()

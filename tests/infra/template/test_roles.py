@@ -22,6 +22,9 @@ FUNCTIONS = {
     "PaymentWorker",
     "PaymentSweep",
     "LicenseSweep",
+    "AccountSweep",
+    "VisitRollup",
+    "VisitSweep",
     "InboundMail",
 }
 FULFILLERS = {"PaymentWorker", "PaymentSweep"}
@@ -37,7 +40,16 @@ ITEM_ACTIONS = (
     "BatchWriteItem",
     "ConditionCheckItem",
 )
-PURPOSES = ("account", "billing", "marketing", "partner_mail", "policy_notice", "support")
+PURPOSES = (
+    "account",
+    "billing",
+    "computers",
+    "invitation",
+    "marketing",
+    "partner_mail",
+    "policy_notice",
+    "support",
+)
 
 
 @pytest.fixture(scope="session")
@@ -106,15 +118,57 @@ class TestTables:
             assert who(lambda role, action=action: role.may(f"dynamodb:{action}", arn)) == set()
 
     @pytest.mark.guarantee("G9")
-    def test_nobody_touches_the_visits(
-        self, template: Template, who: Callable[..., set[str]]
+    @pytest.mark.parametrize("partition", ["VISITS#2026-11#0", "VISITS#HOURS#2026-11-25"])
+    def test_visits_are_written_by_the_roll_up_and_ended_by_the_sweep(
+        self, partition: str, template: Template, who: Callable[..., set[str]]
     ) -> None:
         arn = template.arn("UsageTable")
-        keys = ["LICENSE#lic_1", "VISITS#2026-11-25"]
+        allowed = {
+            "Query": {"APIHandler", "VisitRollup", "VisitSweep"},
+            "UpdateItem": {"VisitRollup"},
+            "DeleteItem": {"VisitSweep"},
+        }
         for action in ITEM_ACTIONS:
-            assert who(
-                lambda r, a=f"dynamodb:{action}": r.may(a, arn, dynamodb__LeadingKeys=keys)
-            ) == (set()), action
+            found = who(
+                lambda r, a=f"dynamodb:{action}": r.may(a, arn, dynamodb__LeadingKeys=[partition])
+            )
+            assert found == allowed.get(action, set()), action
+
+    @pytest.mark.guarantee("G9")
+    def test_no_transaction_holds_visits_and_anything_else(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        keys = ["LICENSE#lic_1", "VISITS#2026-11#0"]
+        for action in set(ITEM_ACTIONS) - {"Query"}:
+            found = who(
+                lambda r, a=f"dynamodb:{action}": r.may(
+                    a, template.arn("UsageTable"), dynamodb__LeadingKeys=keys
+                )
+            )
+            assert found == set(), action
+
+    @pytest.mark.guarantee("G9")
+    @pytest.mark.promise("PS-29")
+    def test_one_function_reads_raw_visitor_logs_and_reaches_nothing_about_a_person(
+        self, template: Template, by_function: Mapping[str, Role], who: Callable[..., set[str]]
+    ) -> None:
+        file = f"{template.arn('VisitorLogsBucket')}/visits/2026/11/25/14/a.json.gz"
+        assert who(lambda role: role.may("s3:GetObject", file)) == {"VisitRollup"}
+        assert who(lambda role: role.may("kms:Decrypt", template.arn("VisitorLogsKey"))) == (
+            {"VisitRollup"}
+        )
+        assert who(lambda role: role.may("s3:DeleteObject", file)) == {"VisitRollup", "VisitSweep"}
+        assert who(lambda role: role.may("s3:PutObject", file)) == set()
+        reader = by_function["VisitRollup"]
+        for action in ITEM_ACTIONS:
+            for table in ("AccountsTable", "KeysTable"):
+                assert not reader.may(f"dynamodb:{action}", template.arn(table)), action
+            other = reader.may(
+                f"dynamodb:{action}",
+                template.arn("UsageTable"),
+                dynamodb__LeadingKeys=["SESSION#1"],
+            )
+            assert not other, action
 
     def test_grants_are_read_by_those_who_open_and_written_by_the_routes(
         self, template: Template, who: Callable[..., set[str]]
@@ -124,20 +178,28 @@ class TestTables:
             {"APIHandler", "MailSender", "MailSweep"}
         )
         assert who(lambda role: role.may("dynamodb:PutItem", arn)) == {"APIHandler"}
-        assert who(lambda role: role.may("dynamodb:DeleteItem", arn)) == set()
+        assert who(lambda role: role.may("dynamodb:DeleteItem", arn)) == {"AccountSweep"}
         assert who(lambda role: role.may("dynamodb:UpdateItem", arn)) == set()
 
     @pytest.mark.parametrize(
         ("table", "key", "action", "functions"),
         [
-            ("AccountsTable", "ACCOUNT#acc_1", "UpdateItem", {"PaymentWorker", "PaymentSweep"}),
+            ("AccountsTable", "ACCOUNT#acc_1", "UpdateItem", FULFILLERS | {"AccountSweep"}),
+            ("AccountsTable", "ACCOUNT#acc_1", "DeleteItem", {"AccountSweep"}),
+            ("AccountsTable", "VENDOR#vnd_1", "DeleteItem", set()),
             ("AccountsTable", "VENDOR#vnd_1", "PutItem", {"PaymentWorker", "PaymentSweep"}),
             ("AccountsTable", "APPLICATION#app_1", "GetItem", FULFILLERS),
             ("AccountsTable", "APPLICATION#app_1", "PutItem", set()),
             ("AccountsTable", "MESSAGE#msg_1", "UpdateItem", {"MailSender", "MailSweep"}),
-            ("AccountsTable", "LEDGER#sub_1", "PutItem", {"MailSender", "MailSweep"}),
+            (
+                "AccountsTable",
+                "LEDGER#sub_1",
+                "PutItem",
+                {"MailSender", "MailSweep", "AccountSweep"},
+            ),
             ("AccountsTable", "LEDGER#sub_1", "DeleteItem", set()),
-            ("AccountsTable", "SUBJECT#sub_1", "GetItem", {"MailSender", "MailSweep"}),
+            ("AccountsTable", "SUBJECT#sub_1", "GetItem", {"MailSender", "MailSweep", "AccountSweep"}),
+            ("AccountsTable", "EMAIL#1", "DeleteItem", {"AccountSweep"}),
             ("AccountsTable", "CASE#cas_1", "PutItem", {"InboundMail"}),
             ("AccountsTable", "SUPPRESSION#1", "PutItem", {"InboundMail"}),
             ("AccountsTable", "SIGNING", "Query", set()),
@@ -182,6 +244,8 @@ class TestKeys:
         assert openers == {
             "account": {"APIHandler", "MailSender", "MailSweep"},
             "billing": {"APIHandler"},
+            "computers": {"APIHandler"},
+            "invitation": {"APIHandler", "MailSender", "MailSweep"},
             "marketing": set(),
             "partner_mail": set(),
             "policy_notice": set(),
@@ -221,11 +285,12 @@ class TestKeys:
                 arn = template.arn(key)
                 assert who(lambda role, a=action, r=arn: role.may(a, r)) == set()
 
-    def test_nobody_uses_the_key_of_the_visitor_logs(
+    def test_the_key_of_the_visitor_logs_is_used_by_the_roll_up_alone(
         self, template: Template, who: Callable[..., set[str]]
     ) -> None:
         arn = template.arn("VisitorLogsKey")
-        assert who(lambda role: role.may("kms:Decrypt", arn)) == set()
+        assert who(lambda role: role.may("kms:Decrypt", arn)) == {"VisitRollup"}
+        assert who(lambda role: role.may("kms:GenerateDataKey", arn)) == set()
 
 
 class TestSecrets:
@@ -304,10 +369,3 @@ class TestQueuesAndBuckets:
         for action in ("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"):
             assert who(lambda role, action=action: role.may(action, one)) == set()
 
-    @pytest.mark.guarantee("G9")
-    def test_no_function_reads_raw_visitor_logs(
-        self, template: Template, who: Callable[..., set[str]]
-    ) -> None:
-        one = template.arn("VisitorLogsBucket") + "/2026/11/25/log.gz"
-        for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
-            assert who(lambda role, action=action: role.may(action, one)) == set()
