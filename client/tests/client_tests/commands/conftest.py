@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cetrus import Session
+from client_tests.commands.tools import STARTED
 from client_tests.conftest import sign_in
 from client_tests.reference import APPLICATION, Reference
 
@@ -18,6 +22,18 @@ def server() -> Iterator[Reference]:
     reference = Reference()
     yield reference
     reference.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """A program that a failed test left behind ends with the test."""
+    yield
+    while STARTED:
+        started = STARTED.pop()
+        if started.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(started.pid, signal.SIGKILL)
+        started.communicate()
 
 
 @pytest.fixture

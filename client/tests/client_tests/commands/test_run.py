@@ -55,10 +55,8 @@ def listening(signed_in: None, server: Reference) -> None:
 
 
 def launched(server: Reference, **options: Any) -> subprocess.Popen[str]:
-    """A program under the launcher that is ready to hear; as far from any terminal as can be."""
-    program = cetrus(
-        "run", "halyard", server=server, stdin=subprocess.PIPE, start_new_session=True, **options
-    )
+    """A program under the launcher that is ready to hear."""
+    program = cetrus("run", "halyard", server=server, stdin=subprocess.PIPE, **options)
     assert program.stdout is not None
     assert program.stdout.readline() == "ready\n"
     return program

@@ -31,16 +31,24 @@ def offer(server: Reference, text: str, version: str = "1.0.0") -> None:
     server.publish(f"halyard-{version}-linux.tar.gz", data, "linux", VENDOR, version)
 
 
+STARTED: list[subprocess.Popen[str]] = []
+"""What the test started; its fixture ends what a failure left."""
+
+
 def cetrus(*arguments: str, server: Reference, **options: Any) -> subprocess.Popen[str]:
+    """In a session of its own, as far from any terminal as can be."""
     environment = {**os.environ, "CETRUS_SERVER": server.base, "PYTHONPATH": str(CLIENT)}
-    return subprocess.Popen(
+    started = subprocess.Popen(
         [sys.executable, "-m", "cetrus", *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
         **options,
     )
+    STARTED.append(started)
+    return started
 
 
 def until(true: Callable[[], object], seconds: float = 60) -> None:
