@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.catalog.offers import terms_of
 from chalicelib.catalog.rules import Application, Plan, Terms
 from chalicelib.core.ids import new_id
 from chalicelib.core.keyed import KeyedHash
@@ -81,6 +82,16 @@ class World:
             license_id, self.account, plan, self.clock.now, "order:one", cap=cap
         )
         self.store.usage.transact(*writes)
+        return license_id
+
+    def bought(self, kind: str, seats: int | None = None, **facts: Any) -> str:
+        """A license of a plan of this kind, in dollars, by the account that each world has."""
+        license_id, terms = new_id("lic"), terms_of(kind, "USD", facts)  # type: ignore[arg-type]  # facts by name
+        plan = Plan("pln_one", "vnd_one", "app_one", kind, "A plan", "USD", terms)
+        writes = self.licenses.grant(
+            license_id, self.account, plan, self.clock.now, "order:one", seats=seats
+        )
+        self.store.usage.database.transact(*writes)
         return license_id
 
     def ask(self, license_id: str, launch: str = "", /, segment: int = 0, **more: Any) -> Ask:
