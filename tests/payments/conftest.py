@@ -22,9 +22,10 @@ from chalicelib.payments.processor import (
     Purchase,
 )
 from chalicelib.payments.rules import Card, Event
+from tests.interleaving import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from chalicelib.catalog.rules import Application, Plan
     from chalicelib.payments.periods import Subscription
@@ -263,3 +264,14 @@ def books(tables: Tables) -> dict[str, int]:
 def mails(tables: Tables) -> list[str]:
     found = (item for item in tables.items("accounts") if item.get("type") == "message")
     return sorted(item["template"] for item in found)
+
+
+def interleaved(seed: int, *tasks: Callable[[], object]) -> list[object]:
+    """Run the tasks one database call at a time, in the order that the seed names."""
+    turns, database = Turns(seed), wiring.database()
+    real = database.client
+    database.client = turns.client(real)
+    try:
+        return turns.run(*tasks)
+    finally:
+        database.client = real
