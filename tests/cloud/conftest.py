@@ -63,10 +63,10 @@ def stock(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return operate(cloud, "other_vendor", f"sextant-{RUN}", str(folder))
 
 
-def operate(cloud: LocalCloud, *arguments: str) -> dict[str, Any]:
-    """Run one of the operator's jobs of `tests/cloud/stock.py` on this cloud."""
+def operate(cloud: LocalCloud, *arguments: str, of: str = "tests.cloud.stock") -> dict[str, Any]:
+    """Run one of the operator's jobs of a module such as `tests/cloud/stock.py` on this cloud."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.cloud.stock", *arguments],
+        [sys.executable, "-m", of, *arguments],
         env={"PATH": "/usr/bin:/bin", "LOCAL_CLOCK": str(cloud.clock_file), **cloud.operator},
         cwd=ROOT,
         capture_output=True,
