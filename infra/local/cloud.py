@@ -9,6 +9,7 @@ starts a cloud follows from then on; so there is one cloud in a process.
 from __future__ import annotations
 
 import functools
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,8 @@ class Cloud:
         from .package import runtime_folder, unzip
         from .sessions import Sessions
 
-        task = unzip(out / "deployment.zip", data / "task")
+        self._unpacked = data / "task"
+        task = unzip(out / "deployment.zip", self._unpacked)
         self._sessions = Sessions(
             {
                 "AWS_ENDPOINT_URL": self.url,
@@ -197,6 +199,15 @@ class Cloud:
         if self._functions is None:
             raise CloudError("the cloud has not started")
         return self._functions.invoke(function, event)
+
+    def deploy(self, archive: Path) -> None:
+        """Run functions from another package from now on, until a restart; raises CloudError."""
+        from .package import unzip
+
+        if self._functions is None or not zipfile.is_zipfile(archive):
+            raise CloudError(f"{archive} is no deployment package")
+        # What still runs from the package before goes on reading its folder.
+        self._functions.deploy(unzip(archive, self._unpacked, alone=False))
 
     def _worker_of(self, access_key: str) -> Worker | None:
         return self._functions.worker_of(access_key) if self._functions else None

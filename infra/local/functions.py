@@ -68,6 +68,15 @@ class Functions:
         finally:
             self._leave()
 
+    def deploy(self, task: Path) -> None:
+        """Start functions from another package from now on; what runs ends as it began."""
+        with self._turn:
+            self._task = task
+            old = [worker for idle in self._idle.values() for worker in idle]
+            self._idle = {name: [] for name in self.specs}
+        for worker in old:
+            self._retire(worker)
+
     def worker_of(self, access_key: str) -> Worker | None:
         return self._by_key.get(access_key)
 
@@ -129,11 +138,11 @@ class Functions:
 
     def _give_back(self, worker: Worker) -> None:
         worker.idle_since = time.monotonic()
-        idle = self._idle[worker.spec.name]
         with self._turn:
+            idle = self._idle[worker.spec.name]
             tired = [w for w in idle if time.monotonic() - w.idle_since > IDLE_SECONDS]
             idle[:] = [w for w in idle if w not in tired]
-            if not worker.broken and not self._closed:
+            if not worker.broken and not self._closed and worker.task == self._task:
                 idle.append(worker)
             else:
                 tired.append(worker)

@@ -9,12 +9,16 @@ import zipfile
 from pathlib import Path
 
 
-def unzip(archive: Path, folder: Path) -> Path:
-    """The unzipped deployment package, unpacked once for each content of the archive."""
+def unzip(archive: Path, folder: Path, *, alone: bool = True) -> Path:
+    """The unzipped deployment package, unpacked once for each content of the archive.
+
+    Unless it is not to be `alone`, all that was unpacked before is removed.
+    """
     task = folder / hashlib.sha256(archive.read_bytes()).hexdigest()[:16]
     if task.exists():
         return task
-    shutil.rmtree(folder, ignore_errors=True)
+    if alone:
+        shutil.rmtree(folder, ignore_errors=True)
     partial = task.with_suffix(".partial")
     with zipfile.ZipFile(archive) as package:
         package.extractall(partial)

@@ -57,7 +57,7 @@ class Worker:
     ) -> None:
         self.spec, self.reports = spec, reports
         self.request_id = ""
-        self.broken = False
+        self.task, self.broken = task, False
         self.idle_since = time.monotonic()
         self._events: queue.Queue[tuple[str, bytes, float] | None] = queue.Queue()
         self._answers: queue.Queue[tuple[str, bytes, bool]] = queue.Queue()

@@ -10,10 +10,11 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
-from infra.local.errors import InvocationError, NotScheduledError
+from infra.local.errors import CloudError, InvocationError, NotScheduledError
 from infra.local.front.fields import BadField, read_count, read_fields
 from infra.local.front.guard import refuse_foreign
 from infra.local.front.http import Answer, Headers, Request, as_json, as_problem
@@ -48,6 +49,7 @@ class Engine(Protocol):
     def set_schedule_mode(self, mode: str) -> None: ...
     def run(self, function: str) -> Any: ...
     def settle(self) -> None: ...
+    def deploy(self, archive: Path) -> None: ...
     def now(self) -> str: ...
     def advance(self, seconds: float) -> None: ...
     def freeze(self, frozen: bool) -> None: ...
@@ -102,6 +104,7 @@ class Control:
             "clock": {"GET": lambda _: self._clock(), "POST": self._move_clock},
             "run": {"POST": self._run},
             "settle": {"POST": self._settle},
+            "deploy": {"POST": self._deploy},
             "dump": {"GET": lambda _: as_json(self.cloud.dump())},
             "objects": {"GET": self._object},
             "logs": {"GET": lambda c: as_json(self.cloud.logs(c.query.get("function")))},
@@ -190,6 +193,16 @@ class Control:
         while self.deliver():
             self.cloud.settle()
         return _done(call, "settled", as_json({"settled": True, "now": self.cloud.now()}))
+
+    def _deploy(self, call: Call) -> Answer:
+        """Swap the code of all functions for that of a zip on this machine, as an update does."""
+        fields = read_fields(call.request)
+        fields.refuse_others(("zip",))
+        try:
+            self.cloud.deploy(Path(fields.text("zip")))
+        except CloudError as error:
+            raise BadField("zip", str(error)) from None
+        return as_json({"deployed": True, "now": self.cloud.now()})
 
     def _schedules(self) -> Answer:
         rows = [_schedule(schedule) for schedule in self.cloud.schedules()]

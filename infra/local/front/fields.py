@@ -65,6 +65,12 @@ class Fields:
             raise BadField(name, "This must be true or false.")
         return value
 
+    def text(self, name: str) -> str:
+        value = self.values.get(name)
+        if not isinstance(value, str) or not value:
+            raise BadField(name, "This must be text.")
+        return value
+
     def word(self, name: str, choices: tuple[str, ...]) -> str:
         value = self.values.get(name)
         if value not in choices:
