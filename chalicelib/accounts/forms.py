@@ -161,5 +161,14 @@ class ForgotForm(Strict):
     email: Email = absent()
 
 
+class EmailForm(Strict):
+    email: Email = absent()
+    password: Password = absent()
+
+
 class EmptyForm(Strict):
     """A button and nothing else."""
+
+
+class SessionForm(Strict):
+    session: Annotated[str, at_most(64), needed("Choose a session from the list.")] = absent()

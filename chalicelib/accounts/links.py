@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.accounts.rules import LINK_LIFE, Link, LinkEnded, LinkKind
+from chalicelib.accounts.rules import LINK_LIFE, NOBODY, Account, Link, LinkEnded, LinkKind
 from chalicelib.mail.links import link_hash, link_token
 
 if TYPE_CHECKING:
@@ -22,10 +22,20 @@ class Links:
     store: AccountStore
     keyed: KeyedHash
 
-    def make(self, message_id: str, kind: LinkKind, target: str, now: int) -> Write:
-        """The link that this message will carry, for the transaction that writes the message."""
+    def make(
+        self, message_id: str, kind: LinkKind, target: str, now: int, *,
+        account: Account | None = None, life: int = LINK_LIFE,
+    ) -> Write:  # fmt: skip
+        """The link that this message will carry, for the transaction that writes the message.
+
+        With `account` it ends when that account's epoch rises.
+        """
         token = link_token(self.keyed, message_id)
-        return self.store.put_link(self.hashed(token), Link(kind, target, now + LINK_LIFE))
+        link = Link(
+            kind, target, now + life, account=account.id if account else NOBODY,
+            epoch=account.epoch if account else 0, made_at=now,
+        )  # fmt: skip
+        return self.store.put_link(self.hashed(token), link)
 
     def read(self, token: str, kind: LinkKind, now: int) -> Link:
         """The link, still open; LinkEnded otherwise."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from chalicelib.accounts.fields import email_identity
 from chalicelib.accounts.rules import (
     FORGOT_WINDOW,
+    RESETS_A_DAY,
     Account,
     AccountGone,
     LinkEnded,
@@ -47,7 +48,11 @@ class Recovery:
 
     def check_link(self, token: str, kind: LinkKind) -> None:
         """LinkEnded where the link no longer works; changes nothing."""
-        self.links.read(token, kind, self.clock())
+        now = self.clock()
+        if kind is LinkKind.RESET:
+            self._to_reset(token, now)
+        else:
+            self.links.read(token, kind, now)
 
     def confirm(self, token: str, password: str, *, leaving: str = "") -> str:
         """Address and password are the account's own: it becomes active, and a session starts.
@@ -66,7 +71,7 @@ class Recovery:
             session,
             self.links.use(token, LinkKind.CONFIRM, now),
             self.store.confirm(account, now),
-            started,
+            *started,
             *self.sessions.ended(leaving),
         )
 
@@ -75,24 +80,34 @@ class Recovery:
         claim = self.keyed.of("email", email_identity(email))
         now = self.clock()
         number, _ = window(now, FORGOT_WINDOW)
+        account = self.store.account(self.store.owner(Claim.EMAIL, claim))
         message, write = self.outbox.message(
             "password_reset", fact=(claim, number), claim=claim, arguments={}, due=now, now=now
         )
         try:
-            self.store.transact(self.links.make(message, LinkKind.RESET, claim, now), write)
+            self.store.transact(
+                self.links.make(message, LinkKind.RESET, claim, now, account=account),
+                write,
+                self.attempts.daily("reset", claim, RESETS_A_DAY, now),
+            )
         except ConditionFailed:
-            return  # a link of this very window is on its way already
+            return  # a link of this window is on its way already, or enough of them this day
         self.outbox.nudge(message)
 
     def reset(self, token: str, password: str, *, leaving: str = "") -> str:
         """A new password by mail: every session ends, and one starts here."""
         now = self.clock()
-        link = self.links.read(token, LinkKind.RESET, now)
-        account = self.store.account(self.store.owner(Claim.EMAIL, link.target))
-        if account is None:
-            raise LinkEnded
+        account = self._to_reset(token, now)
         used = self.links.use(token, LinkKind.RESET, now)
         return self._replace(account, password, now, used, *self.sessions.ended(leaving))
+
+    def _to_reset(self, token: str, now: int) -> Account:
+        """Whose password the link sets; LinkEnded once that has happened, or anything since."""
+        link = self.links.read(token, LinkKind.RESET, now)
+        account = self.store.account(self.store.owner(Claim.EMAIL, link.target))
+        if account is None or account.state is State.ENDING or not link.was_mailed_to(account):
+            raise LinkEnded
+        return account
 
     def change_password(
         self, account_id: str, current: str, password: str, *, leaving: str = ""
@@ -119,7 +134,7 @@ class Recovery:
         session, started = self.sessions.start(fresh, now)
         verifier = self.passwords.hash(password)
         self._once(
-            session, self.store.set_password(account, verifier, now), started, notice, *others
+            session, self.store.set_password(account, verifier, now), *started, notice, *others
         )
         self.outbox.nudge(message)
         return session

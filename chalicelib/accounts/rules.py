@@ -2,10 +2,11 @@
 
     unconfirmed --link and password--> active
     unconfirmed --reset by mail------> active
+    unconfirmed --two days later-----> ending --claims, sealed fields and keys gone--> no more
 
 A *decoy* is an unconfirmed account that answers a registration of an address which has one
 already: it is written, signs in and is refused just like any other, but its mail goes nowhere and
-it can never be confirmed (G7).
+it can never be confirmed (G7). It ends after two days like any other that nobody confirmed.
 """
 
 from __future__ import annotations
@@ -14,26 +15,46 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from chalicelib.core.clock import DAY, HOUR, MINUTE
-from chalicelib.core.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthorized
+from chalicelib.core.clock import DAY, HOUR, MINUTE, SECOND
+from chalicelib.core.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    TooMany,
+    Unauthorized,
+)
+from chalicelib.core.ids import derived_id
 
 LINK_LIFE = DAY
+UNCONFIRMED_LIFE = 2 * DAY
 SESSION_LIFE = 30 * DAY
 ATTEMPTS = 10
 ATTEMPT_WINDOW = 15 * MINUTE
 FORGOT_WINDOW = 5 * MINUTE
 RESEND_WINDOW = HOUR
+# Mails that strangers can cause to one address in a day, known or not.
+RESETS_A_DAY = 5
+RESENDS_A_DAY = 3
+CHANGES_A_DAY = 5
+UNDO_LIFE = 7 * DAY
 HOME = "/account"
+NOBODY = "acc_nobody"
 
 
 class State(StrEnum):
     UNCONFIRMED = "unconfirmed"
     ACTIVE = "active"
+    ENDING = "ending"
 
 
 class LinkKind(StrEnum):
     CONFIRM = "confirm"
     RESET = "reset"
+    EMAIL = "email"
+    EMAIL_STOP = "email_stop"
+    EMAIL_UNDO = "email_undo"
+    INVITATION = "invitation"
 
 
 class LoginTaken(InvalidInput):
@@ -41,6 +62,29 @@ class LoginTaken(InvalidInput):
 
     def __init__(self) -> None:
         super().__init__(errors={"login": "This login name is taken. Choose another."})
+
+
+class SameAddress(InvalidInput):
+    """The account has this address already."""
+
+    def __init__(self) -> None:
+        super().__init__(errors={"email": "This is the address of your account already."})
+
+
+class AddressTaken(Conflict):
+    """Somebody else was faster between the link and its use."""
+
+    code = "address_taken"
+    title = "This address cannot be used any more"
+    detail = "The address now belongs to another account, so nothing was changed."
+
+
+class TooManyChanges(TooMany):
+    code = "too_many_changes"
+    detail = "An account can ask to move to another address five times a day. Try again tomorrow."
+
+    def __init__(self) -> None:
+        super().__init__(DAY // SECOND)
 
 
 class WrongCredentials(Unauthorized):
@@ -59,7 +103,7 @@ class NotConfirmed(Forbidden):
 
     code = "not_confirmed"
     title = "Confirm your email address first"
-    detail = "A link to confirm it is on its way to your address."
+    detail = "Open the link that was mailed to your address."
 
 
 class LinkEnded(NotFound):
@@ -80,7 +124,10 @@ class AccountGone(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Instants in milliseconds; `epoch` rises with each sign-out everywhere."""
+    """Instants in milliseconds; `epoch` rises with each sign-out everywhere.
+
+    `addressed_at` is when it came to its present address, if that is not its first.
+    """
 
     id: str
     state: State
@@ -92,31 +139,60 @@ class Account:
     epoch: int = 0
     confirmed_at: int | None = None
     decoy: bool = False
+    addressed_at: int = 0
 
     @property
     def active(self) -> bool:
         return self.state is State.ACTIVE
 
+    @property
+    def ends_at(self) -> int:
+        """When it ends, unless somebody confirms it."""
+        return self.created_at + UNCONFIRMED_LIFE
+
+    def may_still_confirm(self, now: int) -> bool:
+        """Whether a link that is mailed now would work for all its life."""
+        return now + LINK_LIFE <= self.ends_at
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
+    """`used_on` is the day of its last use, in UTC: a finer time could be laid beside a visit."""
+
     account: str
     epoch: int
     created_at: int
     ends_at: int
+    used_on: str = ""
+
+    def name(self, hashed: str) -> str:
+        """What a page calls it: it sorts by start, and opens nothing."""
+        return f"{self.created_at:013d}_{derived_id('sig', hashed)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A single-use mail link: `target` is an account to confirm, or the email claim to reset."""
+    """A single-use mail link: `target` is an account to confirm, or the email claim to reset.
+
+    A link to reset remembers whose address it was, when, and the epoch then. A new password and a
+    sign-out everywhere raise the epoch, and they and another address leave such links dead.
+    """
 
     kind: LinkKind
     target: str
     ends_at: int
     used: bool = False
+    account: str | None = None
+    epoch: int | None = None
+    made_at: int = 0
 
     def open(self, kind: LinkKind, now: int) -> bool:
         return self.kind is kind and not self.used and now < self.ends_at
+
+    def was_mailed_to(self, account: Account) -> bool:
+        """Whether nothing that ends such links has happened to the account since."""
+        same = (self.account, self.epoch) == (account.id, account.epoch)
+        return same and (not account.addressed_at or self.made_at > account.addressed_at)
 
 
 def admits(session: Session, account: Account | None, now: int) -> bool:

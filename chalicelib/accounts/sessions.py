@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts.fields import email_identity, login_identity
 from chalicelib.accounts.rules import (
     RESEND_WINDOW,
+    RESENDS_A_DAY,
     SESSION_LIFE,
     Account,
+    AccountGone,
     LinkKind,
     NotConfirmed,
     Session,
@@ -19,10 +22,14 @@ from chalicelib.accounts.rules import (
     window,
 )
 from chalicelib.accounts.store import Claim
+from chalicelib.core.clock import day_of
+from chalicelib.core.errors import NotFound, Unavailable
 from chalicelib.core.ids import new_token
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chalicelib.accounts.attempts import Attempts
     from chalicelib.accounts.links import Links
     from chalicelib.accounts.passwords import Match, Passwords
@@ -34,6 +41,26 @@ if TYPE_CHECKING:
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 LOGIN_ATTEMPTS = "login"
+TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who is signed in, and by which session."""
+
+    account: Account
+    session: Session
+    hashed: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A session as its account's page shows it: `here` is the browser that looks at the page."""
+
+    name: str
+    started_at: int
+    used_on: str
+    here: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +92,81 @@ class Sessions:
             raise NotConfirmed
         token, started = self.start(account, now)
         given = self.attempts.give_back(LOGIN_ATTEMPTS, claim, now)
-        self.store.transact(started, given, *self._upgrade(account, match), *self.ended(leaving))
+        self.store.transact(*started, given, *self._upgrade(account, match), *self.ended(leaving))
         return token
 
-    def start(self, account: Account, now: int, *, epoch: int | None = None) -> tuple[str, Write]:
-        """A session's token, and the write that makes it, for the caller's transaction."""
+    def start(
+        self, account: Account, now: int, *, epoch: int | None = None
+    ) -> tuple[str, list[Write]]:
+        """A session's token, and the writes that make it, for the caller's transaction."""
         token = new_token()
         since = account.epoch if epoch is None else epoch
-        session = Session(account.id, since, now, now + SESSION_LIFE)
+        session = Session(account.id, since, now, now + SESSION_LIFE, day_of(now))
         return token, self.store.put_session(self._hashed(token), session)
 
     def account_of(self, token: str) -> Account | None:
         """Who is signed in by this token: at most two strong reads."""
+        found = self.held(token)
+        return found.account if found else None
+
+    def held(self, token: str) -> Held | None:
+        """The account and the session of this token, if it admits."""
         if not TOKEN.fullmatch(token):
             return None
-        session = self.store.session(self._hashed(token))
+        hashed = self._hashed(token)
+        session = self.store.session(hashed)
         if session is None:
             return None
         account = self.store.account(session.account)
-        return account if admits(session, account, self.clock()) else None
+        if account is None or not admits(session, account, self.clock()):
+            return None
+        return Held(account, session, hashed)
+
+    # the account's list of them
+
+    def used(self, held: Held) -> None:
+        """Remembers the day, once a day."""
+        day = day_of(self.clock())
+        if held.session.used_on != day:
+            self.store.use_session(held.hashed, held.session, day)
+
+    def listed(self, here: str, before: str | None, limit: int) -> tuple[list[Listed], str | None]:
+        """A page of the live sessions of whose this one is, newest first, and where to go on.
+
+        `here` is the token of the browser that asks; AccountGone where it admits nobody any more.
+        """
+        held = self.held(here)
+        if held is None:
+            raise AccountGone
+        found = list(islice(self._live(held, before), limit + 1))
+        return found[:limit], found[limit - 1].name if len(found) > limit else None
+
+    def _live(self, held: Held, before: str | None) -> Iterator[Listed]:
+        now = self.clock()
+        for name, hashed in self.store.sessions_of(held.account.id, before):
+            session = self.store.session(hashed)
+            if session and admits(session, held.account, now):
+                yield Listed(name, session.created_at, session.used_on, hashed == held.hashed)
+
+    def end_one(self, account_id: str, name: str) -> None:
+        """NotFound where the account has no such session, whoever else may have it."""
+        hashed = self.store.session_named(account_id, name)
+        if hashed is None:
+            raise NotFound
+        self.store.end_session(account_id, name, hashed)
+
+    def end_others(self, here: str) -> None:
+        """Every other session of the account is dead at once; AccountGone where this one is."""
+        for _ in range(TRIES):
+            held = self.held(here)
+            if held is None:
+                raise AccountGone
+            try:
+                self.store.keep_session(held.account, held.hashed)
+            except ConditionFailed:
+                continue
+            return
+        raise Unavailable
 
     def sign_out(self, token: str) -> None:
         for write in self.ended(token):
@@ -110,7 +193,12 @@ class Sessions:
         return [self.store.upgrade_password(account, match.upgraded)] if match.upgraded else []
 
     def _send_again(self, account: Account, now: int) -> None:
-        """The link to confirm, once more an hour; a decoy's goes to a claim that nobody has."""
+        """The link to confirm, once more an hour and three times a day, while it can still work.
+
+        A decoy's goes to a claim that nobody has.
+        """
+        if not account.may_still_confirm(now):
+            return
         number, _ = window(now, RESEND_WINDOW)
         message, write = self.outbox.message(
             "confirm_address",
@@ -121,9 +209,13 @@ class Sessions:
             now=now,
         )
         try:
-            self.store.transact(self.links.make(message, LinkKind.CONFIRM, account.id, now), write)
+            self.store.transact(
+                self.links.make(message, LinkKind.CONFIRM, account.id, now),
+                write,
+                self.attempts.daily("resend", account.id, RESENDS_A_DAY, now),
+            )
         except ConditionFailed:
-            return  # this hour's link is on its way already
+            return  # this hour's link is on its way already, or enough of them this day
         self.outbox.nudge(message)
 
     def _hashed(self, token: str) -> str:

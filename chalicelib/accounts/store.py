@@ -2,10 +2,11 @@
 
 | table | pk | sk | holds |
 |---|---|---|---|
-| accounts | `ACCOUNT#<id>` | `ACCOUNT` | the account |
+| accounts | `ACCOUNT#<id>` | `ACCOUNT` | the account; in the index until it is confirmed |
 | accounts | `EMAIL#<keyed hash>` | `EMAIL` | whose address it is, and when it was told |
 | accounts | `LOGIN#<keyed hash>` | `LOGIN` | whose login name it is |
 | usage | `SESSION#<keyed hash>` | `SESSION` | a signed-in browser |
+| usage | `SESSIONS#<account>` | `<start>_<derived id>` | where a session of the account is |
 | usage | `LINK#<keyed hash>` | `LINK` | a single-use mail link |
 | usage | `RATE#<use>#<claim>#<window>` | `RATE` | attempts in a window |
 """
@@ -15,21 +16,31 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from chalicelib.accounts.rules import Account, Link, LinkKind, Session, State
+from chalicelib.accounts.rules import NOBODY, Account, Link, LinkKind, Session, State
 from chalicelib.core.clock import purge_at
 from chalicelib.storage.dynamo import ABSENT, PRESENT, ConditionFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chalicelib.storage.dynamo import Item, Table, Write
 
 VERSION = 1
-NOBODY = "acc_nobody"
-FACTS = ("subject", "email_claim", "login_claim", "password", "created_at", "epoch", "confirmed_at")
+UNCONFIRMED = "UNCONFIRMED"  # the index partition of accounts that wait for their link
+FACTS = (
+    "subject", "email_claim", "login_claim", "password", "created_at", "epoch", "confirmed_at",
+    "addressed_at",
+)  # fmt: skip
 
 
 class Claim(StrEnum):
     EMAIL = "EMAIL"
     LOGIN = "LOGIN"
+
+
+def due_key(instant: int) -> str:
+    """Milliseconds as text that sorts."""
+    return f"{instant:015d}"
 
 
 def to_account(item: Item) -> Account:
@@ -68,6 +79,7 @@ class AccountStore:
             {
                 "pk": f"ACCOUNT#{account.id}", "sk": "ACCOUNT", "type": "account", "v": VERSION,
                 "state": str(account.state), "decoy": account.decoy or None, **item,
+                "gsi1pk": UNCONFIRMED, "gsi1sk": due_key(account.ends_at),
             },
             ABSENT,
         )  # fmt: skip
@@ -100,7 +112,7 @@ class AccountStore:
         return self.accounts.update(
             f"ACCOUNT#{account.id}",
             "ACCOUNT",
-            "SET #s = :active, confirmed_at = :now",
+            "SET #s = :active, confirmed_at = :now REMOVE gsi1pk, gsi1sk",
             {":active": str(State.ACTIVE), ":unconfirmed": str(State.UNCONFIRMED), ":now": now},
             condition="#s = :unconfirmed AND attribute_not_exists(decoy)",
             names={"#s": "state"},
@@ -112,7 +124,7 @@ class AccountStore:
             f"ACCOUNT#{account.id}",
             "ACCOUNT",
             "SET #s = :active, password = :new, epoch = :next, "
-            "confirmed_at = if_not_exists(confirmed_at, :now)",
+            "confirmed_at = if_not_exists(confirmed_at, :now) REMOVE gsi1pk, gsi1sk",
             {
                 ":active": str(State.ACTIVE), ":seen": str(account.state), ":new": verifier,
                 ":epoch": account.epoch, ":next": account.epoch + 1, ":now": now,
@@ -142,27 +154,113 @@ class AccountStore:
             )
         )  # fmt: skip
 
+    # accounts that nobody confirmed
+
+    def unconfirmed(self, now: int) -> Iterator[str]:
+        """Accounts whose time is over, as the index nominates them."""
+        found = self.accounts.index(
+            "gsi1", "gsi1pk", UNCONFIRMED, range_name="gsi1sk", up_to=due_key(now)
+        )
+        return (key.pk.removeprefix("ACCOUNT#") for key in list(found))
+
+    def release(self, account: Account, now: int) -> list[Write]:
+        """The unconfirmed account is ending, and its names are free: one transaction."""
+        writes = [
+            self.accounts.update(
+                f"ACCOUNT#{account.id}", "ACCOUNT", "SET #s = :ending, ending_since = :now",
+                {
+                    ":ending": str(State.ENDING), ":unconfirmed": str(State.UNCONFIRMED),
+                    ":now": now,
+                },
+                condition="#s = :unconfirmed", names={"#s": "state"},
+            ),
+            self.release_claim(Claim.LOGIN, account.login_claim, account.id),
+        ]  # fmt: skip
+        if not account.decoy:
+            writes.append(self.release_claim(Claim.EMAIL, account.email_claim, account.id))
+        return writes
+
+    def release_claim(self, kind: Claim, claim: str, account: str) -> Write:
+        """Free again, from this very account."""
+        return self.accounts.delete(
+            f"{kind}#{claim}", str(kind), "account = :account", {":account": account}
+        )
+
+    def forget(self, account: str) -> Write:
+        """The last of an account that was released."""
+        return self.accounts.delete(
+            f"ACCOUNT#{account}", "ACCOUNT", "attribute_exists(ending_since)"
+        )
+
     # sessions
 
     def session(self, hashed: str) -> Session | None:
         item = self.usage.get(f"SESSION#{hashed}", "SESSION")
         if item is None:
             return None
-        return Session(item["account"], item["epoch"], item["created_at"], item["ends_at"])
+        facts = (item["account"], item["epoch"], item["created_at"], item["ends_at"])
+        return Session(*facts, used_on=item.get("used_on", ""))
 
-    def put_session(self, hashed: str, session: Session) -> Write:
+    def put_session(self, hashed: str, session: Session) -> list[Write]:
+        """The session, and its place in its account's list."""
+        item = {
+            "pk": f"SESSION#{hashed}", "sk": "SESSION", "type": "session", "v": VERSION,
+            "account": session.account, "epoch": session.epoch,
+            "created_at": session.created_at, "ends_at": session.ends_at,
+            "used_on": session.used_on, "purge_at": purge_at(session.ends_at),
+        }  # fmt: skip
+        return [self.usage.put(item, ABSENT), self._listed(hashed, session)]
+
+    def _listed(self, hashed: str, session: Session) -> Write:
+        """It says where the session is and nothing of it, so that the two never disagree."""
         return self.usage.put(
             {
-                "pk": f"SESSION#{hashed}", "sk": "SESSION", "type": "session", "v": VERSION,
-                "account": session.account, "epoch": session.epoch,
-                "created_at": session.created_at, "ends_at": session.ends_at,
+                "pk": f"SESSIONS#{session.account}", "sk": session.name(hashed),
+                "type": "session_listed", "v": VERSION, "session": hashed,
                 "purge_at": purge_at(session.ends_at),
-            },
-            ABSENT,
+            }
         )  # fmt: skip
 
     def delete_session(self, hashed: str) -> Write:
         return self.usage.delete(f"SESSION#{hashed}", "SESSION")
+
+    def use_session(self, hashed: str, session: Session, day: str) -> None:
+        """Remembers the day; one that was started before there was a list is listed now."""
+        used = self.usage.update(
+            f"SESSION#{hashed}", "SESSION", "SET used_on = :day", {":day": day}, condition=PRESENT
+        )
+        try:
+            self.transact(used, self._listed(hashed, session))
+        except ConditionFailed:
+            return  # signed out by this very request
+
+    def sessions_of(self, account: str, before: str | None) -> Iterator[tuple[str, str]]:
+        """Name and keyed hash of each, newest first; some may have ended."""
+        pk = f"SESSIONS#{account}"
+        for item in self.usage.query(pk, below=before, forward=False, limit=50):
+            yield item["sk"], item["session"]
+
+    def session_named(self, account: str, name: str) -> str | None:
+        item = self.usage.get(f"SESSIONS#{account}", name)
+        return str(item["session"]) if item else None
+
+    def end_session(self, account: str, name: str, hashed: str) -> None:
+        listed = self.usage.delete(f"SESSIONS#{account}", name)
+        self.transact(self.delete_session(hashed), listed)
+
+    def keep_session(self, account: Account, hashed: str) -> None:
+        """Every session of the account but one is dead from here on."""
+        numbers = {":was": account.epoch, ":next": account.epoch + 1}
+        self.transact(
+            self.accounts.update(
+                f"ACCOUNT#{account.id}", "ACCOUNT", "SET epoch = :next", numbers,
+                condition="epoch = :was",
+            ),
+            self.usage.update(
+                f"SESSION#{hashed}", "SESSION", "SET epoch = :next", numbers,
+                condition="epoch = :was",
+            ),
+        )  # fmt: skip
 
     # mail links
 
@@ -171,13 +269,17 @@ class AccountStore:
         if item is None:
             return None
         used = item.get("used_at") is not None
-        return Link(LinkKind(item["kind"]), item["target"], item["ends_at"], used)
+        return Link(
+            LinkKind(item["kind"]), item["target"], item["ends_at"], used,
+            item.get("account"), item.get("epoch"), item.get("made_at", 0),
+        )  # fmt: skip
 
     def put_link(self, hashed: str, link: Link) -> Write:
         return self.usage.put(
             {
                 "pk": f"LINK#{hashed}", "sk": "LINK", "type": "link", "v": VERSION,
                 "kind": str(link.kind), "target": link.target, "ends_at": link.ends_at,
+                "account": link.account, "epoch": link.epoch, "made_at": link.made_at,
                 "purge_at": purge_at(link.ends_at),
             },
             ABSENT,
@@ -197,7 +299,15 @@ class AccountStore:
 
     def take_attempt(self, key: str, limit: int, ends_at: int) -> bool:
         """Count one attempt; False once the window holds `limit` of them."""
-        write = self.usage.update(
+        try:
+            self.usage.apply(self.count(key, limit, ends_at))
+        except ConditionFailed:
+            return False
+        return True
+
+    def count(self, key: str, limit: int, ends_at: int) -> Write:
+        """One more, for a transaction that is refused once the window holds `limit` of them."""
+        return self.usage.update(
             f"RATE#{key}",
             "RATE",
             "SET #t = :type, v = :v, purge_at = :purge ADD n :one",
@@ -211,11 +321,6 @@ class AccountStore:
             condition="attribute_not_exists(n) OR n < :limit",
             names={"#t": "type"},
         )  # fmt: skip
-        try:
-            self.usage.apply(write)
-        except ConditionFailed:
-            return False
-        return True
 
     def give_back_attempt(self, key: str) -> Write:
         return self.usage.update(

@@ -1,8 +1,8 @@
 """Who calls for an application: a person's access token, or a license key, with the proof.
 
 On the license path (check and launch) nothing is read here: a token says all by itself, and a
-license key is compared with the head that the path reads anyway. Elsewhere one read finds the
-account, and whether the sign-in still stands.
+license key is compared with the head that the path reads anyway. Elsewhere two reads find the
+account, and whether the sign-in still stands: nobody signed out everywhere since.
 """
 
 from __future__ import annotations

@@ -161,10 +161,13 @@ class Identity:
         return Tokens(self._access(renewed, now), fresh)
 
     def _require_standing(self, family: Family) -> None:
+        if not self._stands(family):
+            raise Refusal("invalid_grant", "This sign-in has ended.")
+
+    def _stands(self, family: Family) -> bool:
         """The account is active, and was not signed out everywhere since."""
         account = self.accounts.account(family.account)
-        if account is None or not account.active or account.epoch != family.epoch:
-            raise Refusal("invalid_grant", "This sign-in has ended.")
+        return account is not None and account.active and account.epoch == family.epoch
 
     # access tokens
 
@@ -193,9 +196,9 @@ class Identity:
         return claims
 
     def account_of(self, claims: dict[str, Any]) -> str:
-        """The account behind a token, by one read; TokenInvalid once the sign-in has ended."""
+        """The account behind a token; TokenInvalid once the sign-in, or all of them, have ended."""
         family = self.store.family(claims["sid"])
-        if family is None or family.state != rules.LIVE:
+        if family is None or family.state != rules.LIVE or not self._stands(family):
             raise rules.TokenInvalid
         return family.account
 

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from chalicelib.core.errors import Forbidden
 from chalicelib.core.signing import canonical
@@ -32,6 +32,12 @@ class Purpose(StrEnum):
 
     ACCOUNT = "account"
     BILLING = "billing"
+    COMPUTERS = "computers"
+    INVITATION = "invitation"
+
+
+Mailed = Literal[Purpose.ACCOUNT, Purpose.INVITATION]
+"""The purposes for which an address may be written to."""
 
 
 class Event(StrEnum):
@@ -41,6 +47,9 @@ class Event(StrEnum):
     CORRECTED = "corrected"
     OPENED = "opened"
     ERASED = "erased"
+    STAFF_ADDED = "staff_added"
+    STAFF_ENDED = "staff_ended"
+    STAFF_SIGNED_IN = "staff_signed_in"
 
 
 class PurposeDenied(Forbidden):
@@ -134,6 +143,28 @@ def known_policies() -> Mapping[str, Policy]:
 @cache
 def policy_in_force() -> Policy:
     return read_policy(policies.IN_FORCE, policies.VERSIONS[policies.IN_FORCE])
+
+
+def policy_for(purpose: Purpose) -> Policy:
+    """The version that a grant for this purpose is bound to: the first that says what holds now.
+
+    PurposeDenied where nothing in force names the purpose.
+
+    Nobody is moved to a new version that says nothing new of them, and what is collected today is
+    understood by a release that does not know the newest version yet.
+    """
+    now = policies.VERSIONS[policies.IN_FORCE].get(purpose)
+    if now is None:
+        raise PurposeDenied
+    first = policies.IN_FORCE
+    while policies.VERSIONS.get(first - 1, {}).get(purpose) == now:
+        first -= 1
+    return read_policy(first, policies.VERSIONS[first])
+
+
+def family(field: str) -> str:
+    """The field that the policy names: `computer_label:<which>` is one of many."""
+    return field.partition(":")[0]
 
 
 def use_under(policy_id: str, purpose: Purpose) -> Use:

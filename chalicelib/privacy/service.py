@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from chalicelib.privacy.rules import (
     Entry,
     Event,
+    Mailed,
     Policy,
     Purpose,
     PurposeDenied,
     SealBroken,
     binding,
+    family,
     key_context,
+    policy_for,
     policy_in_force,
     use_under,
 )
@@ -49,15 +52,30 @@ class Vault:
     def collect(self, subject: str, fields: Mapping[str, str], now: int, form: str) -> list[Write]:
         """A new subject's grants, sealed fields and first ledger rows, for a transaction to write.
 
-        The policy in force binds them for good. ValueError where it does not name a field.
+        The policy in force binds them for good. ValueError where it does not name a field. An
+        optional purpose is granted by an act of its own: `note`.
         """
         policy = policy_in_force()
         given = declared(fields, policy)
+        purposes = [purpose for purpose, use in policy.uses.items() if not use.optional]
         writes = [
-            write for purpose in policy.uses for write in self._grant(subject, purpose, given, now)
+            write for purpose in purposes for write in self._grant(subject, purpose, given, now)
         ]
-        entries = [Entry(Event.COLLECTED, purpose, policy.id, form) for purpose in policy.uses]
+        entries = [
+            Entry(Event.COLLECTED, purpose, policy_for(purpose).id, form) for purpose in purposes
+        ]
         return [*writes, *self.ledger.begin(subject, entries, now)]
+
+    def collect_for(
+        self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int, form: str
+    ) -> list[Write]:
+        """The same for one purpose alone: a subject of whom nothing else is held."""
+        policy = policy_for(purpose)
+        entry = Entry(Event.COLLECTED, purpose, policy.id, form)
+        return [
+            *self._grant(subject, purpose, declared(fields, policy), now),
+            *self.ledger.begin(subject, [entry], now),
+        ]
 
     def recollect(
         self, subject: str, fields: Mapping[str, str], now: int, form: str
@@ -67,7 +85,10 @@ class Vault:
         PurposeDenied where no grant is held. Another ledger row of the subject may come between:
         `commit` builds the writes again then.
         """
-        grants = self.store.grants(subject)
+        grants = [
+            grant for grant in self.store.grants(subject)
+            if not use_under(grant.policy, grant.purpose).optional
+        ]  # fmt: skip
         if not grants:
             raise PurposeDenied
         given = declared(fields, policy_in_force())
@@ -88,6 +109,8 @@ class Vault:
         self, subject: str, purpose: Literal[Purpose.BILLING], reason: str
     ) -> Secret[Literal[Purpose.BILLING]]: ...
     @overload
+    def open(self, subject: str, purpose: Mailed, reason: str) -> Secret[Mailed]: ...
+    @overload
     def open(self, subject: str, purpose: Purpose, reason: str) -> Secret[Purpose]: ...
     def open(self, subject: str, purpose: Purpose, reason: str) -> Secret[Purpose]:
         """What the purpose may see, after the ledger says so; PurposeDenied without a grant.
@@ -106,9 +129,43 @@ class Vault:
         if sealed is None:
             raise PurposeDenied
         opened = {
-            name: unseal(key, grant, name, sealed[name]) for name in use.fields & sealed.keys()
+            name: unseal(key, grant, name, sealed[name])
+            for name in sealed
+            if family(name) in use.fields
         }
         return Secret(subject, purpose, opened)
+
+    def noted(self, subject: str, purpose: Purpose) -> frozenset[str]:
+        """The names of what was noted for a purpose; nothing is opened."""
+        return frozenset(self.store.sealed(subject, purpose) or ())
+
+    def note(self, subject: str, purpose: Purpose, name: str, value: str, form: str) -> list[Write]:
+        """One of many fields, sealed or, where the value is empty, taken away; for `commit`.
+
+        The first one grants an optional purpose, under the policy in force: it is the person's own
+        act. ConditionFailed where another first one came before: build the writes again.
+        """
+        grant, now = self.store.grant(subject, purpose), self.clock()
+        if grant is None:
+            return self._first_note(subject, purpose, {name: value}, now, form) if value else []
+        declared({name: value}, policy_for(purpose))
+        sealed = seal_all(self._unwrap(grant), grant, {name: value}) if value else {}
+        entry = Entry(Event.CORRECTED, purpose, grant.policy, form)
+        return [
+            self.store.holds(grant),
+            self.store.put_one(grant, name, sealed.get(name), now),
+            *self.ledger.append(subject, [entry], now),
+        ]
+
+    def _first_note(
+        self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int, form: str
+    ) -> list[Write]:
+        policy = policy_for(purpose)
+        entry = Entry(Event.COLLECTED, purpose, policy.id, form)
+        return [
+            *self._grant(subject, purpose, declared(fields, policy), now),
+            *self.ledger.append(subject, [entry], now),
+        ]
 
     def erase(self, subject: str) -> None:
         """Nothing of the subject opens again, not even from a backup (G10); again is harmless."""
@@ -118,7 +175,7 @@ class Vault:
     def _grant(
         self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int
     ) -> list[Write]:
-        policy = policy_in_force()
+        policy = policy_for(purpose)
         made = self.kms.generate_data_key(
             KeyId=self.key_id,
             KeySpec="AES_256",
@@ -163,7 +220,7 @@ class Vault:
 
 def declared(fields: Mapping[str, str], policy: Policy) -> dict[str, str]:
     """The fields that hold something; ValueError where the policy does not name one of them."""
-    if unknown := fields.keys() - policy.fields():
+    if unknown := {family(name) for name in fields} - policy.fields():
         raise ValueError(f"the policy does not name {sorted(unknown)}")
     return {name: value for name, value in fields.items() if value}
 
@@ -174,7 +231,7 @@ def seal_all(key: bytes, grant: Grant, fields: Mapping[str, str]) -> dict[str, b
 
     seen, cipher = use_under(grant.policy, grant.purpose).fields, AESGCM(key)
     sealed = {}
-    for name in fields.keys() & seen:
+    for name in (name for name in fields if family(name) in seen):
         nonce = os.urandom(NONCE)
         place = binding(grant.subject, grant.purpose, grant.policy, name)
         sealed[name] = nonce + cipher.encrypt(nonce, fields[name].encode(), place)

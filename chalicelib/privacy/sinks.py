@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
-from chalicelib.privacy.rules import Purpose, PurposeDenied
+from chalicelib.privacy.rules import Mailed, Purpose, PurposeDenied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,7 @@ class Recipient:
     name: str = field(repr=False)
     account_name: str = field(repr=False)
     login: str = field(repr=False)
+    invited_by: str = field(default="", repr=False)
 
 
 def page(secret: Secret[Purpose], owner: str) -> dict[str, str]:
@@ -45,11 +46,12 @@ def page(secret: Secret[Purpose], owner: str) -> dict[str, str]:
     return dict(secret._fields)
 
 
-def mail(secret: Secret[Literal[Purpose.ACCOUNT]]) -> Recipient:
-    """For mail about the account; PurposeDenied for what was opened for anything else."""
-    if secret.purpose is not Purpose.ACCOUNT:
+def mail(secret: Secret[Mailed]) -> Recipient:
+    """For mail about the account, and for an invitation; PurposeDenied for anything else."""
+    if secret.purpose not in {Purpose.ACCOUNT, Purpose.INVITATION}:
         raise PurposeDenied
     found = secret._fields
     return Recipient(
-        found["email"], found.get("name", ""), found.get("account_name", ""), found.get("login", "")
-    )
+        found["email"], found.get("name", ""), found.get("account_name", ""),
+        found.get("login", ""), found.get("invited_by", ""),
+    )  # fmt: skip

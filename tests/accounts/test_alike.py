@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib.accounts.rules import FORGOT_WINDOW
 from chalicelib.core.clock import DAY, MINUTE
 from tests.accounts.conftest import PASSWORD, PROFILE, REGISTRATION
 from tests.accounts.watch import Step, watched
@@ -173,3 +174,13 @@ class TestForgotten:
             unknown = sent(Browser(), "/forgot", {"email": NEW_ADDRESS})
             assert_alike(known, unknown)
             assert known[0].location == "/forgot/sent"
+
+    def test_they_stay_alike_once_the_day_has_had_enough_mails(
+        self, member: Browser, clock: FakeClock
+    ) -> None:
+        for _ in range(7):
+            clock.advance(FORGOT_WINDOW)
+            known = sent(Browser(), "/forgot", {"email": PROFILE["email"]})
+            unknown = sent(Browser(), "/forgot", {"email": NEW_ADDRESS})
+            assert_alike(known, unknown)
+        assert known[1][-1][:2] == ("dynamodb", "TransactWriteItems")  # refused, and no nudge

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import wiring
-from chalicelib.accounts.rules import AccountGone, LinkEnded, LinkKind
+from chalicelib.accounts.rules import (
+    FORGOT_WINDOW,
+    RESEND_WINDOW,
+    RESENDS_A_DAY,
+    RESETS_A_DAY,
+    AccountGone,
+    LinkEnded,
+    LinkKind,
+)
 from chalicelib.core.clock import DAY
 from chalicelib.core.ids import derived_id
 from chalicelib.mail.links import link_token
@@ -183,6 +191,103 @@ class TestResetting:
         owner.post(f"/reset/{mails.link('password_reset')}", {"password": NEW})
         late = stranger.post("/login", {"login": PROFILE["login"], "password": PASSWORD})
         assert late.status == 401
+
+
+class TestLinksThatAreOvertaken:
+    """What was mailed before a new password, a sign-out everywhere or a confirmation is dead."""
+
+    def reset_links(self, mails: Mails, clock: FakeClock, count: int) -> list[str]:
+        for _ in range(count):
+            clock.advance(FORGOT_WINDOW)
+            Browser().post("/forgot", {"email": PROFILE["email"]})
+        return [f"/reset/{link_token(wiring.keyed(), m)}" for m in mails.of("password_reset")]
+
+    def test_one_reset_ends_all_the_links_that_were_mailed(
+        self, member: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        first, second, third = self.reset_links(mails, clock, 3)
+        assert {Browser().get(link).status for link in (first, second, third)} == {200}
+        Browser().post(second, {"password": NEW})
+        assert {Browser().get(link).status for link in (first, second, third)} == {404}
+
+    def test_a_form_that_was_open_is_too_late(
+        self, member: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        first, second = self.reset_links(mails, clock, 2)
+        late = Browser()
+        token = late.token(first)
+        Browser().post(second, {"password": NEW})
+        fields = f"csrf={token}&password=another+long+sentence".encode()
+        assert late.post_raw(first, fields).status == 404
+
+    def test_changing_the_password_ends_them(
+        self, member: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        (link,) = self.reset_links(mails, clock, 1)
+        fields = {"current_password": PASSWORD, "password": NEW}
+        assert member.post("/account/setup/password", fields).status == 303
+        assert Browser().get(link).status == 404
+        *_, fresh = self.reset_links(mails, clock, 1)
+        assert Browser().post(fresh, {"password": PASSWORD}).location == "/account"
+
+    def test_signing_out_everywhere_ends_them(
+        self, member: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        (link,) = self.reset_links(mails, clock, 1)
+        member.post("/logout/everywhere", {}, page="/account/setup")
+        assert Browser().get(link).status == 404
+
+    def test_a_link_mailed_before_there_was_an_account_resets_none(
+        self, browser: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        (link,) = self.reset_links(mails, clock, 1)
+        browser.post("/register", REGISTRATION)
+        assert Browser().get(link).status == 404
+
+    def test_the_links_to_confirm_are_dead_once_a_reset_has_confirmed(
+        self, browser: Browser, confirm: str, mails: Mails, clock: FakeClock
+    ) -> None:
+        (link,) = self.reset_links(mails, clock, 1)
+        Browser().post(link, {"password": NEW})
+        assert browser.post(confirm, {"password": PASSWORD}).status == 401
+        assert browser.post(confirm, {"password": NEW}).status == 409
+
+    def test_every_link_to_confirm_but_the_one_used_is_dead(
+        self, browser: Browser, confirm: str, mails: Mails, clock: FakeClock
+    ) -> None:
+        browser.post("/login", {"login": PROFILE["login"], "password": PASSWORD})
+        other = f"/verify/{mails.link('confirm_address')}"
+        assert browser.post(other, {"password": PASSWORD}).location == "/account"
+        assert Browser().post(confirm, {"password": PASSWORD}).status == 409
+
+
+class TestMailsADay:
+    """What strangers can have sent to one address."""
+
+    def test_five_links_to_reset(self, member: Browser, mails: Mails, clock: FakeClock) -> None:
+        for _ in range(8):
+            clock.advance(FORGOT_WINDOW)
+            assert Browser().post("/forgot", {"email": PROFILE["email"]}).status == 303
+        assert len(mails.of("password_reset")) == RESETS_A_DAY == 5
+        clock.advance(DAY)
+        Browser().post("/forgot", {"email": PROFILE["email"]})
+        assert len(mails.of("password_reset")) == 6
+
+    def test_three_links_to_confirm_for_any_number_of_sign_ins(
+        self, browser: Browser, confirm: str, mails: Mails, clock: FakeClock
+    ) -> None:
+        for _ in range(8):
+            clock.advance(RESEND_WINDOW)
+            browser.post("/login", {"login": PROFILE["login"], "password": PASSWORD})
+        assert len(mails.of("confirm_address")) == RESENDS_A_DAY == 3
+
+    def test_one_welcome_and_one_word_to_the_owner_for_any_number_of_registrations(
+        self, browser: Browser, mails: Mails
+    ) -> None:
+        for turn in range(4):
+            Browser().post("/register", {**REGISTRATION, "login": f"login{turn}"})
+        assert len(mails.of("welcome")) == 1
+        assert mails.to_owners("already_registered") == 1
 
 
 class TestChanging:

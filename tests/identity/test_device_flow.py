@@ -205,6 +205,23 @@ class TestRefresh:
         wiring.sessions().sign_out_everywhere(desk.account)
         assert error_of(program.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
 
+    def test_so_does_the_access_token_wherever_the_account_is_looked_up(
+        self, desk: Desk, program: Program
+    ) -> None:
+        program.sign_in(desk.browser)
+        assert program.get("/v1/usage").status == 200
+        wiring.sessions().sign_out_everywhere(desk.account)
+        answer = program.get("/v1/usage")
+        assert (answer.status, answer["code"]) == (401, "token_invalid")
+
+    def test_a_code_that_was_approved_before_is_no_use_after_it(
+        self, desk: Desk, program: Program
+    ) -> None:
+        codes = program.form("/v1/device/code", client_id=program.application)
+        desk.browser.post("/device", {"user_code": codes["user_code"], "decision": "approve"})
+        wiring.sessions().sign_out_everywhere(desk.account)
+        assert error_of(program.exchange(codes["device_code"])) == (400, "invalid_grant")
+
     def test_tokens_are_not_stored(self, desk: Desk, program: Program) -> None:
         tokens = program.sign_in(desk.browser)
         stored = desk.tables.dump()

@@ -21,13 +21,16 @@ FUNCTIONS = {
     "MailSweep",
     "PaymentWorker",
     "PaymentSweep",
+    "RenewalSweep",
     "LicenseSweep",
     "AccountSweep",
+    "EventLog",
     "VisitRollup",
     "VisitSweep",
     "InboundMail",
 }
 FULFILLERS = {"PaymentWorker", "PaymentSweep"}
+CHARGERS = FULFILLERS | {"RenewalSweep"}
 PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/cetrus/prod"
 ITEM_ACTIONS = (
     "GetItem",
@@ -203,8 +206,12 @@ class TestTables:
             ("AccountsTable", "CASE#cas_1", "PutItem", {"InboundMail"}),
             ("AccountsTable", "SUPPRESSION#1", "PutItem", {"InboundMail"}),
             ("AccountsTable", "SIGNING", "Query", set()),
-            ("UsageTable", "LICENSE#lic_1", "PutItem", FULFILLERS | {"LicenseSweep"}),
-            ("UsageTable", "LICENSE#lic_1", "UpdateItem", {"LicenseSweep"}),
+            ("UsageTable", "LICENSE#lic_1", "PutItem", CHARGERS | {"LicenseSweep"}),
+            ("AccountsTable", "BOOKS#2026-11", "PutItem", CHARGERS),
+            ("AccountsTable", "BOOKS#2026-11", "UpdateItem", set()),
+            ("AccountsTable", "BOOKS#2026-11", "DeleteItem", set()),
+            ("AccountsTable", "PAYMENT#pi_1", "PutItem", CHARGERS),
+            ("UsageTable", "LICENSE#lic_1", "UpdateItem", CHARGERS | {"LicenseSweep"}),
             ("UsageTable", "SESSION#1", "GetItem", set()),
             ("UsageTable", "SESSION#1", "PutItem", set()),
         ],
@@ -299,7 +306,7 @@ class TestSecrets:
         [
             ("hash-key", {"APIHandler", "MailSender", "MailSweep", "InboundMail"} | FULFILLERS),
             ("processor-checkout-key", {"APIHandler"}),
-            ("processor-worker-key", {"PaymentWorker", "PaymentSweep"}),
+            ("processor-worker-key", CHARGERS),
             ("webhook-secrets", {"APIHandler"}),
             ("any-other", set()),
         ],
@@ -341,7 +348,7 @@ class TestQueuesAndBuckets:
     @pytest.mark.parametrize(
         ("queue", "senders", "receivers"),
         [
-            ("MailQueue", {"APIHandler", "PaymentWorker", "PaymentSweep"}, {"MailSender"}),
+            ("MailQueue", {"APIHandler"} | CHARGERS, {"MailSender"}),
             ("PaymentsQueue", {"APIHandler"}, {"PaymentWorker"}),
             ("MailDlq", set(), set()),
             ("PaymentsDlq", set(), set()),

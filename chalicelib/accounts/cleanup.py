@@ -1,0 +1,80 @@
+"""What ends by itself: accounts and decoys that nobody confirmed, and guests whose time is over.
+
+An account goes in three steps, each of which a later run finishes: its names are free and it is
+marked in one transaction; its keys and sealed fields are erased (G10); its row is deleted. The
+index nominates it until the last.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.accounts.rules import State
+from chalicelib.observability import count, failure
+from chalicelib.storage.dynamo import ConditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.accounts.guests import Guests
+    from chalicelib.accounts.rules import Account
+    from chalicelib.accounts.store import AccountStore
+    from chalicelib.core.clock import Clock
+
+
+class CleanupIncomplete(Exception):
+    """Some could not be ended; the others were, and the next run tries all again."""
+
+
+class Cleanup:
+    def __init__(self, store: AccountStore, guests: Guests, clock: Clock) -> None:
+        self.store, self.guests, self.clock = store, guests, clock
+
+    def run(self) -> dict[str, int]:
+        """End what is due; CleanupIncomplete at the end where one of them failed."""
+        done, now = {"accounts": 0, "guests": 0, "failed": 0}, self.clock()
+        for account_id in self.store.unconfirmed(now):
+            self._one("accounts", self.end_account, account_id, done)
+        for subject in self.guests.store.due_guests(now):
+            self._one("guests", self.end_guest, subject, done)
+        for name, value in done.items():
+            count(f"cleanup_{name}", value)
+        if done["failed"]:
+            raise CleanupIncomplete(f"{done['failed']} could not be ended")
+        return done
+
+    def _one(
+        self, what: str, end: Callable[[str], bool], name: str, done: dict[str, int]
+    ) -> None:  # fmt: skip
+        try:
+            done[what] += end(name)
+        except Exception as error:  # noqa: BLE001 - one must not keep the others
+            failure("cleanup_failed", error, subject=name)
+            done["failed"] += 1
+
+    def end_account(self, account_id: str) -> bool:
+        """False where it was confirmed, is not due, or is gone."""
+        account = self.store.account(account_id)
+        if account is None or account.active or self.clock() < account.ends_at:
+            return False
+        try:
+            self._end(account)
+        except ConditionFailed as refusal:
+            if not refusal.at(0):
+                raise
+            return False  # confirmed meanwhile, or another run was first
+        return True
+
+    def _end(self, account: Account) -> None:
+        if account.state is State.UNCONFIRMED:
+            self.store.transact(*self.store.release(account, self.clock()))
+        self.guests.vault.erase(account.subject)
+        self.store.transact(self.store.forget(account.id))
+
+    def end_guest(self, subject: str) -> bool:
+        """False where it is not due: it stays, whatever the index says."""
+        guest = self.guests.store.guest(subject)
+        if guest is None or int(guest.get("gsi1sk", self.clock() + 1)) > self.clock():
+            return False
+        self.guests.end(subject)
+        return True

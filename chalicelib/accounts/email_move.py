@@ -1,0 +1,186 @@
+"""What the mailed links do about an account's address: move it, stop that, or take it back.
+
+One transaction releases the old claim, takes the new one, seals the profile anew under the grants
+it has, and writes word of it to the old mailbox. Sessions go on; links to a password that were
+mailed before are dead. What the person once stopped by mail stays stopped at the new address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chalicelib.accounts.address_store import DONE, STOPPED
+from chalicelib.accounts.fields import email_identity
+from chalicelib.accounts.passwords import nobodys
+from chalicelib.accounts.rules import (
+    UNDO_LIFE,
+    Account,
+    AccountGone,
+    AddressTaken,
+    LinkEnded,
+    LinkKind,
+)
+from chalicelib.accounts.store import Claim
+from chalicelib.mail.wishes import BOUNCED, suppression_of
+from chalicelib.privacy.rules import Purpose, PurposeDenied
+from chalicelib.storage.dynamo import ConditionFailed
+
+if TYPE_CHECKING:
+    from chalicelib.accounts.address_store import AddressStore
+    from chalicelib.accounts.guests import Guests
+    from chalicelib.accounts.links import Links
+    from chalicelib.accounts.rules import Link
+    from chalicelib.accounts.service import Accounts
+    from chalicelib.accounts.store import AccountStore
+    from chalicelib.core.clock import Clock
+    from chalicelib.core.keyed import KeyedHash
+    from chalicelib.mail.outbox import Outbox
+    from chalicelib.mail.wishes import WishStore
+    from chalicelib.storage.dynamo import Write
+
+FORM = "page:/email"
+TAKE = 0  # the position of the new claim in the transaction that moves
+
+
+@dataclass(frozen=True, slots=True)
+class EmailMove:
+    accounts: AccountStore
+    store: AddressStore
+    people: Accounts
+    guests: Guests
+    outbox: Outbox
+    links: Links
+    wishes: WishStore
+    keyed: KeyedHash
+    clock: Clock
+
+    def check(self, token: str, kind: LinkKind) -> None:
+        """LinkEnded where the link no longer works; changes nothing."""
+        now = self.clock()
+        link = self.links.read(token, kind, now)
+        if kind is not LinkKind.EMAIL_UNDO:
+            self._asked(link, now)
+
+    def confirm(self, token: str) -> None:
+        """The account moves to the address that the link was mailed to.
+
+        LinkEnded where it no longer works, AddressTaken where the address has an account by now.
+        """
+        now = self.clock()
+        link = self.links.read(token, LinkKind.EMAIL, now)
+        account = self._asked(link, now)
+        used = self.links.use(token, LinkKind.EMAIL, now)
+        ended = self.store.end_change(account.id, link.target, DONE)
+        message = self._move(account, self._address(link.target), link.target, now, used, ended)
+        self.outbox.nudge(message)
+
+    def stop(self, token: str) -> None:
+        """The move is off, and everybody is signed out."""
+        now = self.clock()
+        link = self.links.read(token, LinkKind.EMAIL_STOP, now)
+        account = self._asked(link, now)
+        self._once(
+            self.links.use(token, LinkKind.EMAIL_STOP, now),
+            self.store.end_change(account.id, link.target, STOPPED),
+            self.store.end_sessions(account),
+            self.guests.leave(link.target),
+        )
+
+    def undo(self, token: str) -> None:
+        """Back to the address that the link was mailed to; no password fits any more.
+
+        Where that address has another account by now, the account stays and is locked all the
+        same: AddressTaken.
+        """
+        now = self.clock()
+        link = self.links.read(token, LinkKind.EMAIL_UNDO, now)
+        account = self.accounts.account(link.account)
+        if account is None or not account.active:
+            raise LinkEnded
+        used = self.links.use(token, LinkKind.EMAIL_UNDO, now)
+        address = self._address(link.target)
+        if self.keyed.of("email", email_identity(address)) == account.email_claim:
+            raise LinkEnded
+        try:
+            self._move(account, address, link.target, now, used, lock=nobodys())
+        except AddressTaken:
+            self._once(used, self.store.lock(account, nobodys()), self.guests.leave(link.target))
+            raise
+
+    def _asked(self, link: Link, now: int) -> Account:
+        """Whose wish the link is about, while that wish stands; LinkEnded after it."""
+        account = self.accounts.account(link.account)
+        change = self.store.change(account.id) if account else None
+        if account is None or change is None or not account.active:
+            raise LinkEnded
+        if (
+            change.subject != link.target
+            or not change.waits(now)
+            or not link.was_mailed_to(account)
+        ):
+            raise LinkEnded
+        return account
+
+    def _address(self, subject: str) -> str:
+        try:
+            return self.guests.opened(subject, Purpose.ACCOUNT, FORM)["email"]
+        except PurposeDenied:
+            raise LinkEnded from None
+
+    def _move(
+        self, account: Account, address: str, guest: str, now: int, *others: Write,
+        lock: str | None = None,
+    ) -> str:  # fmt: skip
+        """The id of the message to the old mailbox; none is written where the account is locked."""
+        claim = self.keyed.of("email", email_identity(address))
+        profile = self.people.profile(account.id)
+        word = "" if lock else profile["email"]
+        message, farewell = self._farewell(account, word, now) if word else ("", [])
+
+        def writes() -> list[Write]:
+            return [
+                self.store.take_claim(claim, account.id),
+                self.accounts.release_claim(Claim.EMAIL, account.email_claim, account.id),
+                self.store.move(account, claim, now, lock=lock),
+                self.guests.leave(guest),
+                *others,
+                *farewell,
+                *self._wishes(account.id, profile["email"], address, now),
+                *self.guests.vault.recollect(
+                    account.subject, {**profile, "email": address}, now, FORM
+                ),
+            ]
+
+        try:
+            self.guests.vault.commit(writes)
+        except ConditionFailed as refusal:
+            raise (AddressTaken if refusal.at(TAKE) else AccountGone) from refusal
+        return message
+
+    def _wishes(self, account_id: str, old: str, new: str, now: int) -> list[Write]:
+        """What was stopped stays stopped; that mail came back was the old mailbox's affair."""
+        before, after = (suppression_of(self.keyed, address) for address in (old, new))
+        writes = self.wishes.follow(before, after, now)
+        if self.wishes.choices(account_id).bounced_at is not None:
+            writes.append(self.wishes.clear(account_id, BOUNCED, now))
+        return writes
+
+    def _farewell(self, account: Account, address: str, now: int) -> tuple[str, list[Write]]:
+        """Word to the old mailbox, with a way back for seven days."""
+        subject, guest = self.guests.receive(
+            Purpose.ACCOUNT, {"email": address}, now + UNDO_LIFE, FORM
+        )
+        message, letter = self.outbox.message(
+            "email_changed", fact=(subject,), account=subject, arguments={}, due=now, now=now
+        )
+        link = self.links.make(
+            message, LinkKind.EMAIL_UNDO, subject, now, account=account, life=UNDO_LIFE
+        )
+        return message, [*guest, letter, link]
+
+    def _once(self, *writes: Write) -> None:
+        try:
+            self.store.transact(*writes)
+        except ConditionFailed as error:
+            raise AccountGone from error
