@@ -28,9 +28,13 @@ from chalicelib.licenses.routes import routes as licenses
 from chalicelib.notices.routes import routes as notices
 from chalicelib.observability import logger, observed
 from chalicelib.payments.routes import routes as payments
+from chalicelib.payments.subscription_routes import routes as subscriptions
+from chalicelib.staff.routes import member
+from chalicelib.staff.routes import routes as staff
 from chalicelib.usage.routes import routes as usage
 from chalicelib.vendors.routes import program
 from chalicelib.vendors.routes import routes as vendors
+from chalicelib.visits.routes import routes as visits
 
 app = Cetrus(app_name="cetrus", configure_logs=False)
 app.log = logger
@@ -39,8 +43,9 @@ app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context(clear_s
 app.register_middleware(observed, "all")
 
 for routes in (
-    site, accounts, account_pages, session_pages, email_pages, catalog, payments, downloads,
-    vendors, identity, licenses, computers, usage, contract, notices,
+    site, accounts, account_pages, session_pages, email_pages, catalog, payments,
+    subscriptions, downloads, vendors, identity, licenses, computers, usage, contract, notices,
+    staff, visits,
 ):  # fmt: skip
     app.register_blueprint(routes)
 
@@ -49,6 +54,7 @@ access.resolve_with(
         access.Rule.PERSON: person,
         access.Rule.APPLICATION: application,
         access.Rule.VENDOR: program,
+        access.Rule.STAFF: member,
     }
 )
 access.notice_with(notice)
@@ -90,10 +96,22 @@ def payment_sweep(event: Any) -> Any:
     return wiring.payments().sweep()
 
 
+@app.schedule(Rate(15, unit=Rate.MINUTES), name="renewal_sweep")
+def renewal_sweep(event: Any) -> Any:
+    """Charge the subscriptions whose period is over, and end those that are canceled or unpaid."""
+    return wiring.renewals().sweep()
+
+
 @app.schedule(Rate(5, unit=Rate.MINUTES), name="license_sweep")
 def license_sweep(event: Any) -> Any:
     """Close the leases that expired, finish suspensions, and total the usage by day."""
     return wiring.license_sweep().run()
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS), name="event_log")
+def event_log(event: Any) -> Any:
+    """Write what ran and what was refused to the license and usage logs."""
+    return wiring.event_log().run()
 
 
 @app.schedule(Rate(15, unit=Rate.MINUTES), name="account_sweep")

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from chalicelib.licenses.leases import Leases
     from chalicelib.licenses.paying import LicensePayments
     from chalicelib.licenses.service import Licenses
+    from chalicelib.licenses.event_log import EventLog
     from chalicelib.licenses.sweep import LicenseSweep
     from chalicelib.mail.feedback import MailFeedback
     from chalicelib.mail.inbound import InboundMail
@@ -56,12 +57,14 @@ if TYPE_CHECKING:
     from chalicelib.payments.subscriptions import Subscriptions
     from chalicelib.payments.taken_store import TakenStore
     from chalicelib.privacy.service import Vault
+    from chalicelib.staff.service import Staff
     from chalicelib.storage.objects import Bucket
     from chalicelib.storage.queues import FifoQueue
     from chalicelib.storage.secrets import Secrets
     from chalicelib.usage.service import Usage
     from chalicelib.vendors.service import Vendors
     from chalicelib.visits.rollup import Rollup
+    from chalicelib.visits.service import Trends
     from chalicelib.visits.store import VisitStore
     from chalicelib.visits.sweep import VisitSweep
 
@@ -403,11 +406,38 @@ def license_sweep() -> LicenseSweep:
 
 
 @cache
+def event_log() -> EventLog:
+    from chalicelib.licenses.event_log import EventLog
+    from chalicelib.storage.objects import Bucket
+
+    bucket = Bucket(client("s3"), settings().logs_bucket)
+    return EventLog(licenses().store, bucket, now)
+
+
+@cache
 def books() -> Books:
     from chalicelib.billing.service import Books
     from chalicelib.billing.store import BooksStore
 
     return Books(BooksStore(accounts_table()))
+
+
+@cache
+def staff() -> Staff:
+    from chalicelib.accounts.passwords import Passwords
+    from chalicelib.privacy.ledger import Ledger
+    from chalicelib.staff.service import Staff
+    from chalicelib.staff.store import StaffStore
+
+    store = StaffStore(accounts_table(), usage_table())
+    return Staff(store, Passwords(), attempts(), Ledger(accounts_table()), keyed(), now)
+
+
+@cache
+def trends() -> Trends:
+    from chalicelib.visits.service import Trends
+
+    return Trends(visit_store(), now)
 
 
 @cache

@@ -29,10 +29,17 @@ IN_PLACE = (InvalidInput, StaleForm, WrongCredentials, TooMany, Conflict)
 def person(request: Request) -> Caller | None:
     """Who is signed in in this browser; the session is known to its forms by a derived value."""
     token = held(request)
-    account = wiring.sessions().account_of(token) if token else None
-    if account is None:
+    found = wiring.sessions().held(token) if token else None
+    if found is None:
         return None
-    return Caller("person", account.id, session=wiring.keyed().token("csrf", token))
+    csrf = wiring.keyed().token("csrf", token)
+    return Caller("person", found.account.id, session=csrf, claims={"held": found})
+
+
+def notice(request: Request) -> None:
+    """Remembers the day on which a session was last used; of a refused request nothing is kept."""
+    if request.caller and request.caller.kind == "person":
+        wiring.sessions().used(request.caller.claims["held"])
 
 
 def held(request: Request) -> str:

@@ -70,7 +70,11 @@ CALLS: dict[str, Call] = {
     "POST /v1/launches": Call("Take a lease.", "Verdict", "LaunchBody"),
     "POST /v1/leases/{lease_id}/heartbeats": Call("Renew a lease.", "Verdict", "HeartbeatBody"),
     "POST /v1/leases/{lease_id}/end": Call("End a lease.", "Verdict", "EndBody"),
-    "GET /v1/usage": Call("Own usage by license and day.", "UsageRows", query=LISTED),
+    "GET /v1/usage": Call(
+        "Own usage by license and day, or by computer as well.",
+        "NamedUsageRows",
+        query=(*LISTED, "by"),
+    ),
     "GET /v1/applications/{name}/release": Call(
         "What the launcher installs, by slug or id.", "InstallerRelease", query=("platform",)
     ),
@@ -95,6 +99,7 @@ CALLS: dict[str, Call] = {
 QUERIES: dict[str, Schema] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT},
     "cursor": {"type": "string"},
+    "by": {"enum": ["license", "computer"], "default": "license"},
     "platform": {"enum": ["linux", "macos", "windows"]},
 }
 

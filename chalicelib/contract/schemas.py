@@ -80,7 +80,16 @@ SCHEMAS: dict[str, Schema] = {
         ["valid", "code", "detail", "notices"],
     ),
     "KeySet": record({"keys": {"type": "array", "items": KEY}}),
-    "UsageRow": record({"application": TEXT, "license": TEXT, "day": DAY, "milliseconds": COUNT}),
+    "UsageRow": record(
+        {
+            "application": TEXT,
+            "license": TEXT,
+            "day": DAY,
+            "computer": {**TEXT, "description": "Where computers are told apart: its thumbprint."},
+            "milliseconds": COUNT,
+        },
+        ["application", "license", "day", "milliseconds"],
+    ),
     "UsageRows": items_of("UsageRow"),
     "NamedUsageRows": record(
         {

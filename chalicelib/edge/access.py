@@ -8,6 +8,9 @@
 | APPLICATION | an access token or a license key, with the computer's proof |
 | PROOF | the computer's proof over a signed lease; the view verifies it without a read |
 | VENDOR | a vendor program's token |
+| STAFF_VISITOR | whoever of the staff is signed in, or nobody |
+| STAFF | signed in as staff, with any role; a browser without such a session is led to their door |
+| STAFF_OPERATOR, … | the same, with that role; another role is refused |
 | PROCESSOR | the card processor's signature over the raw body; the view verifies it |
 """
 
@@ -17,7 +20,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from chalicelib.core.errors import Unauthorized
+from chalicelib.core.errors import Forbidden, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +39,12 @@ class Rule(Enum):
     PROOF = "proof"
     VENDOR = "vendor"
     PROCESSOR = "processor"
+    STAFF_VISITOR = "staff_visitor"
+    STAFF = "staff"
+    STAFF_OPERATOR = "operator"
+    STAFF_BILLING = "billing"
+    STAFF_SERVICE = "service"
+    STAFF_PRIVACY = "privacy"
 
 
 ACCESS: dict[str, Rule] = {
@@ -53,6 +62,13 @@ ACCESS: dict[str, Rule] = {
     "GET /exit": Rule.VISITOR,
     "GET /assets/{name}": Rule.ANYONE,
     "GET /.well-known/gpc.json": Rule.ANYONE,
+    # staff
+    "GET /staff": Rule.STAFF,
+    "GET /staff/login": Rule.STAFF_VISITOR,
+    "POST /staff/login": Rule.STAFF_VISITOR,
+    "POST /staff/logout": Rule.STAFF,
+    "GET /staff/trends": Rule.STAFF_OPERATOR,
+    "GET /staff/trends.csv": Rule.STAFF_OPERATOR,
     # accounts
     "GET /register": Rule.VISITOR,
     "POST /register": Rule.VISITOR,
@@ -71,21 +87,49 @@ ACCESS: dict[str, Rule] = {
     "GET /account": Rule.PERSON,
     "GET /account/setup": Rule.PERSON,
     "POST /account/setup": Rule.PERSON,
+    "GET /account/notices": Rule.PERSON,
+    "POST /account/notices": Rule.PERSON,
+    "POST /account/notices/works-again": Rule.PERSON,
+    "GET /unsubscribe/{token}": Rule.VISITOR,
+    "POST /unsubscribe/{token}": Rule.ANYONE,
     "GET /account/setup/password": Rule.PERSON,
     "POST /account/setup/password": Rule.PERSON,
+    "GET /account/sessions": Rule.PERSON,
+    "POST /account/sessions/end": Rule.PERSON,
+    "POST /account/sessions/others": Rule.PERSON,
+    "GET /account/email": Rule.PERSON,
+    "POST /account/email": Rule.PERSON,
+    "GET /email/done": Rule.VISITOR,
+    "GET /email/{token}": Rule.VISITOR,
+    "POST /email/{token}": Rule.VISITOR,
+    "GET /email/stop/{token}": Rule.VISITOR,
+    "POST /email/stop/{token}": Rule.VISITOR,
+    "GET /email/undo/{token}": Rule.VISITOR,
+    "POST /email/undo/{token}": Rule.VISITOR,
     # orders and payments
     "POST /apps/{slug}/orders": Rule.PERSON,
     "GET /orders": Rule.PERSON,
     "GET /orders/{order_id}": Rule.PERSON,
     "POST /orders/{order_id}/checkout": Rule.PERSON,
+    "GET /account/subscriptions": Rule.PERSON,
+    "GET /account/subscriptions/{license_id}/cancel": Rule.PERSON,
+    "POST /account/subscriptions/{license_id}/cancel": Rule.PERSON,
+    "POST /account/subscriptions/{license_id}/keep": Rule.PERSON,
+    "POST /account/subscriptions/{license_id}/card": Rule.PERSON,
     "POST /webhooks/stripe": Rule.PROCESSOR,
     # downloads
     "GET /account/downloads": Rule.PERSON,
     "GET /account/downloads/{artifact_id}": Rule.PERSON,
     # licenses in the account
     "GET /account/usage": Rule.PERSON,
+    "GET /account/usage/days.csv": Rule.PERSON,
+    "GET /account/usage/intervals.csv": Rule.PERSON,
     "GET /account/computers": Rule.PERSON,
     "POST /account/computers/keys": Rule.PERSON,
+    "POST /account/computers/name": Rule.PERSON,
+    "POST /account/computers/end": Rule.PERSON,
+    "POST /account/computers/block": Rule.PERSON,
+    "POST /account/computers/unblock": Rule.PERSON,
     "GET /device": Rule.PERSON,
     "POST /device": Rule.PERSON,
     # programs
@@ -109,7 +153,11 @@ ACCESS: dict[str, Rule] = {
     "POST /v1/vendor/licenses/{license_id}/revoke": Rule.VENDOR,
 }
 
+FOR_STAFF = frozenset(rule for rule in Rule if rule.name.startswith("STAFF"))
+ANY_ROLE = frozenset({Rule.STAFF_VISITOR, Rule.STAFF})
+
 _resolvers: dict[Rule, Resolver] = {}
+_notices: list[Callable[[Request], None]] = []
 
 
 class SignInFirst(Unauthorized):
@@ -117,14 +165,31 @@ class SignInFirst(Unauthorized):
 
     code = "sign_in_first"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, door: str = "/login") -> None:
         super().__init__()
-        self.location = f"/login?next={quote(path, safe='')}"
+        self.location = f"{door}?next={quote(path, safe='')}"
+
+
+class WrongRole(Forbidden):
+    """Signed in as staff, for something else."""
+
+    code = "wrong_role"
+    detail = "Your role at Cetrus does not include this page."
 
 
 def resolve_with(resolvers: Mapping[Rule, Resolver]) -> None:
     """How each rule finds its caller; `app.py` says so once."""
     _resolvers.update(resolvers)
+
+
+def notice_with(act: Callable[[Request], None]) -> None:
+    """What happens after a request with a caller was not refused; `app.py` says so once."""
+    _notices.append(act)
+
+
+def notice(request: Request) -> None:
+    for act in _notices:
+        act(request)
 
 
 def rule_for(method: str, path: str) -> Rule:
@@ -148,7 +213,25 @@ def admit(rule: Rule, request: Request) -> Caller | None:
         if caller is None and rule is Rule.PERSON:
             raise SignInFirst(way_back(request))
         return caller
+    if rule in FOR_STAFF:
+        return admit_staff(rule, request)
     caller = _resolvers[rule](request)
     if caller is None:
         raise Unauthorized
     return caller
+
+
+def admit_staff(rule: Rule, request: Request) -> Caller | None:
+    caller = _resolvers[Rule.STAFF](request)
+    if caller is None and rule is not Rule.STAFF_VISITOR:
+        raise SignInFirst(way_back(request), "/staff/login")
+    return caller
+
+
+def check_role(rule: Rule, caller: Caller | None) -> None:
+    """WrongRole where the rule asks for a role that this member of staff has not.
+
+    Judged apart from who it is, so that the page that refuses can say who is signed in.
+    """
+    if rule in FOR_STAFF - ANY_ROLE and caller and rule.value not in caller.claims["roles"]:
+        raise WrongRole

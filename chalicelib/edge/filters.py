@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.core.clock import to_datetime, to_text
+from chalicelib.core.clock import from_text, to_datetime, to_text
 from chalicelib.core.money import Money
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ def money(minor: int, currency: str) -> str:
     return str(Money(minor, currency))
 
 
+def every(months: int) -> str:
+    """`a month`, `a year`, `every 3 months`: how often a period begins."""
+    return {1: "a month", 12: "a year"}.get(months, f"every {months} months")
+
+
 def platform(name: str) -> str:
     """`macOS`: as its maker writes it."""
     return {"linux": "Linux", "macos": "macOS", "windows": "Windows"}.get(name, name)
@@ -49,6 +54,16 @@ def size(count: int) -> str:
     return f"{count} bytes"
 
 
+def day(name: str) -> str:
+    """`25 November 2026` of `2026-11-25`."""
+    return date(from_text(f"{name}T00:00:00+00:00"))
+
+
+def month(name: str) -> str:
+    """`November 2026` of `2026-11`."""
+    return f"{to_datetime(from_text(f'{name}-01T00:00:00+00:00')):%B %Y}"
+
+
 def computer(thumbprint: str) -> str:
     """`Ab1c De2f Gh3i`: enough of a computer's key for a person to compare two."""
     return " ".join(thumbprint[start : start + 4] for start in (0, 4, 8))
@@ -59,8 +74,11 @@ FILTERS: dict[str, Callable[..., str]] = {
     "computer": computer,
     "date": date,
     "date_time": date_time,
+    "day": day,
     "duration": duration,
+    "every": every,
     "iso": to_text,
     "money": money,
+    "month": month,
     "platform": platform,
 }

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
     from chalice.app import Response
 
+    from chalicelib.edge.request import Request
+
     View = Callable[..., Response]
 
 FORM = ("application/x-www-form-urlencoded",)
+REFUSED = 400
 
 
 class Edge(Blueprint):  # type: ignore[misc]  # Chalice publishes no types
@@ -66,8 +69,9 @@ class Edge(Blueprint):  # type: ignore[misc]  # Chalice publishes no types
             try:
                 # Kept for the error pages too, which also say who is signed in.
                 request = dataclasses.replace(request, caller=access.admit(rule, request))
+                access.check_role(rule, request.caller)
                 values = {name: path_value(value) for name, value in raw.items()}
-                return view(request, **values)
+                return noticed(request, view(request, **values))
             except access.SignInFirst as error:
                 if request.wants_html:
                     return see_other(request, error.location)
@@ -83,3 +87,14 @@ class Edge(Blueprint):  # type: ignore[misc]  # Chalice publishes no types
                 return answer_error(request, CetrusError())
 
         return answer
+
+
+def noticed(request: Request, answer: Response) -> Response:
+    """The answer. What cannot be noted of a request does not undo what it did."""
+    if request.caller is None or answer.status_code >= REFUSED:
+        return answer
+    try:
+        access.notice(request)
+    except Exception as error:  # noqa: BLE001 - the request itself has succeeded
+        failure("not_noticed", error, resource=request.resource)
+    return answer

@@ -8,18 +8,43 @@ from typing import TYPE_CHECKING
 from chalicelib.licenses import items
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
     from chalicelib.licenses.service import Licenses, Ownership
-    from chalicelib.licenses.values import Computer, Lease
+    from chalicelib.licenses.values import Computer, Head, Lease
+    from chalicelib.storage.dynamo import Item
+
+PAGE_SIZE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
+    """`counted_to`: all that started before it is in the totals."""
+
     owned: Ownership
     standing: str
     has_key: bool
     seats: int | None
     computers: tuple[Computer, ...]
     running: tuple[Lease, ...]
+    counted_to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A computer under a license, as the list of computers shows it."""
+
+    owned: Ownership
+    computer: Computer
+    label: str
+    seen_at: int
+    running: int
+
+    def answers_to(self, words: str) -> bool:
+        """Whether label, key or application hold what was typed, in any case."""
+        named = (self.label, self.computer.id, self.owned.application_name)
+        return any(words in name.casefold() for name in named)
 
 
 def overview(licenses: Licenses, owned: Ownership, now: int) -> Overview | None:
@@ -29,12 +54,49 @@ def overview(licenses: Licenses, owned: Ownership, now: int) -> Overview | None:
     head = view.head
     if head is None:
         return None
-    leases = (items.lease(item, head) for item in items.open_leases(found))
     return Overview(
         owned=owned,
         standing=head.standing,
         has_key=head.key_hash is not None,
         seats=len(head.slots) if head.slots is not None else None,
         computers=tuple(sorted(view.computers.values(), key=lambda found: found.added_at)),
-        running=tuple(lease for lease in leases if lease.live(now)),
+        running=running_now(found, head, now),
+        counted_to=counted_to(found, head),
     )
+
+
+def of_account(licenses: Licenses, account_id: str, now: int) -> list[Overview]:
+    owned = licenses.of_account(account_id)
+    return [found for each in owned if (found := overview(licenses, each, now))]
+
+
+def running_now(found: Sequence[Item], head: Head, now: int) -> tuple[Lease, ...]:
+    leases = (items.lease(item, head) for item in items.open_leases(found))
+    return tuple(lease for lease in leases if lease.live(now))
+
+
+def counted_to(found: Sequence[Item], head: Head) -> int:
+    marks = (item["reached"] for item in found if item["sk"] == "WATERMARK")
+    return next(marks, head.granted_at)
+
+
+def find_computers(
+    found: Sequence[Overview], labels: Mapping[str, str], query: str, page: int
+) -> dict[str, Any]:
+    """A page of the computers that answer to what was typed: what runs first, then by last use."""
+    places = [place for each in found for place in places_of(each, labels)]
+    chosen = [place for place in places if place.answers_to(query.strip().casefold())]
+    chosen.sort(key=lambda place: (-place.running, -place.seen_at, place.computer.id))
+    first = (page - 1) * PAGE_SIZE
+    return {
+        "places": chosen[first : first + PAGE_SIZE], "query": query[:60], "count": len(chosen),
+        "page": page, "pages": -(-len(chosen) // PAGE_SIZE), "known": len(places),
+    }  # fmt: skip
+
+
+def places_of(under: Overview, labels: Mapping[str, str]) -> Iterator[Place]:
+    for computer in under.computers:
+        leases = [lease for lease in under.running if lease.computer == computer.id]
+        seen = [computer.added_at, computer.seen_at or 0, *(lease.seen for lease in leases)]
+        label = labels.get(computer.id, "")
+        yield Place(under.owned, computer, label, max(seen), len(leases))

@@ -9,6 +9,7 @@ from chalicelib.catalog.rules import TRIAL
 from chalicelib.core.errors import NotFound
 from chalicelib.licenses import license_keys, rules
 from chalicelib.licenses.computers import Computers
+from chalicelib.licenses.denials import Denials
 from chalicelib.licenses.launching import Launching
 from chalicelib.licenses.renewing import Renewing
 from chalicelib.licenses.standing import Standing
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.licenses.rules import Ask
     from chalicelib.licenses.store import LicenseStore
-    from chalicelib.licenses.values import Interval, Lease
+    from chalicelib.licenses.values import Computer, Interval, Lease
     from chalicelib.licenses.verdicts import Verdict
     from chalicelib.storage.dynamo import Item, Table, Write
 
@@ -62,6 +63,7 @@ class Licenses:
         self.launching = Launching(store, clock, catalog.release_fact, self.renewing.settle_expired)
         self.computers = Computers(store, self.renewing)
         self.standing = Standing(store)
+        self.denials = Denials(store.usage, clock)
 
     def person(self, account_id: str, application_id: str) -> str:
         """The account's pseudonym towards one application; two applications cannot compare them."""
@@ -192,7 +194,9 @@ class Licenses:
         return self.launching.check(ask)
 
     def launch(self, ask: Ask) -> Verdict:
-        return self.launching.launch(ask)
+        verdict = self.launching.launch(ask)
+        self.denials.record(ask, verdict)
+        return verdict
 
     def heartbeat(self, signed: Lease, seq: int, *, shown: bool) -> Verdict:
         return self.renewing.heartbeat(signed, seq, shown=shown)
@@ -206,6 +210,11 @@ class Licenses:
         """Ends it now; None where no such lease is open under this license of the account's."""
         self.owned(account_id, license_id)
         return self.computers.end_lease(license_id, lease_id)
+
+    def computer(self, account_id: str, license_id: str, computer: str) -> Computer:
+        """NotFound where the account has no such license, or the license no such computer."""
+        self.owned(account_id, license_id)
+        return self.computers.known(license_id, computer)
 
     def block(self, account_id: str, license_id: str, computer: str) -> None:
         """Launches there are refused from now on, and what runs there ends now."""

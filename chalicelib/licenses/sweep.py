@@ -12,7 +12,7 @@ from chalicelib.core.clock import HOUR, MINUTE
 from chalicelib.licenses import items
 from chalicelib.licenses.store import SHARDS
 from chalicelib.observability import count, failure
-from chalicelib.usage.rules import months_between
+from chalicelib.usage.rules import last_seen
 
 if TYPE_CHECKING:
     from chalicelib.core.clock import Clock
@@ -70,6 +70,7 @@ class LicenseSweep:
         head = next((items.head(item) for item in found if item["sk"] == "HEAD"), None)
         if head is None:
             return 0, 0
+        self.licenses.computers.finish(license_id, found)
         leases = [items.lease(item, head) for item in items.open_leases(found)]
         closed = {lease.sk for lease in leases if self._close(lease, now)}
         left = [lease for lease in leases if lease.sk not in closed]
@@ -82,11 +83,11 @@ class LicenseSweep:
         """Every interval that started before the mark is counted; then the mark may move."""
         mark = next((item["reached"] for item in found if item["sk"] == "WATERMARK"), None)
         since = head.granted_at if mark is None else mark
-        counted = 0
-        for month in months_between(since, now):
-            partition = f"LICENSE#{head.license}#{month}"
-            rows = self.store.intervals(partition, since)
-            counted += self.usage.count(head, partition, rows, since)
+        pieces = self.usage.uncounted(head.license, since, now)
+        # Before they are counted: a crash in between only says the same again.
+        for computer, at in last_seen(pieces).items():
+            self.licenses.computers.saw(head.license, computer, at)
+        counted = self.usage.count(head, pieces)
         reached = min([now - MARGIN, *(lease.started_at for lease in left)])
         if reached - since >= LEAST_MOVE:
             self.store.move_mark(head.license, mark, reached)

@@ -79,6 +79,17 @@ class VaultStore:
         }
         return self.accounts.put(item, ABSENT if first else PRESENT)
 
+    def put_one(self, grant: Grant, name: str, sealed: bytes | None, now: int) -> Write:
+        """One field of many in its place, or None to take it away; the others stay."""
+        values: Item = {":now": now}
+        update = "REMOVE #fields.#name SET #at = :now"
+        if sealed is not None:
+            update, values[":sealed"] = "SET #fields.#name = :sealed, #at = :now", sealed
+        return self.accounts.update(
+            f"SUBJECT#{grant.subject}", f"SEALED#{grant.purpose}", update, values,
+            condition=PRESENT, names={"#fields": "fields", "#name": name, "#at": "at"},
+        )  # fmt: skip
+
     def erase_sealed(self, subject: str) -> None:
         """Delete every sealed item of the subject; again after a crash it deletes the rest."""
         for item in self.accounts.query(f"SUBJECT#{subject}", prefix="SEALED#"):

@@ -1,4 +1,7 @@
-"""Usage by day: intervals split exactly at midnight UTC."""
+"""Usage by day, application and computer: intervals split exactly at midnight UTC.
+
+Every figure that a page shows is a sum over the same list of uses, so that they agree.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from typing import TYPE_CHECKING
 from chalicelib.core.clock import DAY, day_of, from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 DAYS_SHOWN = 30
+# Where totals were counted before computers were told apart.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +29,29 @@ class UsageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What one license was used on one day on one computer."""
+
+    application: str
+    license: str
+    day: str
+    computer: str
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
-    """The part of one interval that lies in one day; `row` names the interval for good."""
+    """The part of one interval that lies in one day; `row` names the interval for good.
+
+    `ended_at` is where the interval ended.
+    """
 
     partition: str
     row: str
     day: str
+    computer: str
     milliseconds: int
+    ended_at: int
 
     @property
     def marker(self) -> str:
@@ -46,11 +67,39 @@ def split(started_at: int, ended_at: int) -> Iterator[tuple[str, int]]:
         started_at = stop
 
 
-def by_day(rows: Iterable[UsageRow]) -> dict[str, int]:
+def told_apart(days: Iterable[UsageRow], uses: Iterable[Use]) -> list[Use]:
+    """The uses of a license, and what of its days is of no known computer: the sum is its days'."""
+    found = list(uses)
+    known = sums(found, lambda use: use.day)
+    found += [
+        Use(row.application, row.license, row.day, UNKNOWN, left)
+        for row in days
+        if (left := row.milliseconds - known.get(row.day, 0))
+    ]
+    return sorted(found, key=lambda use: (use.day, use.application, use.license, use.computer))
+
+
+def sums(uses: Iterable[Use], part: Callable[[Use], str]) -> dict[str, int]:
+    """Milliseconds by whatever part of a use is asked for."""
     found: dict[str, int] = {}
-    for row in rows:
-        found[row.day] = found.get(row.day, 0) + row.milliseconds
+    for use in uses:
+        found[part(use)] = found.get(part(use), 0) + use.milliseconds
     return found
+
+
+def last_seen(pieces: Iterable[Piece]) -> dict[str, int]:
+    """When each computer's last of these ended."""
+    found: dict[str, int] = {}
+    for piece in pieces:
+        found[piece.computer] = max(piece.ended_at, found.get(piece.computer, 0))
+    return found
+
+
+def days_of(month: str) -> list[str]:
+    """Every day of a `yyyy-mm`, in order."""
+    start = day_start(f"{month}-01")
+    days = (day_of(start + number * DAY) for number in range(31))
+    return [day for day in days if day.startswith(month)]
 
 
 def last_days(now: int, count: int = DAYS_SHOWN) -> list[str]:

@@ -21,7 +21,7 @@ from chalicelib.privacy.rules import (
     PurposeDenied,
     Row,
     follow,
-    policy_in_force,
+    policy_for,
     verify,
 )
 from chalicelib.storage.dynamo import ConditionFailed, Database, Table
@@ -52,7 +52,7 @@ class TestWhatIsRecorded:
             (Event.COLLECTED, Purpose.ACCOUNT),
             (Event.COLLECTED, Purpose.BILLING),
         ]
-        assert {row.entry.policy for row in rows} == {policy_in_force().id}
+        assert {row.entry.policy for row in rows} == {policy_for(Purpose.ACCOUNT).id}
         assert {row.entry.reason for row in rows} == {"register"}
         assert {row.at for row in rows} == {clock.now}
 

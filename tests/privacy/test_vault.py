@@ -159,7 +159,7 @@ class TestPolicies:
     def test_a_grant_moved_to_the_edited_policy_opens_nothing(
         self, subject: str, tables: Tables, edited: dict[str, Any]
     ) -> None:
-        policy = rules.policy_in_force().id
+        policy = rules.read_policy(1, edited).id
         tables.keys.apply(tables.keys.put(grant(tables, subject, BILLING) | {"policy": policy}))
         with pytest.raises(SealBroken):
             wiring.vault().open(subject, BILLING, "test")

@@ -63,6 +63,7 @@ class TestUsageCall:
                 }
             ],
             "next": None,
+            "names": {desk.application.id: "Orchard", owned.license: owned.plan_name},
         }  # fmt: skip
         key = wiring.licenses().new_key(desk.account, owned.license)
         assert Program(desk.application.id, license_key=key).get("/v1/usage").body == reply.body
@@ -89,7 +90,7 @@ class TestComputersPage:
     def test_shows_computers_and_what_runs(self, desk: Desk, used: Program) -> None:
         words = desk.browser.get("/account/computers").words
         assert used.computer.id[:4] in words
-        assert " No " in words
+        assert "Nothing runs now" in words
         used.launch("launch-two")
         assert "Since 26 November 2026" in desk.browser.get("/account/computers").words
 
