@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from cetrus import state
-from cetrus.errors import CetrusError
+from cetrus.errors import BadRelease, CetrusError
 from cetrus.installing import Installer
 from cetrus.versions import is_newer
 
@@ -47,13 +47,13 @@ class Updates:
         newer = isinstance(version, str) and is_newer(version, installed.version)
         return version if newer else None
 
-    def look(self, installed: Installed, credential: Credential) -> Release | None:
-        """Asks now: the newest release if it is newer than this one."""
+    def look(self, installed: Installed, credential: Credential) -> Release:
+        """Asks now: the newest release on offer, newer than the installed one or not."""
         release = Installer(self._session).describe(installed.asked, credential)
         if release.application != installed.application:
-            return None
+            raise BadRelease(f"What is offered as {installed.asked} is another application.")
         self._note(installed, release.version)
-        return release if is_newer(release.version, installed.version) else None
+        return release
 
     def look_beside(self, installed: Installed, credential: Credential) -> threading.Thread | None:
         """The look of the day in a thread of its own, or None where it was had or is off."""

@@ -9,6 +9,7 @@ from cetrus.downloads import verify_bytes
 from cetrus.errors import CetrusError, NotInstalled
 from cetrus.installing import Installer
 from cetrus.updates import Updates
+from cetrus.versions import is_newer
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -87,9 +88,13 @@ def update(options: Namespace, output: Output) -> int:
 
 def _update(session: Session, options: Namespace, output: Output, installed: Installed) -> None:
     release = Updates(session).look(installed, session.credential(installed.asked))
-    newest = {"application": installed.application, "installed": installed.version}
-    if release is None:
-        output.say(f"{installed.label} is the newest release.")
+    newest = {
+        "application": installed.application,
+        "installed": installed.version,
+        "offered": release.version,
+    }
+    if not is_newer(release.version, installed.version):
+        output.say(_no_update(installed, release))
         output.result({**newest, "update": None, "updated": False})
         return
     if options.check:
@@ -103,6 +108,16 @@ def _update(session: Session, options: Namespace, output: Output, installed: Ins
         f"{installed.version} is kept: go back to it with `cetrus rollback {installed.asked}`."
     )
     output.result({**newest, "update": release.version, "updated": True, "folder": now.folder})
+
+
+def _no_update(installed: Installed, release: Release) -> str:
+    """An older offer is told and not taken: a person decides about going back."""
+    if not is_newer(installed.version, release.version):
+        return f"{installed.label} is the newest release."
+    return (
+        f"{release.label} is the newest release on offer, and {installed.version} is installed. "
+        f"Where that was withdrawn, go back with `cetrus install {installed.asked} --downgrade`."
+    )
 
 
 def roll_back(options: Namespace, output: Output) -> int:

@@ -114,9 +114,12 @@ class TestUpdate:
         assert "Halyard 1.1.0 is out; 1.0.0 is installed." in capsys.readouterr().out
         assert shelf.require("halyard").version == "1.0.0"
 
-    def test_never_goes_back_by_itself(self, shelf: Shelf, server: Reference) -> None:
+    def test_never_goes_back_by_itself(
+        self, shelf: Shelf, server: Reference, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         offer(server, "print('old')", "0.9.0")
         assert main(["update", "halyard"]) == 0
+        assert "`cetrus install halyard --downgrade`" in capsys.readouterr().out
         assert shelf.require("halyard").version == "1.0.0"
         assert main(["install", "halyard"]) == 107
         assert shelf.require("halyard").version == "1.0.0"
