@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from chalicelib.downloads.service import Downloads
     from chalicelib.identity.service import Identity
     from chalicelib.licenses.answers import Answers
+    from chalicelib.licenses.event_log import EventLog
     from chalicelib.licenses.keys import KeyRing
     from chalicelib.licenses.leases import Leases
     from chalicelib.licenses.paying import LicensePayments
     from chalicelib.licenses.service import Licenses
-    from chalicelib.licenses.event_log import EventLog
     from chalicelib.licenses.sweep import LicenseSweep
     from chalicelib.mail.feedback import MailFeedback
     from chalicelib.mail.inbound import InboundMail
@@ -237,7 +237,31 @@ def email_move() -> EmailMove:
 def cleanup() -> Cleanup:
     from chalicelib.accounts.cleanup import Cleanup
 
-    return Cleanup(account_store(), guests(), now)
+    return Cleanup(account_store(), guests(), lapsing().lapse, now)
+
+
+@cache
+def member_store() -> MemberStore:
+    from chalicelib.licenses.member_store import MemberStore
+
+    return MemberStore(accounts_table(), usage_table())
+
+
+@cache
+def members() -> Members:
+    from chalicelib.licenses.members import Members
+
+    return Members(
+        member_store(), licenses(), accounts(), guests(), outbox(), links(), attempts(), keyed(),
+        now,
+    )  # fmt: skip
+
+
+@cache
+def lapsing() -> Lapsing:
+    from chalicelib.licenses.members import Lapsing
+
+    return Lapsing(member_store(), now)
 
 
 @cache

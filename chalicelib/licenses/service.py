@@ -150,6 +150,11 @@ class Licenses:
         found = self.accounts.query(f"ACCOUNT#{account_id}", prefix="LICENSE#")
         return sorted((ownership(item) for item in found), key=lambda owned: owned.granted_at)
 
+    def runnable_by(self, account_id: str) -> list[Ownership]:
+        """Those that the account may launch: its own, and those that it is a user of; one Query."""
+        found = self.accounts.query(f"ACCOUNT#{account_id}", between=("LICENSE#", "MEMBER#~"))
+        return sorted(filter(None, map(runnable, found)), key=lambda each: each.granted_at)
+
     def owned(self, account_id: str, license_id: str) -> Ownership:
         """NotFound where the account has no such license, whether or not there is one."""
         return self._listed(f"ACCOUNT#{account_id}", license_id)
@@ -253,3 +258,18 @@ class Licenses:
 
 def ownership(item: Item) -> Ownership:
     return Ownership(**{name: item[name] for name in Ownership.__slots__})
+
+
+def runnable(item: Item) -> Ownership | None:
+    """The license that the row lets its account launch, or None for any other row.
+
+    To a member its owner's account and the ground stay unknown, and it was granted on joining.
+    """
+    if item["type"] == "ownership":
+        return ownership(item)
+    if item["type"] != "membership" or item["member_state"] != "live" or item["role"] == "billing":
+        return None
+    facts = {name: item[name] for name in Ownership.__slots__ if name in item}
+    return Ownership(
+        **facts, account="", terms=0, ground="membership", granted_at=item["joined_at"]
+    )
