@@ -14,10 +14,10 @@ PYTHON_IN := .venv/bin/python
 CODE := app.py chalicelib infra tests client
 TYPED := app.py chalicelib infra tests client/cetrus client/tests client/examples
 
-.PHONY: help run demo test mutants check lint types contracts package preflight deploy smoke lock clean
+.PHONY: help run demo test mutants check lint types contracts package preflight deploy smoke restore-drill lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## start the one-machine cloud (PORT=8000 DATA=.local)
 	@exec $(PYTHON_IN) -m infra.local run --port $(PORT) --data $(DATA)
@@ -64,6 +64,9 @@ deploy: $(READY) ## deploy after a look, showing what changes (PARAMS=prod.json 
 
 smoke: $(READY) ## look at a running service from outside (URL=https://...)
 	@exec $(PYTHON_IN) -m infra.operate.smoke $(URL)
+
+restore-drill: $(READY) ## lose the tables of a local cloud, bring them back, and look
+	@exec $(PYTHON_IN) -m infra.operate.drill
 
 lock: ## lock the requirements anew, by hash, for Python 3.11 to 3.13 (needs uv)
 	uv pip compile --upgrade --universal --generate-hashes --python-version 3.11 --no-header \

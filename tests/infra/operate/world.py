@@ -39,20 +39,18 @@ ZONE = {
     ("_dmarc.cetrus.example", "TXT"): ['"v=DMARC1; p=quarantine"'],
     ("www.cetrus.example", "A"): ["192.0.2.10"],
 }
-TABLE = {
-    "Type": "AWS::DynamoDB::Table",
-    "Properties": {
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        "KeySchema": [
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-    },
+SHAPE: dict[str, Any] = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [
+        {"AttributeName": "pk", "AttributeType": "S"},
+        {"AttributeName": "sk", "AttributeType": "S"},
+    ],
+    "KeySchema": [
+        {"AttributeName": "pk", "KeyType": "HASH"},
+        {"AttributeName": "sk", "KeyType": "RANGE"},
+    ],
 }
+TABLE = {"Type": "AWS::DynamoDB::Table", "Properties": SHAPE}
 ANSWERS: dict[tuple[str, str], Any] = {
     ("lambda", "get_account_settings"): {"AccountLimit": {"ConcurrentExecutions": 1000}},
     ("sesv2", "get_account"): {

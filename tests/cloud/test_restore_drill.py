@@ -1,0 +1,24 @@
+"""`make restore-drill` holds to its last sentence, on a cloud of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from infra.local.front.command import ROOT
+
+
+@pytest.mark.guarantee("G10")
+def test_the_drill_brings_back_everything_but_what_was_erased() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.operate.drill"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Ben's profile does not open." in done.stdout
+    assert "With the grants back, Ada's profile opens." in done.stdout
