@@ -24,6 +24,7 @@ from chalicelib.edge.site import routes as site
 from chalicelib.identity.routes import program as application
 from chalicelib.identity.routes import routes as identity
 from chalicelib.licenses.account_routes import routes as computers
+from chalicelib.licenses.member_routes import routes as people
 from chalicelib.licenses.routes import routes as licenses
 from chalicelib.notices.routes import routes as notices
 from chalicelib.observability import logger, observed
@@ -44,7 +45,7 @@ app.register_middleware(observed, "all")
 
 for routes in (
     site, accounts, account_pages, session_pages, email_pages, catalog, payments,
-    subscriptions, downloads, vendors, identity, licenses, computers, usage, contract, notices,
+    subscriptions, downloads, vendors, identity, licenses, computers, people, usage, contract, notices,
     staff, visits,
 ):  # fmt: skip
     app.register_blueprint(routes)

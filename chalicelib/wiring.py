@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from chalicelib.licenses.event_log import EventLog
     from chalicelib.licenses.keys import KeyRing
     from chalicelib.licenses.leases import Leases
+    from chalicelib.licenses.member_store import MemberStore
+    from chalicelib.licenses.members import Lapsing, Members
     from chalicelib.licenses.paying import LicensePayments
     from chalicelib.licenses.service import Licenses
     from chalicelib.licenses.sweep import LicenseSweep

@@ -13,6 +13,8 @@
     python -m infra.admin [--stack NAME] plan … --kind trial --valid-days 14
     python -m infra.admin [--stack NAME] release --application halyard --version 1.0.0 \
         --vendor-key vendor.jwk --artifact linux=halyard-1.0.0-linux.tar.gz
+    python -m infra.admin [--stack NAME] staff --name ada --role operator [billing …]
+    python -m infra.admin [--stack NAME] staff-end --name ada
 
 Each prints one JSON object. With `--stack` the names of tables, buckets and keys are read from that
 stack's API function; without it, from the environment. It runs with the operator's own credentials.
@@ -36,6 +38,7 @@ from chalicelib.core import signing
 from chalicelib.core.clock import DAY, HOUR, MINUTE, to_text
 from chalicelib.core.errors import CetrusError
 from chalicelib.settings import settings
+from chalicelib.staff.rules import Role
 from chalicelib.storage.aws import client
 
 if TYPE_CHECKING:
@@ -225,6 +228,35 @@ def countersign(said: Json, vendor_public: signing.Jwk) -> str:
     return signing.sign(claims, key=key, typ=rules.RELEASE_TYP, kid=kid)
 
 
+# staff
+
+
+def add_staff(name: str, roles: Iterable[str], password: str | None = None) -> Json:
+    """A member of staff; the password is made here, and told once, where none is given."""
+    from chalicelib.accounts.fields import check_login, check_password
+
+    made = password or secrets.token_urlsafe(18)
+    try:
+        check_login(name)
+        check_password(made, [name])
+        wanted = [Role(role) for role in roles]
+    except ValueError as error:
+        raise CetrusError(str(error)) from None
+    member = wiring.staff().add(name, made, wanted)
+    told = {} if password else {"password": made}
+    return {"id": member.id, "name": name, "roles": sorted(member.roles), **told}
+
+
+def end_staff(name: str) -> Json:
+    """Somebody leaves: signed out everywhere at once, and the name is free."""
+    return {"id": wiring.staff().end(name).id, "name": name, "state": "ended"}
+
+
+def command_staff(args: argparse.Namespace) -> Json:
+    path = args.password_file
+    return add_staff(args.name, args.role, Path(path).read_text().strip() if path else None)
+
+
 # the command line
 
 
@@ -297,6 +329,15 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
             "--months": {"type": int, "required": False},
         },
     ),
+    "staff": (
+        command_staff,
+        {
+            "--name": {},
+            "--role": {"nargs": "+", "choices": [str(role) for role in Role]},
+            "--password-file": {"required": False},
+        },
+    ),
+    "staff-end": (lambda a: end_staff(a.name), {"--name": {}}),
     "release": (
         command_release,
         {

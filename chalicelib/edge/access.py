@@ -130,6 +130,13 @@ ACCESS: dict[str, Rule] = {
     "POST /account/computers/end": Rule.PERSON,
     "POST /account/computers/block": Rule.PERSON,
     "POST /account/computers/unblock": Rule.PERSON,
+    "GET /account/licenses/{license_id}/people": Rule.PERSON,
+    "POST /account/licenses/{license_id}/people": Rule.PERSON,
+    "POST /account/licenses/{license_id}/people/end": Rule.PERSON,
+    "GET /account/shared/{license_id}": Rule.PERSON,
+    "POST /account/shared/{license_id}/leave": Rule.PERSON,
+    "GET /invitations/{token}": Rule.VISITOR,
+    "POST /invitations/{token}": Rule.PERSON,
     "GET /device": Rule.PERSON,
     "POST /device": Rule.PERSON,
     # programs

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DAY = 24 * 3600
+HOUR = 3600
+DAY = 24 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +29,7 @@ class Cookie:
 
 SESSION = Cookie("__Host-sid", "Keeps a person signed in; random, and says nothing.", 30 * DAY)
 FORM = Cookie("__Host-form", "Ties a form to the browser that asked for it; random.", DAY, "Strict")
-COOKIES = (SESSION, FORM)
+STAFF = Cookie(
+    "__Host-staff", "Keeps somebody who works here signed in; random.", 2 * HOUR, "Strict"
+)
+COOKIES = (SESSION, FORM, STAFF)

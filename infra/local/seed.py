@@ -44,6 +44,9 @@ CUSTOMER = {
 }
 
 
+OPERATOR = {"name": "operator", "password": "a lamp above the loading dock"}
+
+
 class SeedingFailed(CloudError):
     """Seeding ended; the text is the last thing that it said."""
 
@@ -130,10 +133,12 @@ def build(config: Mapping[str, Any]) -> Json:
         offered = [add_offer(vendor["id"], offer, key, Path(folder)) for offer in OFFERS]
     token = admin.add_vendor_token(vendor["id"], "demonstration")
     add_customer()
+    admin.add_staff(OPERATOR["name"], ["operator"], OPERATOR["password"])
     return {
         "urls": dict(config["urls"]),
         "sign_ins": [
-            {"role": "customer", "login": CUSTOMER["login"], "password": CUSTOMER["password"]}
+            {"role": "customer", "login": CUSTOMER["login"], "password": CUSTOMER["password"]},
+            {"role": "operator", "login": OPERATOR["name"], "password": OPERATOR["password"]},
         ],
         "tokens": [{"role": "vendor", "vendor": vendor["id"], "token": token["token"]}],
         "vendors": [vendor],

@@ -1,0 +1,1 @@
+"""Staff: who works here, by role, and how they sign in."""

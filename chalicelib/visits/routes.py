@@ -1,0 +1,91 @@
+"""The trends page, for operators, and the same figures as a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+from chalice.app import Response
+
+from chalicelib import wiring
+from chalicelib.core.clock import day_of
+from chalicelib.edge.forms import Filled
+from chalicelib.edge.pages import render
+from chalicelib.edge.responses import html
+from chalicelib.edge.routes import Edge
+from chalicelib.visits import trends
+from chalicelib.visits.charts import bars
+
+if TYPE_CHECKING:
+    from chalicelib.edge.request import Request
+
+routes = Edge(__name__)
+
+ROWS = 12
+
+
+def asked(request: Request) -> trends.Range:
+    query = request.query
+    return trends.range_of(query.get("from", ""), query.get("to", ""), wiring.now())
+
+
+@routes.page("/staff/trends")
+def show_trends(request: Request) -> Response:
+    """First the number, then the change, then the charts, then the tables."""
+    today, status = day_of(wiring.now()), 200
+    try:
+        days = asked(request)
+        filled = Filled({"from": days.first, "to": days.last})
+    except trends.WrongRange as error:
+        typed = {name: request.query.get(name, "") for name in ("from", "to")}
+        filled, status = Filled(typed, error.errors), error.status
+        days = trends.ending(today, trends.PRESETS[0])
+    page = render(request, "visits/trends.html", form=filled, **values(days, today))
+    return html(page, status=status)
+
+
+def values(days: trends.Range, today: str) -> dict[str, Any]:
+    from chalicelib.accounts.countries import COUNTRIES
+
+    report = wiring.trends().report(days)
+    shown_days, _ = trends.suppressed(report.days)
+    shown_hours, _ = trends.suppressed(report.hours)
+    return {
+        "days": days,
+        "clicks": report.clicks,
+        "before": wiring.trends().clicks(days.before),
+        "least": trends.LEAST,
+        "day_chart": bars([(day, shown_days.get(day)) for day in report.days]),
+        "hour_chart": bars([(f"{hour}:00", shown_hours.get(hour)) for hour in report.hours]),
+        "hour_days": report.hour_days,
+        "tables": [trends.table(f, report.families[f], ROWS) for f in trends.TITLES],
+        "countries": COUNTRIES,
+        "presets": {n: trends.ending(today, n) for n in trends.PRESETS},
+    }
+
+
+@routes.page("/staff/trends.csv")
+def save_trends(request: Request) -> Response:
+    """Every row that may be shown, as a spreadsheet takes it."""
+    days = asked(request)
+    report, text = wiring.trends().report(days), io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["from", "to", "family", "name", "count"])
+    for family in trends.TITLES:
+        found = trends.table(family, report.families[family])
+        rows = [(row.name, str(row.number)) for row in found.rows]
+        if found.others != 0:
+            rows.append(("(others)", str(found.others or f"below {trends.LEAST}")))
+        writer.writerows([days.first, days.last, family, plain(name), n] for name, n in rows)
+    name = f"cetrus-trends-{days.first}-{days.last}.csv"
+    headers = {
+        "Content-Type": "text/csv; charset=utf-8",
+        "Content-Disposition": f'attachment; filename="{name}"',
+    }
+    return Response(text.getvalue(), headers=headers)
+
+
+def plain(name: str) -> str:
+    """A spreadsheet takes no name for a formula."""
+    return f"'{name}" if name[:1] in "=+-@" else name
