@@ -20,7 +20,7 @@ from cetrus.errors import (
 )
 from cetrus.keeper import Events
 from cetrus.launch import Launch
-from cetrus.leases import Lease, Outage, Quote, Receipt, Screen, Verdict
+from cetrus.leases import Lease, Offer, Outage, Quote, Receipt, Screen, Verdict
 from cetrus.session import Session
 from cetrus.signing_in import DeviceCode, begin_sign_in, finish_sign_in
 from cetrus.wire import VERSION
@@ -38,6 +38,7 @@ __all__ = [
     "Launch",
     "Lease",
     "NotInstalled",
+    "Offer",
     "Outage",
     "Problem",
     "Quote",

@@ -141,10 +141,7 @@ REFUSAL_HINTS = {
     "COMPUTERS_FULL": "Remove a computer on your account page under Computers.",
     "COMPUTER_BLOCKED": "Allow this computer again on your account page under Computers.",
     "PASS_USED_UP": "Open the page of the application in a browser and buy more time.",
-    "CAP_REACHED": (
-        "A pass is used up, or a spend cap is reached: buy more time on the page of the "
-        "application, or raise the cap on your account page."
-    ),
+    "CAP_REACHED": "Open your account page and raise the spend cap.",
     "RELEASE_WITHDRAWN": "Run `cetrus update APPLICATION` to get the current release.",
     "RELEASE_UNKNOWN": "Run `cetrus install APPLICATION` to get the current release.",
 }

@@ -118,6 +118,16 @@ class Verdict:
     detail: str
     notices: tuple[str, ...]
     retry_after: float | None
+    offer: Offer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a start costs now, in the service's words; `kind` is the kind of the plan."""
+
+    kind: str
+    cost: str
+    ends_at: str | None
 
 
 def take(claims: Mapping[str, Any], name: str, kind: type[T]) -> T:
@@ -152,6 +162,20 @@ def read_verdict(body: Mapping[str, Any]) -> Verdict:
         plain(body.get("detail") or ""),
         notices_of(body),
         seconds_of(body),
+        read_offer(body),
+    )
+
+
+def read_offer(body: Mapping[str, Any]) -> Offer | None:
+    """None where the answer says nothing about the price, as a refusal does."""
+    raw = body.get("quote")
+    if not isinstance(raw, dict) or not isinstance(raw.get("cost"), str):
+        return None
+    ends_at = raw.get("ends_at")
+    return Offer(
+        kind=plain(raw.get("kind") or ""),
+        cost=plain(raw["cost"]),
+        ends_at=plain(ends_at) if isinstance(ends_at, str) else None,
     )
 
 

@@ -17,21 +17,22 @@ if TYPE_CHECKING:
 NAME = "its short name or id"
 EPILOG = """\
 first steps:
-  cetrus login halyard        sign in on this computer; prints where to approve it
+  cetrus login halyard        sign in here; prints where to approve it
   cetrus install halyard      download, verify and unpack the newest release
   cetrus run halyard -- ...   run it; what is after -- is its own
 
 exit codes:
-  0    done                            107  the release is not as it was signed
-  2    wrong arguments                 108  not installed
-  101  something else failed           109  the state folder cannot be used
-  103  Cetrus was not reached          110  refused: no seat is free, try again later
-  104  refused by a signed verdict     111  refused: more time or a payment is needed
-  105  sign in first                   112  refused: the license has expired
-  106  the service rejected it         113  refused: this release was withdrawn, update
+  0    done                          107  the release is not as it was signed
+  2    wrong arguments               108  not installed
+  101  something else failed         109  the state folder cannot be used
+  103  Cetrus was not reached        110  refused: no seat is free now
+  104  refused by a signed verdict   111  refused: time or payment needed
+  105  sign in first                 112  refused: the license has expired
+  106  the service rejected it       113  refused: this release was withdrawn
   `cetrus run` ends with the exit code of the program that it started.
 
-environment: CETRUS_SERVER, CETRUS_HOME, CETRUS_LICENSE_KEY, CETRUS_UPDATE_CHECK=0, NO_COLOR
+environment: CETRUS_SERVER, CETRUS_HOME, CETRUS_LICENSE_KEY,
+  CETRUS_UPDATE_CHECK=0, NO_COLOR
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import webbrowser
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cetrus.cli.output import hours
@@ -89,6 +90,7 @@ def check(options: Namespace, output: Output) -> int:
             "detail": verdict.detail,
             "notices": list(verdict.notices),
             "retry_after": verdict.retry_after,
+            "offer": asdict(verdict.offer) if verdict.offer else None,
         }
     )
     return 0 if verdict.valid else Refused(verdict.code, verdict.detail).exit_code
@@ -97,6 +99,8 @@ def check(options: Namespace, output: Output) -> int:
 def _say_verdict(verdict: Verdict, output: Output) -> None:
     answer = "A launch would be allowed" if verdict.valid else "A launch would be refused"
     output.say(f"{answer} now ({verdict.code}). {verdict.detail}".strip())
+    if verdict.offer is not None:
+        output.say(verdict.offer.cost)
     for notice in verdict.notices:
         output.say(f"Note: {notice}")
     if not verdict.valid:

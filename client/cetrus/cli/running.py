@@ -41,7 +41,7 @@ REASONS = {
     "REVOKED": "its license was ended",
     "PAYMENT_DUE": "a payment for its license is due",
     "EXPIRED": "its license has expired",
-    "CAP_REACHED": "its prepaid time is used up, or its spend cap is reached",
+    "CAP_REACHED": "its spend cap is reached",
     "PASS_USED_UP": "its prepaid time is used up",
     "SEATS_FULL": "its seat was taken while this computer was away, and no other is free",
     "LEASE_SUPERSEDED": "the same launch runs elsewhere",

@@ -124,6 +124,8 @@ class Reference:
         self.refuse: str | None = None
         self.refuse_unsigned = False
         self.retry_after: int | None = None
+        self.quote: Json = {}
+        self.names: dict[str, str] = {}
         self.fault: str | None = None
         self.lost = ""
         self.fault_paths: tuple[str, ...] = ("/",)
@@ -219,7 +221,8 @@ class Reference:
                 valid = self.refuse is None
                 code = self.refuse or "VALID"
                 said = {"valid": valid, "code": code, "detail": "", "notices": []}
-                return Reply(200, {**said, **self._wait()})
+                quote = {"quote": self.quote} if valid and self.quote else {}
+                return Reply(200, {**said, **quote, **self._wait()})
             case ["v1", "usage"]:
                 self.admit(method, path, headers)
                 return self._usage(query)
@@ -394,9 +397,10 @@ class Reference:
 
     def _usage(self, query: str) -> Reply:
         row = {"application": APPLICATION, "license": "lic_1", "milliseconds": 5_400_000}
+        names = {"names": self.names} if self.names else {}
         if "cursor" in query:
-            return Reply(200, {"items": [{**row, "day": "2026-11-25"}], "next": None})
-        return Reply(200, {"items": [{**row, "day": "2026-11-24"}], "next": "c1"})
+            return Reply(200, {"items": [{**row, "day": "2026-11-25"}], "next": None, **names})
+        return Reply(200, {"items": [{**row, "day": "2026-11-24"}], "next": "c1", **names})
 
     # --- installers -------------------------------------------------------------------------
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING
+import socket
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cetrus.cli import main
 from cetrus.cli.output import Progress, hours, paint
+from cetrus.clock import SystemClock
+from client_tests.commands.tools import offer
 from client_tests.reference import APPLICATION
 
 if TYPE_CHECKING:
@@ -122,6 +125,44 @@ class TestErrors:
             main(["check", "halyard", "--debug"])
 
 
+class TestCheck:
+    @pytest.mark.parametrize(
+        ("kind", "cost"),
+        [
+            ("pass", "This start uses your pass. Left on it: 9 hours. Nothing more is billed."),
+            ("trial", "Your trial runs until 9 December 2026, 14:12 UTC."),
+            ("subscription", "Your subscription covers this start: it costs nothing more."),
+        ],
+    )
+    def test_says_in_the_service_s_words_what_a_start_costs(  # one case has this many parts
+        self,
+        signed_in: None,
+        server: Reference,
+        capsys: pytest.CaptureFixture[str],
+        kind: str,
+        cost: str,
+    ) -> None:
+        server.quote = {"kind": kind, "cost": cost, "ends_at": None}
+        assert main(["check", "halyard"]) == 0
+        assert cost in capsys.readouterr().out.splitlines()
+        assert main(["check", "halyard", "--json"]) == 0
+        offer = json.loads(capsys.readouterr().out)["offer"]
+        assert offer == {"kind": kind, "cost": cost, "ends_at": None}
+
+    def test_a_service_that_says_less_or_more_is_understood(
+        self, signed_in: None, server: Reference, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        quotes: list[dict[str, Any]] = [
+            {"rate": 37},
+            {"cost": 7},
+            {"cost": "x\x1b[31m", "kind": None, "new": []},
+        ]
+        for quote in quotes:
+            server.quote = quote
+            assert main(["check", "halyard"]) == 0
+        assert "\x1b" not in capsys.readouterr().out
+
+
 class TestUsage:
     def test_shows_every_page_and_the_sum(
         self, signed_in: None, capsys: pytest.CaptureFixture[str]
@@ -133,6 +174,131 @@ class TestUsage:
         assert "3 h 00 min 00 s" in lines[2]
         assert main(["usage", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["milliseconds"] == 10_800_000
+
+    def test_names_the_application_and_the_plan_and_an_id_only_without_a_name(
+        self, signed_in: None, server: Reference, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["usage"]) == 0
+        assert capsys.readouterr().out.splitlines()[0].endswith(APPLICATION)
+        server.names = {APPLICATION: "Halyard", "lic_1": "Ten hours"}
+        assert main(["usage"]) == 0
+        assert capsys.readouterr().out.splitlines()[0].endswith("Halyard, Ten hours")
+        assert main(["usage", "--json"]) == 0
+        (row, _) = json.loads(capsys.readouterr().out)["items"]
+        assert (row["application"], row["name"], row["plan"]) == (
+            APPLICATION,
+            "Halyard",
+            "Ten hours",
+        )
+
+
+class TestNewcomer:
+    """Somebody who starts at `cetrus --help` and makes every mistake there is."""
+
+    def test_help_names_the_first_steps_the_codes_and_the_variables(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        with pytest.raises(SystemExit) as caught:
+            main(["--help"])
+        assert caught.value.code == 0
+        said = capsys.readouterr().out
+        for word in ("cetrus login halyard", "113", "CETRUS_SERVER", "rollback", "status"):
+            assert word in said
+        assert all(len(line) <= 80 for line in said.splitlines())
+
+    def test_status_of_a_fresh_computer_says_how_to_begin(
+        self, here: None, server: Reference, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["status"]) == 0
+        said = capsys.readouterr().out
+        assert f"server {server.base}: reached\n" in said
+        assert "Begin with `cetrus login`" in said
+
+    def test_status_knows_what_is_installed_and_signed_in_to(
+        self, signed_in: None, server: Reference, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["status"]) == 0
+        assert "halyard: not installed, signed in\n" in capsys.readouterr().out
+        offer(server, "print('x')")
+        assert main(["install", "halyard"]) == 0
+        assert main(["logout"]) == 0
+        capsys.readouterr()
+        assert main(["status"]) == 0
+        assert "halyard: 1.0.0 installed, not signed in\n" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(("offset", "way"), [(7_200, "behind"), (-7_200, "ahead of")])
+    def test_status_tells_a_clock_that_is_off(
+        self,
+        here: None,
+        server: Reference,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        offset: int,
+        way: str,
+    ) -> None:
+        real = SystemClock.wall_ms
+        monkeypatch.setattr(SystemClock, "wall_ms", lambda self: real(self) - offset * 1000)
+        assert main(["status"]) == 0
+        assert f"the clock of this computer is 120 minutes {way} it" in capsys.readouterr().out
+
+    def test_a_server_that_is_none_is_named_with_what_to_check(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert main(["--server", "http://localhost:1", "login", "halyard"]) == 103
+        nothing = capsys.readouterr().err
+
+        def unknown(*_: Any, **__: Any) -> Any:
+            raise socket.gaierror(-2, "Name or service not known")
+
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+        assert main(["--server", "https://cetrus.invalid", "login", "halyard"]) == 103
+        nowhere = capsys.readouterr().err
+        assert "Nothing answers at http://localhost:1." in nothing
+        assert "https://cetrus.invalid cannot be found." in nowhere
+        assert "CETRUS_SERVER" in nothing
+        assert "CETRUS_SERVER" in nowhere
+
+    def test_a_server_of_somebody_else_is_told_from_cetrus(
+        self, here: None, server: Reference, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for fault in ("portal", "redirect", "list"):
+            server.fault = fault
+            assert main(["login", "halyard"]) == 103
+            said = capsys.readouterr().err
+            assert f"What answers at {server.base} is not Cetrus" in said
+        server.fault = None
+
+    def test_the_server_of_the_last_sign_in_is_meant_where_none_is_named(
+        self,
+        server: Reference,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO("key_1\n"))
+        assert main(["--server", server.base, "login", "halyard", "--license-key"]) == 0
+        assert main(["check", "halyard"]) == 0
+        monkeypatch.setenv("CETRUS_SERVER", "http://localhost:1")
+        assert main(["check", "halyard"]) == 105
+        assert "Nobody is signed in" in capsys.readouterr().err
+
+    def test_short_name_and_id_are_the_same_sign_in(
+        self,
+        here: None,
+        server: Reference,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        offer(server, "print('x')")
+        monkeypatch.setattr("sys.stdin", io.StringIO("key_1\n"))
+        assert main(["login", "halyard", "--license-key"]) == 0
+        assert main(["check", APPLICATION]) == 0
+        assert main(["logout", APPLICATION]) == 0
+        assert main(["check", "halyard"]) == 105
+        assert main(["logout", "halyard"]) == 0
+        assert "Nobody was signed in to halyard" in capsys.readouterr().out
 
 
 class TestOutput:

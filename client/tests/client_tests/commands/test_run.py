@@ -235,7 +235,8 @@ class TestRefusals:
         [
             ("SUSPENDED", 104, "Contact the vendor"),
             ("SEATS_FULL", 110, "another computer, or wait"),
-            ("CAP_REACHED", 111, "raise the cap"),
+            ("CAP_REACHED", 111, "raise the spend cap"),
+            ("PASS_USED_UP", 111, "buy more time"),
             ("EXPIRED", 112, "choose a plan"),
             ("RELEASE_WITHDRAWN", 113, "`cetrus update halyard`"),
             ("A_NEW_CODE", 104, "your account page"),
