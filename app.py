@@ -45,8 +45,8 @@ app.register_middleware(observed, "all")
 
 for routes in (
     site, accounts, account_pages, session_pages, email_pages, catalog, payments,
-    subscriptions, downloads, vendors, identity, licenses, computers, people, usage, contract, notices,
-    staff, visits,
+    subscriptions, downloads, vendors, identity, licenses, computers, people, usage, contract,
+    notices, staff, visits,
 ):  # fmt: skip
     app.register_blueprint(routes)
 

@@ -20,3 +20,19 @@ class CheckoutForm(BaseModel):
     """Nothing but the form's own tie to the browser."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CancelForm(BaseModel):
+    """`shown` is the version of the subscription whose effect the person saw."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shown: int = Field(ge=1)
+
+
+class CardForm(BaseModel):
+    """`attempt` is drawn with the page, so that a double click is one card page."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    attempt: str = Field(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")

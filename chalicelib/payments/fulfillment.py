@@ -95,10 +95,14 @@ class Fulfillment:
             return NOTHING if order.settled else ([self.store.abandoned(order)], [])
         if state.status != "complete":
             return NOTHING
-        if order.charges:
-            return self._paid(order, state)
+        return self._paid(order, state) if order.charges else self._saved(order, state)
+
+    def _saved(self, order: Order, state: CheckoutState) -> Outcome:
+        """A card that was saved is the ground of a license that is paid later, or of none."""
         if not state.setup_intent or not state.card:
             return NOTHING
+        if order.card_for:
+            return self._another_card(order, order.card_for, state)
         return self._grant(order, state, ground=state.setup_intent, payment=None)
 
     def _paid(self, order: Order, state: CheckoutState) -> Outcome:
@@ -144,11 +148,24 @@ class Fulfillment:
             *self._license(order, license_id, now, ground),
             *(write for _, write in mails),
             *(self._post(payment) if payment else ()),
+            *self._card(order, state),
         ]
-        if state.card and state.customer and state.payment_method:
-            card = self.store.card(order, state.card, state.customer, state.payment_method)
-            writes.append(card)
         return writes, [message for message, _ in mails]
+
+    def _another_card(self, order: Order, license_id: str, state: CheckoutState) -> Outcome:
+        """The card that everything is charged to from now on; what waits for one is due at once."""
+        now = self.clock()
+        paid = self.store.paid(order, license_id=license_id, card=state.card, payment=None, now=now)
+        writes = [paid, self.store.effect(f"setup#{state.setup_intent}", order.id, now)]
+        of = self.subscriptions.subscription(order.account_id, license_id)
+        if of and (after := periods.with_another_card(of, now)):
+            writes.append(self.subscriptions.change(after))
+        return [*writes, *self._card(order, state)], []
+
+    def _card(self, order: Order, state: CheckoutState) -> list[Write]:
+        if not (state.card and state.customer and state.payment_method):
+            return []
+        return [self.store.card(order, state.card, state.customer, state.payment_method)]
 
     def _license(self, order: Order, license_id: str, now: int, ground: str) -> list[Write]:
         grant = self.licenses.grant

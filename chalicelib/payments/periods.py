@@ -211,6 +211,13 @@ def charging(of: Subscription) -> Subscription:
     return replace(of, charging=of.tries + 1, version=of.version + 1)
 
 
+def with_another_card(of: Subscription, now: int) -> Subscription | None:
+    """A charge that failed is tried at once with it; None where nothing waits for a card."""
+    if of.state != PAST_DUE or of.charging is not None:
+        return None
+    return replace(of, refused="", due=now, version=of.version + 1)
+
+
 def waiting(of: Subscription, until: int) -> Subscription:
     return replace(of, due=until, version=of.version + 1)
 

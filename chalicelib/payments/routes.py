@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib import wiring
-from chalicelib.edge import csrf
+from chalicelib.catalog.pages import refused_order
+from chalicelib.core.errors import InvalidInput
 from chalicelib.edge.callers import account_of
-from chalicelib.edge.forms import read_form
+from chalicelib.edge.csrf import StaleForm
+from chalicelib.edge.forms import form_page, read_form
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import as_json, html, leave
 from chalicelib.edge.routes import Edge
@@ -28,10 +30,13 @@ def place_order(request: Request, slug: str) -> Response:
     """The order, and straight on to the processor's page."""
     from chalicelib.payments.forms import OrderForm
 
-    form = read_form(request, OrderForm, wiring.keyed())
-    order = wiring.orders().place(
-        account_of(request), slug, form.plan, form.attempt, seats=form.seats, terms=form.terms
-    )
+    try:
+        form = read_form(request, OrderForm, wiring.keyed())
+        order = wiring.orders().place(
+            account_of(request), slug, form.plan, form.attempt, seats=form.seats, terms=form.terms
+        )
+    except (InvalidInput, StaleForm) as error:
+        return refused_order(request, slug, error)
     return leave(card_page(request, order))
 
 
@@ -54,10 +59,13 @@ def show_orders(request: Request) -> Response:
 def show_order(request: Request, order_id: str) -> Response:
     """Where the processor returns to: the one GET that may fulfill, for the order's owner alone."""
     order = wiring.orders().settle(account_of(request), order_id)
-    field, cookies = csrf.issue(request, wiring.keyed())
-    canceled = "canceled" in request.query
-    page = render(request, "payments/order.html", order=order, csrf=field, canceled=canceled)
-    return html(page, cookies=cookies)
+    return form_page(
+        request, wiring.keyed(), "payments/order.html", order=order,
+        canceled="canceled" in request.query,
+        payments=wiring.orders().payments(order) if order.charges else [],
+        subscription=wiring.orders().subscription(order),
+        ends_at=order.plan.ends_at(order.paid_at) if order.paid_at else None,
+    )  # fmt: skip
 
 
 @routes.call("POST", "/webhooks/stripe")

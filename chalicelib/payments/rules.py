@@ -130,6 +130,7 @@ class Order:
     amount: int = 0
     payment_id: str | None = None
     refusal: str | None = None
+    card_for: str | None = None  # the license of a subscription that another card is to pay
 
     @property
     def settled(self) -> bool:
@@ -139,7 +140,7 @@ class Order:
     @property
     def charges(self) -> bool:
         """Is it paid at once, rather than by a card that is saved?"""
-        return self.plan.kind in {PASS, SUBSCRIPTION}
+        return self.plan.kind in {PASS, SUBSCRIPTION} and self.card_for is None
 
     def wishes(self, plan: Plan, seats: int | None) -> bool:
         """Is it for these very terms and seats?"""

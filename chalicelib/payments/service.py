@@ -10,7 +10,8 @@ from chalicelib.core.clock import HOUR
 from chalicelib.core.errors import Conflict, Unavailable
 from chalicelib.core.ids import derived_id
 from chalicelib.observability import count, failure, logger
-from chalicelib.payments import rules
+from chalicelib.payments import periods, rules
+from chalicelib.payments.periods import OverAlready, SubscriptionUnknown
 from chalicelib.payments.processor import Purchase
 from chalicelib.payments.rules import (
     AlreadyLicensed,
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
     from chalicelib.core.clock import Clock
     from chalicelib.licenses.service import Licenses
     from chalicelib.payments.fulfillment import Fulfillment
+    from chalicelib.payments.periods import Subscription
     from chalicelib.payments.processor import Checkout, Processor
     from chalicelib.payments.rules import Event, WebhookSecret
     from chalicelib.payments.settling import Settling
     from chalicelib.payments.store import PaymentStore
+    from chalicelib.payments.taken import Payment
 
 TRIES = 5
 SWEPT = 200  # how many of each kind one sweep takes on; the next goes on behind them
@@ -140,6 +143,36 @@ class Orders:
             held.append(earlier.license_id)
         if any(self.licenses.usable(license_id) for license_id in held):
             raise AlreadyLicensed
+
+    def another_card(self, account_id: str, license_id: str, attempt: str) -> Order:
+        """An order of nothing but another card, for a subscription that goes on."""
+        of = self.fulfillment.subscriptions.subscription(account_id, license_id)
+        if of is None:
+            raise SubscriptionUnknown
+        if of.state == periods.ENDED:
+            raise OverAlready
+        first = self.of(account_id, of.order_id)
+        order = Order(
+            derived_id("ord", account_id, license_id, "card", attempt), account_id, "open",
+            first.plan, first.application_name, first.slug, self.clock(), card_for=license_id,
+        )  # fmt: skip
+        try:
+            self.store.table.transact(*self.store.order_writes(order))
+        except ConditionFailed:
+            logger.info("order.again", extra={"order": order.id})
+        return self.of(account_id, order.id)
+
+    def payments(self, order: Order) -> list[Payment]:
+        """What was paid on account of an order, its renewals too; newest first."""
+        found = self.fulfillment.taken.of_account(order.account_id)
+        mine = (payment for payment in found if payment.order_id == order.id)
+        return sorted(mine, key=lambda payment: -payment.taken_at)
+
+    def subscription(self, order: Order) -> Subscription | None:
+        """What a paid order of a subscription has become."""
+        if order.license_id is None or order.plan.kind != SUBSCRIPTION:
+            return None
+        return self.fulfillment.subscriptions.subscription(order.account_id, order.license_id)
 
     def of(self, account_id: str, order_id: str) -> Order:
         if (found := self.store.order(account_id, order_id)) is None:

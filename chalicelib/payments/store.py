@@ -281,7 +281,15 @@ def inbox_pk(event_id: str) -> str:
 def to_order(item: Item) -> Order:
     plain = ("id", "account_id", "state", "application_name", "slug", "created_at", "version")
     facts: dict[str, Any] = {name: item[name] for name in plain}
-    for name in ("session_id", "license_id", "paid_at", "seats", "payment_id", "refusal"):
+    for name in (
+        "session_id",
+        "license_id",
+        "paid_at",
+        "seats",
+        "payment_id",
+        "refusal",
+        "card_for",
+    ):
         facts[name] = item.get(name)
     facts["amount"] = item.get("amount", 0)
     card = Card(**item["card"]) if item.get("card") else None
