@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from chalicelib.usage.service import Usage
     from chalicelib.vendors.service import Vendors
     from chalicelib.visits.rollup import Rollup
-    from chalicelib.visits.service import Trends
+    from chalicelib.visits.service import ExitCounts, Trends
     from chalicelib.visits.store import VisitStore
     from chalicelib.visits.sweep import VisitSweep
 
@@ -457,6 +457,13 @@ def staff() -> Staff:
 
     store = StaffStore(accounts_table(), usage_table())
     return Staff(store, Passwords(), attempts(), Ledger(accounts_table()), keyed(), now)
+
+
+@cache
+def exit_counts() -> ExitCounts:
+    from chalicelib.visits.service import ExitCounts
+
+    return ExitCounts(visit_store(), now)
 
 
 @cache

@@ -96,8 +96,13 @@ def show_problem(request: Request, code: str) -> Response:
 
 @routes.page("/exit")
 def show_exit(request: Request) -> Response:
-    """Names the site that the link leads to; nothing is followed by itself."""
+    """Names the site that the link leads to; nothing is followed by itself.
+
+    The look is counted by site and day, and by nothing else (PS-28).
+    """
     url = exits.read_target(request.query.get("to", ""), wiring.keyed())
+    if request.method == "GET":
+        wiring.exit_counts().count(exits.host_of(url))
     return html(render(request, "edge/exit.html", url=url, host=exits.host_of(url)))
 
 

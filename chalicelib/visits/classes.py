@@ -51,6 +51,8 @@ PAGES = (
     "/status",
     "/exit",
     "/unsubscribe/*",
+    "/email/*",
+    "/invitations/*",
     "/vendor*",
 )
 APART = ("/staff*", "/assets/*", "/.well-known/*", "/webhooks/*", "/v1/vendor/*", "/v1/*")

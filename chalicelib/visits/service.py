@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chalicelib.core.clock import day_of
+from chalicelib.observability import failure
 from chalicelib.visits.rules import FAMILIES
 from chalicelib.visits.trends import LEFT, days_with_hours
 
@@ -28,6 +30,20 @@ class Report:
     @property
     def clicks(self) -> int:
         return sum(self.days.values())
+
+
+class ExitCounts:
+    """How often visitors went on to which site, by day; who did is nowhere."""
+
+    def __init__(self, store: VisitStore, clock: Clock) -> None:
+        self.store, self.clock = store, clock
+
+    def count(self, site: str) -> None:
+        """A count that fails is told and stops nobody."""
+        try:
+            self.store.leave(day_of(self.clock()), site)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the visitor may leave
+            failure("exit_not_counted", error)
 
 
 class Trends:
