@@ -122,7 +122,7 @@ class Catalog:
         plan_id = derived_id("pln", application.id, name)
         plan = Plan(plan_id, application.vendor_id, application.id, kind, name, currency, terms)
         try:
-            self.store.add_plan(plan)
+            self.store.add_plan(plan, application.slug)
         except ConditionFailed:
             raise Conflict(f"A plan named {name} exists already.") from None
         return plan

@@ -102,12 +102,20 @@ class CatalogStore:
 
     # plans
 
-    def add_plan(self, plan: Plan) -> None:
+    def add_plan(self, plan: Plan, slug: str) -> None:
+        """The public list knows each plan too, so that it can say prices without looking."""
         pk = application_pk(plan.application_id)
         facts = asdict(plan)
         terms = facts.pop("terms")
         self.table.transact(
             self.table.check(pk, "APPLICATION", PRESENT),
+            self.table.update(
+                "CATALOG",
+                f"APP#{slug}",
+                "SET offers = list_append(if_not_exists(offers, :none), :one)",
+                {":none": [], ":one": [{**facts, "terms": terms}], ":id": plan.application_id},
+                condition="id = :id",
+            ),
             self.table.put(
                 {
                     **facts,

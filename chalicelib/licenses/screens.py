@@ -10,13 +10,12 @@ from chalicelib.catalog.rules import price_text
 from chalicelib.core.clock import to_datetime
 from chalicelib.core.ids import derived_id
 from chalicelib.core.signing import canonical
+from chalicelib.core.spans import length, spoken
 from chalicelib.licenses import rules
 from chalicelib.licenses.values import Screen
 
 if TYPE_CHECKING:
     from chalicelib.licenses.values import Head, Launch, Room
-
-MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 
 
 def launch_screen(head: Head, release: str | None, room: Room | None = None) -> Screen:
@@ -51,16 +50,17 @@ def sentences(head: Head, room: Room | None = None) -> list[str]:
 
 def cost(head: Head, room: Room | None = None) -> str:
     """What a start costs under this plan, in a person's words."""
-    until = f" until {moment(head.ends_at)}" if head.ends_at is not None else ""
+    until = f"until {moment(head.ends_at)}" if head.ends_at is not None else ""
     match head.terms.kind:
         case plans.PASS:
-            left = rules.affordable(room.room, head.terms.rate) if room else None
-            said = f"{spoken(left)} of it left" if left is not None else "time of it left"
-            return f"This start uses your pass, with {said}{until}; nothing more is billed."
+            left = spoken(rules.affordable(room.room, head.terms.rate)) if room else ""
+            said = ", ".join(part for part in (left, until) if part)
+            told = f" Left on it: {said}." if left else ""
+            return f"This start uses your pass.{told} Nothing more is billed."
         case plans.SUBSCRIPTION:
             return "Your subscription covers this start: it costs nothing more."
         case plans.TRIAL:
-            return f"Your trial runs{until}: this start costs nothing, and it ends by itself."
+            return f"Your trial runs {until}. This start costs nothing; the trial ends by itself."
     if not head.terms.rate:
         return "The time you use is not billed."
     rate = price_text(head.terms.rate, head.currency)
@@ -77,25 +77,7 @@ def outage(head: Head) -> str:
     return f"If Cetrus cannot be reached, it runs on {how}for {grace}, which is {cost}."
 
 
-def length(milliseconds: int) -> str:
-    """`1 hour`, `90 seconds`: the largest unit that says it exactly."""
-    for unit, name in ((HOUR_MS, "hour"), (MINUTE_MS, "minute"), (1000, "second")):
-        if milliseconds % unit == 0:
-            count = milliseconds // unit
-            return f"{count} {name}{'s' if count != 1 else ''}"
-    return f"{milliseconds} milliseconds"
-
-
 def moment(instant: int) -> str:
     """`9 December 2026, 14:12 UTC`."""
     found = to_datetime(instant)
     return f"{found.day} {found:%B %Y, %H:%M} UTC"
-
-
-def spoken(milliseconds: int) -> str:
-    """`19 hours 20 minutes`, rounded down; below an hour with its seconds."""
-    minutes, seconds = divmod(milliseconds // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [(hours, "hour"), (minutes, "minute"), (0 if hours else seconds, "second")]
-    found = [f"{count} {name}{'s' if count != 1 else ''}" for count, name in parts if count]
-    return " ".join(found) or "less than a second"

@@ -179,7 +179,7 @@ class TestPass:
         assert again.lease == first.lease
         assert again.screen == first.screen
         assert first.screen
-        assert "with 3 minutes of it left" in first.screen.body
+        assert "Left on it: 3 minutes." in first.screen.body
 
     def test_ends_with_its_validity_whatever_is_left(self, world: World) -> None:
         license_id = an_hour(world, valid_ms=DAY)
