@@ -55,4 +55,5 @@ def to_item(payment: Payment) -> Item:
 
 
 def to_payment(item: Item) -> Payment:
-    return Payment(**{name: item[name] for name in Payment.__slots__ if name in item})
+    known = {name: item[name] for name in Payment.__slots__ if name in item}
+    return Payment(**{"license_id": None, **known})

@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.clock import DAY, HOUR, from_text, to_text
+from chalicelib.core.clock import DAY, HOUR, from_text, months_after, to_text
 from chalicelib.payments import periods
 from chalicelib.payments.periods import GRACE, Step, Subscription
 
 
-def bought(at: str = "2026-01-31T10:00:00Z", months: int = 1, **of: object) -> Subscription:
+def bought(at: str = "2026-01-31T10:00:00Z", months: int = 1) -> Subscription:
     anchor = from_text(at)
     made = Subscription(
         license_id="lic_1", account_id="acc_1", order_id="ord_1", vendor_id="vnd_1",
         application_id="app_1", application_name="Halyard", slug="halyard", plan_id="pln_1",
         plan_name="Crew", currency="USD", price=900, seats=3, months=months, anchor=anchor,
-        period=0, period_start=anchor, period_end=periods.months_after(anchor, months),
+        period=0, period_start=anchor, period_end=months_after(anchor, months),
     )  # fmt: skip
-    return replace(made, due=made.period_end, **of)
+    return replace(made, due=made.period_end)
 
 
 def days(instants: list[int]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -227,7 +227,7 @@ class TestPaid:
     @pytest.mark.parametrize("differently", [{"received": 2_699}, {"currency": "EUR"}])
     def test_another_amount_or_currency_extends_nothing(
         self,
-        differently: dict[str, object],
+        differently: dict[str, Any],
         of: Subscription,
         processor: FakeProcessor,
         clock: FakeClock,

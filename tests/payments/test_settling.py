@@ -114,6 +114,18 @@ class TestRefunds:
         told("refund.failed", payment_of(of), "evt_2")
         assert books(tables) == {"processor": 2_700, "sales": -2_700}
 
+    def test_money_that_was_posted_for_nobody_is_posted_back_when_it_is_given_back(
+        self, crew: Plan, tables: Tables, processor: FakeProcessor
+    ) -> None:
+        order = wiring.orders().place(OWNER, "halyard", crew.id, "a", seats=3)
+        wiring.orders().card_page(order, "https://cetrus.test/orders/x")
+        processor.complete(f"cs_{order.id}", received=2_600)
+        wiring.orders().settle(OWNER, order.id)
+        processor.refund(f"pi_{order.id}", 2_600, "r1")
+        told("charge.refunded", f"pi_{order.id}")
+        assert books(tables) == {"unmatched": -2_600, "refunds": 2_600}
+        assert mails(tables) == ["refunded"]
+
     def test_while_a_charge_is_on_its_way_the_refund_waits_for_it(
         self, of: Subscription, tables: Tables, processor: FakeProcessor, clock: FakeClock
     ) -> None:
