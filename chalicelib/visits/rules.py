@@ -51,7 +51,7 @@ MONTHS_KEPT = 25
 EPOCH = date(1970, 1, 1).toordinal()
 PAUSE = 30  # minutes without a click after which a visit is over
 
-PAGE, STRAYS, BOTS = "clicks", "strays", "bots"
+PAGE, STRAYS, BOTS = "pages", "strays", "bots"
 SEEN = frozenset({PAGE, STRAYS})  # what people ask for by themselves, if they are not bots
 KINDS: Mapping[str, str] = {
     **dict.fromkeys(PAGES, PAGE),

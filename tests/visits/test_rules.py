@@ -43,7 +43,7 @@ class TestClicks:
     def test_a_click_counts_once_in_each_family(self) -> None:
         found = counted(line(referrer="https://news.example"))
         assert found == {
-            "kind": {"clicks": 1},
+            "kind": {"pages": 1},
             "page": {"/apps": 1},
             "status": {"200": 1},
             "referrer": {"news.example": 1},
@@ -64,7 +64,7 @@ class TestClicks:
         )
         assert found["page"] == {"/account": 1}
         assert found["status"] == {"303": 1, "200": 1}
-        assert found["kind"] == {"clicks": 2}
+        assert found["kind"] == {"pages": 2}
 
     @pytest.mark.parametrize(
         ("pattern", "kind"),
@@ -269,7 +269,7 @@ class TestBadLines:
         assert found.unreadable == 1
         assert not found.strange
         assert found.days[DAY]["page"] == {"/apps": 2}
-        assert found.days[DAY]["kind"] == {"clicks": 2}
+        assert found.days[DAY]["kind"] == {"pages": 2}
 
     def test_a_file_of_mostly_such_lines_is_strange(self) -> None:
         assert rolled([b"{", line()]).strange is False

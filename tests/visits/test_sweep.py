@@ -72,7 +72,7 @@ class TestCounters:
         assert sweep()["hours"] == 1
         found = door.counts()
         assert found["hour"] == {}
-        assert found["kind"] == {"clicks": 2}
+        assert found["kind"] == {"pages": 2}
 
     def test_counters_go_at_25_months(self, door: Door, clock: FakeClock) -> None:
         door.write(line(day="2026-11-24"), line())
