@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.licenses import items
+from chalicelib.licenses.status import left_of, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +21,12 @@ PAGE_SIZE = 20
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`counted_to`: all that started before it is in the totals."""
+    """`state` and `left` are in words; `counted_to`: all that started before is in the totals."""
 
     owned: Ownership
     standing: str
+    state: str
+    left: str
     has_key: bool
     seats: int | None
     computers: tuple[Computer, ...]
@@ -57,6 +60,8 @@ def overview(licenses: Licenses, owned: Ownership, now: int) -> Overview | None:
     return Overview(
         owned=owned,
         standing=head.standing,
+        state=state_of(head, view.room, now),
+        left=left_of(head, view.room, now),
         has_key=head.key_hash is not None,
         seats=len(head.slots) if head.slots is not None else None,
         computers=tuple(sorted(view.computers.values(), key=lambda found: found.added_at)),

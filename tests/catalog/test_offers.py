@@ -33,7 +33,7 @@ def plan(kind: str, **differently: Any) -> Plan:
     return Plan("pln_1", "vnd_1", "app_1", kind, "A plan", "USD", terms_of(kind, "USD", facts))
 
 
-def flaws(kind: str, currency: str = "USD", **differently: Any) -> set[str]:
+def flaws(kind: str, *, currency: Any = "USD", **differently: Any) -> set[str]:
     facts: Any = {**GOOD.get(kind, {}), **differently}
     with pytest.raises(InvalidInput) as refusal:
         terms_of(kind, currency, facts)
@@ -81,7 +81,7 @@ class TestTerms:
         assert flaws("pass", prepaid_ms=10_001 * HOUR, valid_ms=None) == {"prepaid_ms"}
 
     def test_an_unknown_kind_and_currency_are_named_together(self) -> None:
-        assert flaws("lifetime", "XXX") == {"kind", "currency"}
+        assert flaws("lifetime", currency="XXX") == {"kind", "currency"}
 
     def test_a_pass_whose_hour_cannot_be_reckoned_exactly_is_refused(self) -> None:
         assert flaws("pass", price="0.10", prepaid_ms=7 * HOUR) == {"price"}
