@@ -176,6 +176,33 @@ def test_the_launcher_updates_in_one_swap_and_tells_what_is_out(
     assert terminal.said("rollback", slug)["version"] == "1.0.0"
 
 
+def test_each_plan_is_told_in_the_service_s_words_and_its_end_with_what_to_do(
+    cloud: LocalCloud, terminal: Terminal, control: Control
+) -> None:
+    table = ROOT / "client" / "examples" / "tally" / "data" / "berths.csv"
+    customer = new_customer(cloud, "launcher-plans")
+    customer.buy("tally", plan_of(cloud, "tally", "Two weeks free"))
+    terminal.sign_in(customer, "tally")
+    assert terminal.said("install", "tally")["version"] == "1.0.0"
+    trial = terminal.said("check", "tally")["offer"]
+    assert trial["kind"] == "trial"
+    assert "Your trial runs until" in terminal.cetrus("check", "tally").stdout
+    run = terminal.cetrus("run", "tally", "--", "pairs", table)
+    assert run.returncode == 0, run.stderr
+    assert trial["cost"] in " ".join(run.stderr.split())
+
+    control.advance(14 * 86_400)
+    over = terminal.cetrus("run", "tally", "--", "pairs", table)
+    assert (over.returncode, over.stdout) == (112, "")
+    assert "This license has expired." in over.stderr
+    assert "choose a plan" in over.stderr
+
+    customer.buy("tally", plan_of(cloud, "tally", "Ten hours"))
+    run = terminal.cetrus("run", "tally", "--", "pairs", table)
+    assert run.returncode == 0, run.stderr
+    assert "This start uses your pass. Left on it: 10 h" in " ".join(run.stderr.split())
+
+
 def test_a_person_is_told_what_is_wrong_and_what_to_do(
     cloud: LocalCloud, terminal: Terminal
 ) -> None:
