@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.bench import costs, pages, starting
+from infra.bench import costs, pages, rolling, starting
 from infra.bench.figures import Figure
 from infra.bench.program import program_on
 from infra.local.front.run import LocalCloud
@@ -51,6 +51,7 @@ PARTS: dict[str, Part] = {
     "starting": measure_starting,
     "costs": measure_costs,
     "pages": measure_pages,
+    "rollup": rolling.figures,
     "package": measure_package,
 }
 
