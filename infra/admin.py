@@ -15,6 +15,8 @@
         --vendor-key vendor.jwk --artifact linux=halyard-1.0.0-linux.tar.gz
     python -m infra.admin [--stack NAME] staff --name ada --role operator [billing …]
     python -m infra.admin [--stack NAME] staff-end --name ada
+    python -m infra.admin [--stack NAME] refund --payment pi_… [--amount 7.00]
+    python -m infra.admin [--stack NAME] books --month 2026-11
 
 Each prints one JSON object. With `--stack` the names of tables, buckets and keys are read from that
 stack's API function; without it, from the environment. It runs with the operator's own credentials.
@@ -293,9 +295,26 @@ def command_release(args: argparse.Namespace) -> Json:
     )
 
 
+def command_refund(args: argparse.Namespace) -> Json:
+    from infra.operate import money
+
+    return money.refund(args.payment, args.amount)
+
+
+def command_books(args: argparse.Namespace) -> Json:
+    from infra.operate import money
+
+    return money.books(args.month)
+
+
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[str, Any]]]] = {
     "secrets": (command_secrets, {"--checkout-key": {}, "--worker-key": {}}),
     "signing-key": (lambda _: {"kid": wiring.key_ring().ensure_key()}, {}),
+    "refund": (
+        command_refund,
+        {"--payment": {}, "--amount": {"required": False, "default": ""}},
+    ),
+    "books": (command_books, {"--month": {}}),
     "vendor-key": (lambda a: make_vendor_key(Path(a.out)), {"--out": {}}),
     "vendor": (
         lambda a: add_vendor(a.name, [read_public(Path(path)) for path in a.key]),

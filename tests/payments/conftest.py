@@ -135,8 +135,10 @@ class FakeProcessor:
         return self.disputes.get(payment_id, [])
 
     def refund(self, payment_id: str, amount: int, idempotency_key: str) -> None:
-        found = self.payments[payment_id]
-        self.payments[payment_id] = replace(found, refunded=found.refunded + amount)
+        if idempotency_key not in self.keys:
+            self.keys[idempotency_key] = payment_id
+            found = self.payments[payment_id]
+            self.payments[payment_id] = replace(found, refunded=found.refunded + amount)
 
     def list_events(self, since: int) -> Iterator[Event]:
         return iter(self.events)
