@@ -1,5 +1,6 @@
 """Mail that reaches us: REMOVE stops partner mail at once; anything else becomes a case.
 
+So does the mail that a mail program writes to end notices, by the token in its subject.
 The raw mail waits in the bucket. A REMOVE is deleted when it is done, unless its subject speaks of
 more ("remove my account"), which somebody must read. A case keeps the object's key and nothing of
 what the mail says. An event that comes twice makes one case.
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.policy import default
@@ -19,8 +20,10 @@ from urllib.parse import unquote_plus
 
 from chalicelib.core.clock import DAY
 from chalicelib.core.ids import derived_id
+from chalicelib.mail.letters import STOP
 from chalicelib.mail.rules import MailClass, Unsendable
-from chalicelib.mail.store import due_key, suppression_of
+from chalicelib.mail.store import due_key
+from chalicelib.mail.wishes import class_row, suppression_of
 from chalicelib.observability import count, failure
 from chalicelib.storage.dynamo import ABSENT, ConditionFailed
 
@@ -30,10 +33,12 @@ if TYPE_CHECKING:
 
     from chalicelib.core.clock import Clock
     from chalicelib.core.keyed import KeyedHash
-    from chalicelib.mail.store import MailStore
+    from chalicelib.mail.stopping import Stopping
+    from chalicelib.mail.wishes import WishStore
     from chalicelib.storage.objects import Bucket
 
 CASE_LIFE = 30 * DAY
+UNSUBSCRIBE = re.compile(rf"{STOP}\s+([A-Za-z0-9_-]{{43}})", re.IGNORECASE)
 REMOVE = re.compile(r"(?<![^\W_])remove(?![^\W_])")
 
 
@@ -53,10 +58,14 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """What a mail says of itself: the address it claims to be from, and its subject in words."""
+    """What a mail says of itself: the address it claims to be from, and its subject in words.
+
+    `stops` is the token of a mail that a mail program wrote to end notices; "" in other mail.
+    """
 
     sender: str
     subject: str
+    stops: str = field(default="", repr=False)
 
     @property
     def asks_removal(self) -> bool:
@@ -74,7 +83,9 @@ def read(raw: bytes) -> Incoming:
     mail = message_from_bytes(raw, policy=default)
     senders = getattr(header(mail, "From"), "addresses", ())
     sender = senders[0].addr_spec if senders else ""
-    return Incoming(sender, plain(str(header(mail, "Subject") or "")))
+    subject = str(header(mail, "Subject") or "")
+    stops = UNSUBSCRIBE.fullmatch(subject.strip())
+    return Incoming(sender, plain(subject), stops[1] if stops else "")
 
 
 def header(mail: EmailMessage, name: str) -> Any:
@@ -93,8 +104,11 @@ def plain(text: str) -> str:
 
 
 class InboundMail:
-    def __init__(self, bucket: Bucket, store: MailStore, keyed: KeyedHash, clock: Clock) -> None:
-        self.bucket, self.store, self.keyed, self.clock = bucket, store, keyed, clock
+    def __init__(
+        self, bucket: Bucket, wishes: WishStore, stopping: Stopping, keyed: KeyedHash, clock: Clock
+    ) -> None:
+        self.bucket, self.wishes, self.stopping = bucket, wishes, stopping
+        self.keyed, self.clock = keyed, clock
 
     def receive(self, event: Mapping[str, Any]) -> dict[str, int]:
         """Take in each object that the event names; an error ends in a retry of the whole event."""
@@ -107,6 +121,9 @@ class InboundMail:
         if raw is None:
             return "gone"
         mail = read(raw)
+        if mail.stops and self.stopping.stop(mail.stops):
+            self.bucket.delete(key)
+            return "removed"
         removed = mail.asks_removal and self._stop_partners(mail.sender)
         if removed and mail.kind is CaseKind.SUPPORT:
             self.bucket.delete(key)
@@ -121,7 +138,8 @@ class InboundMail:
         except Unsendable as error:
             failure("removal_without_sender", error)
             return False
-        self.store.suppress(suppression, MailClass.PARTNER, "remove", self.clock())
+        row = class_row(MailClass.PARTNER)
+        self.wishes.suppress(suppression, row, "remove", self.clock())
         count("mail_removal")
         return True
 
@@ -143,7 +161,7 @@ class InboundMail:
             "gsi1sk": due_key(now + CASE_LIFE),
         }
         try:
-            self.store.table.apply(self.store.table.put(item, ABSENT))
+            self.wishes.table.apply(self.wishes.table.put(item, ABSENT))
         except ConditionFailed:
             return  # the same event again
         count("mail_case")

@@ -11,6 +11,7 @@ from email.utils import format_datetime, parseaddr
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from chalicelib.core.clock import to_datetime
 from chalicelib.mail.rules import sendable, sendable_address
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "messages"
 GAPS = re.compile(r"\n{3,}")
+STOP = "unsubscribe"
+"""The word before a token in the subject of a mail that ends mail of a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,10 @@ class Letterhead:
     domain: str
     base_url: str
 
+    @property
+    def address(self) -> str:
+        return parseaddr(self.sender)[1]
+
 
 @cache
 def environment() -> Environment:
@@ -55,9 +62,17 @@ def environment() -> Environment:
 
 
 def compose(
-    head: Letterhead, message: Message, template: Template, to: Recipient, token: str
+    head: Letterhead,
+    message: Message,
+    template: Template,
+    to: Recipient,
+    token: str,
+    stop: str = "",
 ) -> Letter:
-    """The mail; Unsendable where a name or the address holds what no header may."""
+    """The mail; Unsendable where a name or the address holds what no header may.
+
+    `token` opens its single-use link, `stop` ends mail of its kind.
+    """
     names = {name: sendable(value) for name, value in asdict(to).items()}
     values = {
         **message.arguments,
@@ -65,14 +80,18 @@ def compose(
         "link": head.base_url + (template.link or "").format(token=token),
         "why": template.why,
         "base_url": head.base_url,
-        "support": parseaddr(head.sender)[1],
+        "unsubscribe": f"{head.base_url}/unsubscribe/{stop}" if stop else "",
+        "support": head.address,
         "written_at": to_datetime(message.created_at).strftime("%B %-d, %Y, %H:%M UTC"),
     }
     subject = sendable(render(message.template, "subject.txt", values).strip())
     text = GAPS.sub("\n\n", render(message.template, "body.txt", values)).lstrip()
     markup = render(message.template, "body.html", values | {"subject": subject})
     address = sendable_address(to.address)
-    return Letter(address, encode(head, message, address, subject, text, markup))
+    mail = encode(head, message, address, subject, text, markup)
+    if stop:
+        add_way_out(mail, head, stop)
+    return Letter(address, mail.as_bytes())
 
 
 def render(template: str, part: str, values: dict[str, Any]) -> str:
@@ -81,7 +100,7 @@ def render(template: str, part: str, values: dict[str, Any]) -> str:
 
 def encode(
     head: Letterhead, message: Message, address: str, subject: str, text: str, markup: str
-) -> bytes:
+) -> EmailMessage:
     """MIME with nothing in it that differs between two makings: no clock, no random boundary."""
     mail = EmailMessage(SMTP)
     mail["From"] = head.sender
@@ -94,4 +113,16 @@ def encode(
     mail.set_content(text, cte="quoted-printable")
     mail.add_alternative(markup, subtype="html", cte="quoted-printable")
     mail.set_boundary(f"=_{message.id}")
-    return mail.as_bytes()
+    return mail
+
+
+def add_way_out(mail: EmailMessage, head: Letterhead, stop: str) -> None:
+    """One click of the mail program, or a mail by itself, ends mail of this kind (RFC 8058, 2369).
+
+    Folded by hand where a comma allows it: an address that is longer than a line must stay whole.
+    """
+    link = f"<{head.base_url}/unsubscribe/{stop}>"
+    by_mail = f"<mailto:{head.address}?subject={quote(f'{STOP} {stop}')}>"
+    mail.policy = mail.policy.clone(max_line_length=None)
+    mail["List-Unsubscribe"] = f"{link}, {by_mail}"
+    mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Write
 
 
+def message_of(template: str, *fact: str | int) -> str:
+    """The id of the one message that a fact has."""
+    return derived_id("msg", template, *fact)
+
+
 class Outbox:
     def __init__(
         self,
@@ -40,21 +45,28 @@ class Outbox:
         arguments: Mapping[str, Argument],
         due: int,
         now: int,
+        not_after: int | None = None,
     ) -> tuple[str, Write]:
         """The fact's one message: its id, and the write for the transaction that makes the fact.
 
-        The recipient is an account or an email claim. ValueError where the arguments are not those
-        of the template, or one holds a control character.
+        The recipient is an account or an email claim. From `not_after` on it is not sent any more.
+        ValueError where the arguments are not those of the template, or one holds a control
+        character.
         """
         if (account is None) == (claim is None):
             raise ValueError("a message goes to an account or to an email claim")
         kind = self.templates[template]
         check_arguments(kind, arguments)
-        message_id = derived_id("msg", template, *fact)
+        message_id = message_of(template, *fact)
         message = Message(
-            message_id, template, kind.mail_class, account, claim, arguments, now, due
-        )
+            message_id, template, kind.mail_class, account, claim, arguments, now, due,
+            not_after=not_after,
+        )  # fmt: skip
         return message_id, self.store.put(message)
+
+    def written(self, template: str, *fact: str | int) -> bool:
+        """Whether the fact has its message, sent or not."""
+        return self.store.message(message_of(template, *fact)) is not None
 
     def nudge(self, message_id: str) -> None:
         """Ask for it to be sent at once; a failure is logged alone, since the sweep finds it."""

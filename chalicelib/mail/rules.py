@@ -4,6 +4,7 @@
        ^                  |-- nobody to write to ----> no_recipient
        |                  |-- refused ---------------> refused
        |                  |-- optional, outcome unknown -> unknown
+       |                  |-- its time has passed ---> stale
        |                  |-- tried too often -------> failed
        +---- try later ---+
 
@@ -28,13 +29,14 @@ FIRST_PAUSE = 30 * SECOND
 LONGEST_PAUSE = 4 * HOUR
 FORBIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
-Argument = str | int
+Argument = str | int | list[str]
 
 
 class MailClass(StrEnum):
     """What a mail is, which decides what may happen to it."""
 
     ACCOUNT = "account"
+    NOTICE = "notice"
     ANNOUNCEMENT = "announcement"
     OFFER = "offer"
     PARTNER = "partner"
@@ -45,7 +47,8 @@ class MailClass(StrEnum):
 class Law:
     """`must_arrive`: sent again, with the same Message-ID, where a hand-over's outcome is unknown.
 
-    All other mail is not, and a suppression stops it up to the hand-over itself.
+    All other mail is optional: it is not sent again, it carries a way to stop it, and a wish to
+    stop it counts up to the hand-over itself.
     """
 
     must_arrive: bool
@@ -53,6 +56,7 @@ class Law:
 
 LAWS = {
     MailClass.ACCOUNT: Law(must_arrive=True),
+    MailClass.NOTICE: Law(must_arrive=False),
     MailClass.ANNOUNCEMENT: Law(must_arrive=True),
     MailClass.OFFER: Law(must_arrive=False),
     MailClass.PARTNER: Law(must_arrive=False),
@@ -67,6 +71,7 @@ class State(StrEnum):
     NO_RECIPIENT = "no_recipient"
     REFUSED = "refused"
     UNKNOWN = "unknown"
+    STALE = "stale"
     FAILED = "failed"
 
 
@@ -89,7 +94,10 @@ class Unsendable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One mail to one person; it names them by account or by email claim, never by address."""
+    """One mail to one person; it names them by account or by email claim, never by address.
+
+    From `not_after` on there is nothing left to say, and it is not sent any more.
+    """
 
     id: str
     template: str
@@ -101,10 +109,14 @@ class Message:
     due: int
     state: State = State.WAITING
     tries: int = 0
+    not_after: int | None = None
 
     @property
     def law(self) -> Law:
         return LAWS[self.mail_class]
+
+    def stale(self, now: int) -> bool:
+        return self.not_after is not None and now >= self.not_after
 
 
 def pause(tries: int) -> int:

@@ -14,6 +14,7 @@ from chalicelib.mail.letters import Letter, Letterhead, compose
 from chalicelib.mail.links import link_token
 from chalicelib.mail.rules import (
     MAX_TRIES,
+    MailClass,
     Message,
     NoRecipient,
     Outcome,
@@ -21,11 +22,18 @@ from chalicelib.mail.rules import (
     Unsendable,
     pause,
 )
-from chalicelib.mail.store import suppression_of
 from chalicelib.mail.templates import TEMPLATES, Template
+from chalicelib.mail.wishes import (
+    WayOut,
+    WishStore,
+    class_row,
+    suppression_of,
+    topic_row,
+    way_out_hash,
+)
 from chalicelib.observability import count, failure
 from chalicelib.privacy import sinks
-from chalicelib.privacy.rules import Purpose, PurposeDenied
+from chalicelib.privacy.rules import PurposeDenied
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
     from chalicelib.mail.store import MailStore
     from chalicelib.privacy.service import Vault
     from chalicelib.privacy.sinks import Recipient
+    from chalicelib.storage.dynamo import Write
 
 ENOUGH = 40  # seconds that one invocation sends for; what is left comes with the next
 
@@ -76,6 +85,7 @@ class Mailer:
         templates: Mapping[str, Template] = TEMPLATES,
     ) -> None:
         self.store, self.people, self.vault, self.post = store, people, vault, post
+        self.wishes = WishStore(store.table)
         self.keyed, self.head, self.clock, self.templates = keyed, head, clock, templates
 
     def send(self, message_id: str) -> State | None:
@@ -89,6 +99,8 @@ class Mailer:
             return State.UNKNOWN if overtaken else None
         if message.tries > MAX_TRIES:
             return self._end(message, State.FAILED)
+        if message.stale(self.clock()):
+            return self._end(message, State.STALE)
         try:
             return self._deliver(message)
         except Exception:
@@ -143,23 +155,38 @@ class Mailer:
             return "error"
 
     def _deliver(self, message: Message) -> State:
+        template = self.templates[message.template]
         try:
-            letter = self._write(message)
+            recipient = self._recipient(message, template)
+            way = self._way_out(message, recipient)
+            letter = self._write(message, template, recipient, way)
         except NoRecipient:
             return self._end(message, State.NO_RECIPIENT)
         except Unsendable as error:
             failure("mail_unsendable", error, mail=message.id)
             return self._end(message, State.REFUSED)
-        if not message.law.must_arrive and not self.store.hand_over(
-            message, suppression_of(self.keyed, letter.address)
-        ):
+        if way and not self.store.hand_over(message, self._unopposed(message, way)):
             return self._end(message, State.REFUSED)
         return self._settle(message, self.post.hand_over(letter, message.id))
 
-    def _write(self, message: Message) -> Letter:
-        template = self.templates[message.template]
-        recipient = self._recipient(message, template)
-        return compose(self.head, message, template, recipient, link_token(self.keyed, message.id))
+    def _write(
+        self, message: Message, template: Template, recipient: Recipient, way: WayOut | None
+    ) -> Letter:
+        stop = way.token(self.keyed) if way else ""
+        link = link_token(self.keyed, message.id)
+        return compose(self.head, message, template, recipient, link, stop)
+
+    def _way_out(self, message: Message, recipient: Recipient) -> WayOut | None:
+        """What the recipient may stop by this mail; None for mail that must arrive."""
+        if message.law.must_arrive:
+            return None
+        whole = message.mail_class is not MailClass.NOTICE
+        row = class_row(message.mail_class) if whole else topic_row(message.template)
+        return WayOut(suppression_of(self.keyed, recipient.address), row, message.account)
+
+    def _unopposed(self, message: Message, way: WayOut) -> list[Write]:
+        hashed = way_out_hash(self.keyed, way.token(self.keyed))
+        return self.wishes.unopposed(way, message.mail_class, hashed)
 
     def _recipient(self, message: Message, template: Template) -> Recipient:
         """Whom it goes to, looked up now; NoRecipient where there is none by now."""
@@ -172,7 +199,7 @@ class Mailer:
             raise NoRecipient
         try:
             secret = self.vault.open(
-                person.subject, Purpose.ACCOUNT, f"mail:{message.template}:{message.id}"
+                person.subject, template.purpose, f"mail:{message.template}:{message.id}"
             )
         except PurposeDenied:
             raise NoRecipient from None

@@ -1,16 +1,15 @@
-"""Outbox rows and suppressions in `accounts`: every key and condition of mail."""
+"""Outbox rows in `accounts`, with every condition of a message's states."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.mail.rules import CLAIM_LIFE, MailClass, Message, State, normalized
+from chalicelib.mail.rules import CLAIM_LIFE, MailClass, Message, State
 from chalicelib.storage.dynamo import ABSENT, ConditionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from chalicelib.core.keyed import KeyedHash
     from chalicelib.storage.dynamo import Item, Table, Write
 
 SHARDS = 4
@@ -29,11 +28,6 @@ def due_key(instant: int) -> str:
 
 def shard_of(message_id: str) -> str:
     return f"MAIL_DUE#{sum(message_id.encode()) % SHARDS}"
-
-
-def suppression_of(keyed: KeyedHash, address: str) -> str:
-    """What is kept in place of an address that wants no more of some mail."""
-    return keyed.of("suppression", normalized(address))
 
 
 class MailStore:
@@ -55,6 +49,7 @@ class MailStore:
             "arguments": dict(message.arguments),
             "created_at": message.created_at,
             "due": message.due,
+            "not_after": message.not_after,
             "state": message.state,
             "tries": message.tries,
             "gsi1pk": shard_of(message.id),
@@ -94,18 +89,16 @@ class MailStore:
             return None
         return to_message(item) if item else None
 
-    def hand_over(self, message: Message, suppression: str) -> bool:
-        """Mark optional mail as being handed over; False where its class was stopped by then."""
+    def hand_over(self, message: Message, unopposed: Sequence[Write]) -> bool:
+        """Mark optional mail as being handed over; False where somebody was against it by then.
+
+        `unopposed` are the conditions under which nobody is, and what is written beside the mark.
+        """
         mark = self._update(message.id, "SET handing = :yes", {**mine(message), ":yes": True}, MINE)
         try:
-            self.table.transact(
-                self.table.check(
-                    f"SUPPRESSION#{suppression}", f"CLASS#{message.mail_class}", ABSENT
-                ),
-                mark,
-            )
+            self.table.transact(mark, *unopposed)
         except ConditionFailed as refusal:
-            if not refusal.at(0):
+            if refusal.at(0):
                 raise
             return False
         return True
@@ -128,23 +121,6 @@ class MailStore:
         values = {":sending": State.SENDING, ":end": State.UNKNOWN, ":now": now}
         try:
             self.table.apply(self._update(message_id, ENDING, values, OVERTAKEN))
-        except ConditionFailed:
-            return False
-        return True
-
-    def suppress(self, suppression: str, mail_class: MailClass, source: str, now: int) -> bool:
-        """Stop the class for an address's keyed hash; False where it was stopped already."""
-        item: Item = {
-            "pk": f"SUPPRESSION#{suppression}",
-            "sk": f"CLASS#{mail_class}",
-            "type": "suppression",
-            "v": 1,
-            "class": mail_class,
-            "source": source,
-            "at": now,
-        }
-        try:
-            self.table.apply(self.table.put(item, ABSENT))
         except ConditionFailed:
             return False
         return True
@@ -175,4 +151,5 @@ def to_message(item: Item) -> Message:
         due=item["due"],
         state=State(item["state"]),
         tries=item["tries"],
+        not_after=item.get("not_after"),
     )

@@ -288,14 +288,25 @@ class Table:
         return self.database.query(self.name, request)
 
     def index(
-        self, name: str, hash_name: str, value: str, *, range_name: str, up_to: str | None = None
+        self,
+        name: str,
+        hash_name: str,
+        value: str,
+        *,
+        range_name: str,
+        up_to: str | None = None,
+        above: str | None = None,
     ) -> Iterator[Key]:
-        """Keys that a sparse index nominates; eventually consistent, so it never decides."""
+        """Keys that a sparse index nominates; eventually consistent, so it never decides.
+
+        `up_to` includes its end and `above` does not; at most one of them is given.
+        """
         condition, values = "#h = :h", {":h": value}
         names = {"#h": hash_name}
-        if up_to is not None:
-            condition, values[":r"] = condition + " AND #r <= :r", up_to
-            names["#r"] = range_name
+        for sign, bound in (("<=", up_to), (">", above)):
+            if bound is not None:
+                condition, values[":r"] = condition + f" AND #r {sign} :r", bound
+                names["#r"] = range_name
         found = self.database.query(
             self.name,
             {

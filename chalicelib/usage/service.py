@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from chalicelib.usage.rules import UNKNOWN, Piece, UsageRow, months_between, split, told_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from chalicelib.licenses.service import Licenses, Ownership
     from chalicelib.licenses.values import Head
@@ -66,6 +66,17 @@ class Usage:
         found = [row for each in owned for row in self.store.of_license(each.license)]
         return sorted(found, key=lambda row: (row.day, row.application, row.license))
 
+    def of_person(self, license_id: str, person: str, since: int, now: int) -> list[UsageRow]:
+        """What one of its people used, by day, of what has ended; from the intervals themselves."""
+        days: dict[str, UsageRow] = {}
+        for month in months_between(since, now):
+            for item in self.licenses.intervals(license_id, month, since):
+                if item.get("person") == person:
+                    for day, part in split(item["started_at"], item["ended_at"]):
+                        before = days[day].milliseconds if day in days else 0
+                        days[day] = UsageRow(item["application"], license_id, day, before + part)
+        return [days[day] for day in sorted(days)]
+
     def between(self, license_id: str, first: str, last: str) -> int:
         """Milliseconds of the days from `first` to `last`, as far as they are counted."""
         return sum(row.milliseconds for row in self.store.of_days(license_id, first, last))
@@ -97,10 +108,12 @@ class Usage:
         return page(self.store.of_vendor(vendor_id, after), limit)
 
     def of_licenses(
-        self, license_ids: Iterable[str], *, after: str | None, limit: int
-    ) -> tuple[list[UsageRow], str | None]:
-        """The same for the licenses that a program speaks for."""
-        return page(self._by_license(sorted(license_ids), after or ""), limit)
+        self, license_ids: Iterable[str], *, after: str | None, limit: int,
+        shared: Mapping[str, list[UsageRow]] | None = None,
+    ) -> tuple[list[UsageRow], str | None]:  # fmt: skip
+        """The same for the licenses that a program speaks for, `shared` ones with given rows."""
+        shared = shared or {}
+        return page(self._by_license(sorted({*license_ids, *shared}), shared, after or ""), limit)
 
     def by_computer(
         self, license_ids: Iterable[str], *, after: str | None, limit: int
@@ -108,13 +121,18 @@ class Usage:
         """The same with the computers told apart."""
         return page(self._by_computer(sorted(license_ids), after or ""), limit)
 
-    def _by_license(self, license_ids: list[str], after: str) -> Iterator[tuple[str, UsageRow]]:
+    def _by_license(
+        self, license_ids: list[str], shared: Mapping[str, list[UsageRow]], after: str
+    ) -> Iterator[tuple[str, UsageRow]]:
         last, _, day = after.partition("#")
         for license_id in license_ids:
             if license_id >= last:
                 behind = day if license_id == last else ""
-                for row in self.store.of_license(license_id, behind):
-                    yield f"{license_id}#{row.day}", row
+                given = shared.get(license_id)
+                rows = self.store.of_license(license_id, behind) if given is None else given
+                for row in rows:
+                    if row.day > behind:
+                        yield f"{license_id}#{row.day}", row
 
     def _by_computer(self, license_ids: list[str], after: str) -> Iterator[tuple[str, Use]]:
         last, _, behind = after.partition("#")

@@ -110,7 +110,7 @@ DECISIONS: Mapping[str, Decision] = {
         "Name",
         {
             "DeliveryOptions": "no mail leaves this machine",
-            "SuppressionOptions": "no mail leaves this machine, so none bounces",
+            "SuppressionOptions": "our own suppressions decide, and they are carried out",
             "ReputationOptions": _NO_ALARMS,
         },
     ),
@@ -143,10 +143,13 @@ DECISIONS: Mapping[str, Decision] = {
         "TreatMissingData",
         _NO_ALARMS,
     ),
+    "AWS::CloudWatch::Dashboard": _all_ignored("DashboardName DashboardBody", _NO_ALARMS),
     "AWS::Logs::MetricFilter": _all_ignored(
         "LogGroupName FilterPattern MetricTransformations", _NO_ALARMS
     ),
+    "AWS::SES::ConfigurationSetEventDestination": _decide("ConfigurationSetName EventDestination"),
     "AWS::SNS::Topic": _all_ignored("TopicName Subscription KmsMasterKeyId", _NO_ALARMS),
+    "AWS::SNS::Subscription": _decide("TopicArn Protocol Endpoint RawMessageDelivery"),
     "AWS::SNS::TopicPolicy": _all_ignored("PolicyDocument Topics", _NO_ALARMS),
 }
 

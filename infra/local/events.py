@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import queues
 from .errors import InvocationError
+from .feedback import Feedback
 from .later import Later, matches, notification
 from .names import ACCOUNT, REGION
 from .queues import Poller
@@ -45,7 +46,8 @@ class Events:
         self.schedules = Schedules(
             plan.rules, clock, store, self._start, self.quiet, functions.still
         )
-        keeper.listen(self.notify, self.wake)
+        feedback = Feedback(plan, self._now, keeper.put_message)
+        keeper.listen(self.notify, self.wake, feedback.tell)
 
     def begin(self) -> None:
         """Start functions from now on."""
@@ -66,9 +68,12 @@ class Events:
             poller.wake()
         self.later.wake()
 
+    def _now(self) -> str:
+        return self._clock.now().isoformat(timespec="milliseconds")
+
     def notify(self, events: list[ObjectEvent]) -> None:
         """Start the functions that the template names for these objects, each some time later."""
-        at = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = self._now().replace("+00:00", "Z")
         for event in events:
             for source in self._plan.buckets:
                 if matches(source, event):

@@ -22,7 +22,7 @@ _ALWAYS: Context = {"aws:SecureTransport": ["true"], "s3:TlsVersion": ["1.3"]}
 
 _KNOWN_KEYS = re.compile(
     r"aws:SecureTransport|s3:TlsVersion|dynamodb:LeadingKeys|ses:FromAddress|s3:prefix"
-    r"|kms:EncryptionContextKeys|kms:EncryptionContext:[\w.-]+"
+    r"|kms:EncryptionContextKeys|kms:EncryptionContext:[\w.-]+|aws:PrincipalArn"
 )
 
 
@@ -135,7 +135,8 @@ _TESTS: dict[str, Callable[[str, str], bool]] = {
 
 
 def _test_for(operator: str, owner: str) -> Callable[[str, str], bool]:
-    name = operator.rpartition(":")[2].removesuffix("IfExists").replace("StringNot", "String")
+    name = operator.rpartition(":")[2].removesuffix("IfExists")
+    name = name.replace("StringNot", "String").replace("ArnNot", "Arn")
     if name == "Null" or name in _TESTS:
         return _TESTS.get(name, _same)
     raise CloudError(f"{owner}: the local cloud does not know the condition operator {operator}")

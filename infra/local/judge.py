@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .iam import Need, Statement, allowed, denied
+from .names import ACCOUNT
 from .needs import needs
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class Judge:
     def refused(self, call: Call, function: str, role: str) -> Need | None:
         """The first permission that the role lacks, or that the resource refuses to everybody."""
         for need in needs(call):
-            if not allowed(self._policies.get(role, []), need) or self._closed(need):
+            if not allowed(self._policies.get(role, []), need) or self._closed(need, role):
                 self.refusals.append((function, need))
                 return need
             self._note(role, need)
@@ -77,8 +79,11 @@ class Judge:
         """What not even the operator may do."""
         return next((need for need in needs(call) if self._closed(need)), None)
 
-    def _closed(self, need: Need) -> bool:
-        return any(denied(statements, need) for statements in self._of(need.resource))
+    def _closed(self, need: Need, role: str = "") -> bool:
+        """Whether the resource refuses it to whoever asks: to a role, else to the operator."""
+        who = {"aws:PrincipalArn": [f"arn:aws:iam::{ACCOUNT}:role/{role}"]} if role else {}
+        asked = replace(need, context={**need.context, **who})
+        return any(denied(statements, asked) for statements in self._of(need.resource))
 
     def _of(self, resource: str) -> Iterator[list[Statement]]:
         for owner, statements in self._denials.items():

@@ -32,12 +32,18 @@ class Keeper:
         self._store, self._inbox = store, inbox
         self._notify: Callable[[list[ObjectEvent]], None] = lambda _: None
         self._wake: Callable[[], None] = lambda: None
+        self._tell: Callable[[dict[str, Any]], None] = lambda _: None
         self.objects, self.messages = Objects(store), Messages(store)
         self.commits = 0
 
-    def listen(self, notify: Callable[[list[ObjectEvent]], None], wake: Callable[[], None]) -> None:
-        """Tell `notify` of objects created and removed from now on, `wake` of changes to queues."""
-        self._notify, self._wake = notify, wake
+    def listen(
+        self,
+        notify: Callable[[list[ObjectEvent]], None],
+        wake: Callable[[], None],
+        tell: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """Tell `notify` of objects from now on, `wake` of changes to queues, `tell` of mails."""
+        self._notify, self._wake, self._tell = notify, wake, tell
 
     # while serving -------------------------------------------------------------------------------
 
@@ -54,8 +60,16 @@ class Keeper:
             self._wake()
         elif call.service == "ssm":
             self._keep_parameter(call)
-        elif call.service in {"ses", "sesv2"}:
-            self._inbox.keep(call)
+        elif call.service in {"ses", "sesv2"} and (mail := self._inbox.keep(call)):
+            self._tell(mail)
+
+    def put_message(self, queue: str, body: str) -> None:
+        """Put a message into a queue, as a service of AWS does that no function calls."""
+        with queues.lock:
+            queues.put(queue, body)
+            self.messages.keep()
+        self.commits += 1
+        self._wake()
 
     def keep_items(self, changes: list[Change]) -> None:
         """All changes of one call or none; called under the lock of the tables."""

@@ -27,13 +27,15 @@ class Inbox:
         self._mails: list[Json] = [body for _, _, body in store.all(KIND)]
         self._lock = threading.Lock()
 
-    def keep(self, call: Call) -> None:
+    def keep(self, call: Call) -> Json | None:
+        """The mail that the call sends, kept; None for a call that sends none."""
         if call.action not in {"SendEmail", "SendRawEmail"}:
-            return
+            return None
         mail = {**_mail(call), "at": self._now()}
         with self._lock:
             self._store.put(KIND, "", f"{len(self._mails):09d}", mail)
             self._mails.append(mail)
+        return mail
 
     def mails(self, to: str | None = None) -> list[Json]:
         """All, or those with a recipient of exactly this address, in any case of letters."""

@@ -42,6 +42,14 @@ class Rule:
     input: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What is published on a topic goes into a queue, as it is."""
+
+    topic: str
+    queue: str
+
+
 @dataclass(slots=True)
 class Plan:
     """What the engine itself carries out of the template."""
@@ -53,4 +61,7 @@ class Plan:
     buckets: list[BucketSource] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     inbound: tuple[str, str] | None = None
+    feedback: dict[str, list[str]] = field(default_factory=dict)
+    """Topics by event of the mail service, such as `bounce`."""
+    subscriptions: list[Subscription] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)

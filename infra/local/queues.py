@@ -93,6 +93,11 @@ class Messages:
         return int(kept["place"])
 
 
+def put(queue: str, body: str) -> None:
+    """Have a message wait in a queue; call it with `lock` held."""
+    _backend().send_message(queue, body)
+
+
 def contents() -> dict[str, list[dict[str, Any]]]:
     """Every message of every queue, whether visible now or not."""
     with lock:

@@ -70,7 +70,18 @@ OFFERS = (
         summary="Draws tide and sail plans from plain tables.",
         description="A small example application: it reads a table, draws a chart in the terminal "
         "or as SVG, and runs on a license lease while it is open.",
-        plans=({"kind": "metered", "name": "Metered", "price": "0.90", "free_ms": 0},),
+        plans=(
+            {"kind": "metered", "name": "Metered", "price": "0.90", "free_ms": 0},
+            {
+                "kind": "pass",
+                "name": "Twenty hours",
+                "price": "15.00",
+                "prepaid_ms": 20 * HOUR,
+                "valid_ms": 365 * DAY,
+            },
+            {"kind": "subscription", "name": "Monthly", "price": "29.00", "period_months": 1},
+            {"kind": "trial", "name": "Trial", "valid_ms": 14 * DAY},
+        ),
         version="1.0.0",
     ),
     Offer(

@@ -16,7 +16,7 @@ from .errors import CloudError
 from .expressions import parse as parse_schedule
 from .iam import parse
 from .names import ACCOUNT, REGION, STACK, arn, derived, derived_uuid, function_name
-from .plan import BucketSource, Plan, QueueSource, Rule
+from .plan import BucketSource, Plan, QueueSource, Rule, Subscription
 from .runtime import FunctionSpec
 from .template import Resolver, ordered
 
@@ -79,6 +79,8 @@ class Stack:
             "SES::ReceiptRule": self._receipt_rule,
             "ApiGateway::RestApi": self._api,
             "ApiGateway::Stage": lambda _, p: str(p["StageName"]),
+            "SES::ConfigurationSetEventDestination": self._event_destination,
+            "SNS::Subscription": self._subscription,
             "SNS::Topic": lambda n, p: arn("sns", p.get("TopicName") or self._named(n)),
             "Logs::LogGroup": lambda n, p: str(p.get("LogGroupName") or self._named(n)),
         }
@@ -331,6 +333,24 @@ class Stack:
         mail = sesv2_backends[ACCOUNT][REGION]
         mail.create_configuration_set(configuration, {}, {}, {}, {}, [], {}, {})
         return configuration
+
+    def _event_destination(self, name: str, given: Json) -> str:
+        told = given["EventDestination"]
+        unknown = told.keys() - {"Name", "Enabled", "MatchingEventTypes", "SnsDestination"}
+        if unknown or "SnsDestination" not in told:
+            raise CloudError(f"{name}: events go to a topic alone here")
+        for event in told["MatchingEventTypes"]:
+            topics = self.plan.feedback.setdefault(event.lower(), [])
+            topics.append(told["SnsDestination"]["TopicARN"])
+        return self._named(name)
+
+    def _subscription(self, name: str, given: Json) -> str:
+        raw = str(given.get("RawMessageDelivery", False)).lower() == "true"
+        if given["Protocol"] != "sqs" or not raw:
+            raise CloudError(f"{name}: messages go to a queue as they are, or nowhere, here")
+        queue = given["Endpoint"].rsplit(":", 1)[-1]
+        self.plan.subscriptions.append(Subscription(given["TopicArn"], queue))
+        return self._named(name)
 
     def _rule_set(self, name: str, given: Json) -> str:
         return str(given.get("RuleSetName") or self._named(name))

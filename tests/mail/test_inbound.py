@@ -9,7 +9,7 @@ import pytest
 from chalicelib import wiring
 from chalicelib.core.clock import DAY
 from chalicelib.mail.inbound import CaseKind, read
-from chalicelib.mail.store import suppression_of
+from chalicelib.mail.wishes import suppression_of
 from tests.conftest import kept_client
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from chalicelib.core.keyed import KeyedHash
 from chalicelib.mail.letters import FOLDER, Letterhead, compose
 from chalicelib.mail.links import link_hash, link_token
 from chalicelib.mail.rules import LAWS, MailClass, Message, Unsendable, normalized, sendable_address
-from chalicelib.mail.templates import TEMPLATES, check_arguments
+from chalicelib.mail.templates import TEMPLATES, TOPICS, check_arguments
 from chalicelib.privacy.sinks import Recipient
 from tests.conftest import NOON
 from tests.mail.conftest import ARGUMENTS
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
 HEAD = Letterhead("Cetrus <support@cetrus.test>", "cetrus.test", "https://cetrus.test")
+STOP = "Abc-_" * 8 + "xyz"
 KIM = Recipient("kim@example.com", "Kim <b>Grün</b>", "Grünwald & Söhne", "gruenwald")
 
 
@@ -33,7 +34,8 @@ def raw(template: str, to: Recipient = KIM) -> bytes:
         f"msg_{template}", template, TEMPLATES[template].mail_class, "acc_1", None,
         ARGUMENTS.get(template, {}), NOON + 123, NOON,
     )  # fmt: skip
-    return compose(HEAD, message, TEMPLATES[template], to, "TOKEN").raw
+    stop = "" if message.law.must_arrive else STOP
+    return compose(HEAD, message, TEMPLATES[template], to, "TOKEN", stop).raw
 
 
 def letter(template: str, to: Recipient = KIM) -> EmailMessage:
@@ -113,6 +115,43 @@ class TestEveryMail:
         files = {path.name for path in (FOLDER / template).iterdir()}
         assert files == {"subject.txt", "body.txt", "body.html"}
         assert TEMPLATES[template].mail_class in LAWS
+
+
+class TestWayOut:
+    """RFC 2369 and 8058, on optional mail and on no other."""
+
+    def test_optional_mail_can_be_ended_by_one_click_or_by_mail(self, template: str) -> None:
+        mail = letter(template)
+        optional = not LAWS[TEMPLATES[template].mail_class].must_arrive
+        assert (mail["List-Unsubscribe"] is not None) is optional
+        if optional:
+            assert str(mail["List-Unsubscribe"]) == (
+                f"<https://cetrus.test/unsubscribe/{STOP}>, "
+                f"<mailto:support@cetrus.test?subject=unsubscribe%20{STOP}>"
+            )
+            assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+    def test_the_way_out_stands_in_the_mail_too(self, template: str) -> None:
+        link = f"https://cetrus.test/unsubscribe/{STOP}"
+        optional = not LAWS[TEMPLATES[template].mail_class].must_arrive
+        for kind in ("plain", "html"):
+            assert (link in part(letter(template), kind)) is optional
+
+    def test_its_header_is_one_line_whatever_the_length_of_our_name(self) -> None:
+        head = replace(HEAD, base_url="https://" + "a-long-name." * 12 + "example/api")
+        message = Message(
+            "msg_1", "installer_updated", MailClass.NOTICE, "acc_1", None,
+            ARGUMENTS["installer_updated"], NOON, NOON,
+        )  # fmt: skip
+        made = compose(head, message, TEMPLATES["installer_updated"], KIM, "", STOP).raw
+        (line,) = (one for one in made.split(b"\r\n") if one.startswith(b"List-Unsubscribe:"))
+        assert line.startswith(f"List-Unsubscribe: <{head.base_url}/unsubscribe/{STOP}>,".encode())
+
+    def test_account_mail_is_none_of_the_optional(self) -> None:
+        classes = {name: TEMPLATES[name].mail_class for name in TEMPLATES}
+        assert {name for name in TOPICS if classes[name] is not MailClass.NOTICE} == set()
+        assert {classes[name] for name in ("card_expiring", "trial_ending")} == {MailClass.ACCOUNT}
+        assert classes["subscription_renewing"] is MailClass.ACCOUNT
 
 
 def test_every_folder_is_a_template() -> None:

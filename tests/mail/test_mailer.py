@@ -19,7 +19,7 @@ from moto.ses.models import ses_backends
 from chalicelib import wiring
 from chalicelib.core.clock import HOUR, SECOND
 from chalicelib.mail.rules import CLAIM_LIFE, MAX_TRIES, MailClass, State, pause
-from chalicelib.mail.store import suppression_of
+from chalicelib.mail.wishes import WishStore, class_row, suppression_of
 from chalicelib.settings import settings
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.conftest import kept_client
@@ -271,7 +271,8 @@ class TestOutcomes:
         message = office.write("download_ready", templates=OPTIONAL)
         other = office.write("receipt")
         hashed = suppression_of(wiring.keyed(), "KIM.gruenwald@example.com")
-        office.store.suppress(hashed, MailClass.PARTNER, "remove", office.clock.now)
+        wishes, row = WishStore(office.store.table), class_row(MailClass.PARTNER)
+        wishes.suppress(hashed, row, "remove", office.clock.now)
         assert office.mailer(cloud, OPTIONAL).send(message) is State.REFUSED
         assert "send_email" not in cloud.calls
         assert office.mailer(cloud, OPTIONAL).send(other) is State.SENT

@@ -1,0 +1,137 @@
+"""The planner: looks at each account in the morning where its person is, and writes what is due.
+
+It runs hourly and looks ahead, so that mail is in the outbox before its minute and leaves on time.
+A look is one transaction: the messages, each put if absent under the name of its fact, and the
+agenda's next morning, from the state that was read. So a run that is late, doubled or cut short
+neither loses a mail nor says anything twice (G11, G12).
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from chalicelib.core.clock import MINUTE
+from chalicelib.mail import occasions
+from chalicelib.mail.facts import usable
+from chalicelib.mail.templates import MEMBERS
+from chalicelib.observability import count, failure
+from chalicelib.storage.dynamo import ConditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chalicelib.core.clock import Clock
+    from chalicelib.licenses.walk import LicenseWalk
+    from chalicelib.mail.agenda import Agenda, AgendaStore
+    from chalicelib.mail.facts import Facts
+    from chalicelib.mail.occasions import Occasion
+    from chalicelib.mail.outbox import Outbox
+    from chalicelib.mail.service import Directory
+    from chalicelib.mail.wishes import WishStore
+    from chalicelib.storage.dynamo import Write
+
+AHEAD = 75 * MINUTE  # longer than from one run to the next
+ENOUGH = 200  # seconds that one run looks for; what is left comes with the next
+MOST_LOOKS = 5000
+WALKED = 500  # licenses that one run looks up, so that none stays unknown for long
+MOST_WRITES = 90  # of a look's messages in one transaction
+
+
+class PlanningIncomplete(Exception):
+    """Some accounts failed; the others were looked at, and the next run tries all again."""
+
+
+class MailPlanner:
+    def __init__(
+        self,
+        agendas: AgendaStore,
+        wishes: WishStore,
+        outbox: Outbox,
+        people: Directory,
+        licenses: LicenseWalk,
+        facts: Facts,
+        clock: Clock,
+    ) -> None:
+        self.agendas, self.wishes, self.outbox, self.people = agendas, wishes, outbox, people
+        self.licenses, self.facts, self.clock = licenses, facts, clock
+
+    def run(self) -> dict[str, int]:
+        """How many accounts were woken and looked at, and how many mails written."""
+        self.facts.begin()
+        ends = time.monotonic() + ENOUGH
+        done = {"woken": self.walk(WALKED), "looks": 0, "mails": 0, "failed": 0}
+        for account in islice(self.agendas.due(self.clock() + AHEAD), MOST_LOOKS):
+            if time.monotonic() > ends:
+                break
+            self._look_or_log(account, done)
+        for name, value in done.items():
+            count(f"planner_{name}", value)
+        if done["failed"]:
+            raise PlanningIncomplete(f"{done['failed']} accounts failed")
+        return done
+
+    def walk(self, most: int) -> int:
+        """Wake the owners of the next licenses behind the last run's; how many that were.
+
+        A new license wakes its owner by itself; the walk finds what that missed.
+        """
+        found, further = self.licenses.stretch(self.agendas.cursor(), most)
+        now = self.clock()
+        woken = sum(self._wake(head.account, now) for head in found if usable(head, now))
+        self.agendas.move_cursor(further)
+        return woken
+
+    def _wake(self, account: str, now: int) -> bool:
+        agenda = self.agendas.agenda(account)
+        if agenda and agenda.awake:
+            return False
+        return self.agendas.wake(account, now)
+
+    def _look_or_log(self, account: str, done: dict[str, int]) -> None:
+        try:
+            done["mails"] += self.look(account)
+        except ConditionFailed:
+            count("planner_overtaken")  # another run looks at this account
+        except Exception as error:  # noqa: BLE001 - one account must not stop the others' mail
+            failure("planner_failed", error, account=account)
+            done["failed"] += 1
+        else:
+            done["looks"] += 1
+
+    def look(self, account: str) -> int:
+        """Write what is due to one account; how many mails. ConditionFailed where another looks."""
+        agenda = self.agendas.agenda(account)
+        if agenda is None or not agenda.awake:
+            return 0
+        now, choices = self.clock(), self.wishes.choices(account)
+        seen = occasions.look(agenda.looked_until, now, AHEAD, choices.zone)
+        person = self.people.account(account)
+        known = self.facts.known(account, seen, now)
+        if known is None or person is None or person.state not in MEMBERS:
+            self.agendas.table.transact(self.agendas.sleep(agenda))
+            return 0
+        due = list(occasions.occasions(known, seen, now))
+        wanted = [one for one in due if one.template not in choices.topics_off]
+        return self._write(agenda, seen, wanted, now)
+
+    def _write(
+        self, agenda: Agenda, seen: occasions.Look, due: Iterable[Occasion], now: int
+    ) -> int:
+        new = [one for one in due if not self.outbox.written(one.template, *one.fact)]
+        writes = [self._message(agenda.account, one, now) for one in new[:MOST_WRITES]]
+        if len(new) > MOST_WRITES:
+            move = self.agendas.move(agenda, agenda.looked_until, agenda.look_at)
+        else:
+            until = max(seen.since, seen.upto)
+            move = self.agendas.move(agenda, until, occasions.next_morning(seen))
+        self.agendas.table.transact(move, *writes)
+        return len(writes)
+
+    def _message(self, account: str, one: Occasion, now: int) -> Write:
+        _, write = self.outbox.message(
+            one.template, fact=one.fact, account=account, arguments=one.arguments,
+            due=one.due, now=now, not_after=one.not_after,
+        )  # fmt: skip
+        return write
