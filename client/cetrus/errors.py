@@ -126,7 +126,8 @@ PROBLEM_HINTS = {
     "license_needed": "Open the page of the application in a browser and choose a plan.",
     "not_found": "Check the name; it is the last part of the address of the application's page.",
     "invalid_dpop_proof": (
-        "Check the server's address and the clock of this computer: `cetrus status` tells both."
+        "Use the very address that the service calls itself, and check the clock of this "
+        "computer: `cetrus status` tells both."
     ),
     "invalid_client": "Check the name; it is the last part of the address of its page.",
     "token_expired": "Run `cetrus login APPLICATION` to sign in again.",

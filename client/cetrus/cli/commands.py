@@ -98,7 +98,9 @@ def check(options: Namespace, output: Output) -> int:
 
 def _say_verdict(verdict: Verdict, output: Output) -> None:
     answer = "A launch would be allowed" if verdict.valid else "A launch would be refused"
-    output.say(f"{answer} now ({verdict.code}). {verdict.detail}".strip())
+    # That it is valid was just said.
+    detail = "" if verdict.code == "VALID" else verdict.detail
+    output.say(f"{answer} now ({verdict.code}). {detail}".strip())
     if verdict.offer is not None:
         output.say(verdict.offer.cost)
     for notice in verdict.notices:
@@ -112,7 +114,7 @@ def usage(options: Namespace, output: Output) -> int:
     with open_session(options) as session:
         rows = _usage_rows(session, options.application or _only_sign_in(session))
     if not rows:
-        output.say("Nothing was used yet. Each launch appears here by day.")
+        output.say("Nothing was used yet. Each launch appears here some minutes after it ends.")
     for row in rows:
         plan = f", {row['plan']}" if row["plan"] else ""
         output.say(f"{row['day']}  {hours(row['milliseconds']):>20}  {row['name']}{plan}")
@@ -186,7 +188,10 @@ def status(options: Namespace, output: Output) -> int:
     for found in applications:
         output.say(_status_line(found))
     if not applications:
-        output.say("Nothing is installed here, and nobody is signed in. Begin with `cetrus login`.")
+        output.say(
+            "Nothing is installed here, and nobody is signed in. "
+            "Begin with `cetrus login APPLICATION`."
+        )
     output.result(
         {
             "version": VERSION,

@@ -213,7 +213,7 @@ class TestNewcomer:
         assert main(["status"]) == 0
         said = capsys.readouterr().out
         assert f"server {server.base}: reached\n" in said
-        assert "Begin with `cetrus login`" in said
+        assert "Begin with `cetrus login APPLICATION`" in said
 
     def test_status_knows_what_is_installed_and_signed_in_to(
         self, signed_in: None, server: Reference, capsys: pytest.CaptureFixture[str]
