@@ -116,6 +116,11 @@ class TestPlans:
         assert plan("subscription").ends_at(NOON) == from_text("2026-12-25T12:00:00Z")
         assert plan("subscription").ends_at(NOON, 14) == from_text("2028-01-25T12:00:00Z")
 
+    def test_a_period_is_counted_from_the_purchase_each_time(self) -> None:
+        last_day = from_text("2027-01-31T10:00:00Z")
+        ends = [to_text(plan("subscription").ends_at(last_day, n) or 0)[:10] for n in (1, 2, 3)]
+        assert ends == ["2027-02-28", "2027-03-31", "2027-04-30"]
+
     @pytest.mark.parametrize(
         ("bought", "periods", "end"),
         [
