@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 logger = Logger(service="cetrus")
-metrics = Metrics(namespace="Cetrus", service="cetrus")
+# The dimension `service` comes from the environment, where it names the stage.
+metrics = Metrics(namespace="Cetrus")
 
 
 def count(name: str, value: int = 1) -> None:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from infra import alarms, gateway
+from infra import alarms, dashboard, gateway, throttling
 from infra.dependencies import PackagingError, compile_tree, installed, machine, runtime
 from infra.fragments import laid_over, read_fragment
 from infra.translate import REGION, translate
@@ -47,6 +47,8 @@ TOOLS = (
     "gateway.py",
     "gateway.html",
     "alarms.py",
+    "dashboard.py",
+    "throttling.py",
 )
 OLDEST_TIME = (1980, 1, 1, 0, 0, 0)
 # Chalice has a script but no module that can be run, and scripts are not always on the path.
@@ -122,10 +124,15 @@ def merge_template(stage: str, root: Path) -> dict[str, Any]:
     functions = [
         name.removesuffix("Role") for name in read_fragment(root / FRAGMENTS[1])["Resources"]
     ]
-    merged = laid_over(merged, {"Resources": alarms.of_functions(functions)})
+    made = {**alarms.of_functions(functions), **alarms.of_metrics()}
+    merged = laid_over(merged, {"Resources": {**made, **dashboard.of_functions(functions)}})
+    merged = laid_over(merged, {"Resources": throttling.of_functions(functions)})
     merged = laid_over(merged, {"Parameters": {"Stage": {"Default": stage}}})
-    door = {"Resources": {"RestAPI": {"Properties": {"GatewayResponses": gateway.responses()}}}}
-    return laid_over(merged, door)
+    door = {
+        "GatewayResponses": gateway.responses(),
+        "MethodSettings": throttling.method_settings(),
+    }
+    return laid_over(merged, {"Resources": {"RestAPI": {"Properties": door}}})
 
 
 def chalice_package(stage: str, project: Path, merge: dict[str, Any]) -> dict[str, Any]:

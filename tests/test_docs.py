@@ -11,13 +11,13 @@ import pytest
 from chalicelib.edge.access import ACCESS
 from chalicelib.licenses.verdicts import Code
 from chalicelib.settings import Settings
-from infra.alarms import of_functions
+from infra.alarms import of_functions, of_metrics
+from infra.fragments import read_fragment
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PREFIX = re.compile(r'f?"([A-Z][A-Z_]{2,}#)')
 HANDLER = re.compile(r"""\bname="((?:\w+_)+\w+)\"""")
-ALARM = re.compile(r"^  (\w+Alarm):", re.MULTILINE)
 ROLE = re.compile(r"^  (\w+)Role:", re.MULTILINE)
 
 
@@ -68,12 +68,17 @@ def test_every_variable_of_the_environment_is_documented() -> None:
 
 
 def test_every_alarm_has_an_entry_in_the_runbook() -> None:
-    own = ALARM.findall((ROOT / "infra/resources.yaml").read_text())
+    own = [
+        name
+        for template in ("resources.yaml", "edge.yaml")
+        for name, resource in read_fragment(ROOT / "infra" / template)["Resources"].items()
+        if resource.get("Type") == "AWS::CloudWatch::Alarm"
+    ]
     functions = ROLE.findall((ROOT / "infra/roles.yaml").read_text())
-    assert own, "the pattern finds the alarms"
+    assert own, "the templates have alarms"
     entries = " ".join(re.findall(r"^### (.*)$", text("runbook.md"), re.MULTILINE))
-    for alarm in [*own, *of_functions(functions)]:
-        assert alarm in entries
+    for alarm in [*own, *of_functions(functions), *of_metrics()]:
+        assert alarm in re.split(r"[^\w]+", entries)
 
 
 def test_every_decision_has_context_decision_and_consequences() -> None:

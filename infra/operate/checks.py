@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra import throttling
 from infra.fragments import read_fragment
 from infra.operate import edge
 from infra.operate.preflight import Check, When
@@ -36,7 +37,6 @@ CHANGEABLE = frozenset(
     {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}
 )
 ROLES = Path(__file__).parents[1] / "roles.yaml"
-RESOURCES = Path(__file__).parents[1] / "resources.yaml"
 CHECKS: list[Check] = []
 
 
@@ -364,11 +364,9 @@ def address(place: Place) -> str | None:
 
 
 def reserved() -> int:
-    """Executions that our functions keep for themselves, as the template reserves them."""
-    resources = read_fragment(RESOURCES)["Resources"].values()
-    return sum(
-        one.get("Properties", {}).get("ReservedConcurrentExecutions", 0) for one in resources
-    )
+    """Executions that our functions keep for themselves."""
+    roles = read_fragment(ROLES)["Resources"]
+    return sum(throttling.reserved([name.removesuffix("Role") for name in roles]).values())
 
 
 def secret_names() -> list[str]:

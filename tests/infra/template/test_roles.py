@@ -201,7 +201,12 @@ class TestTables:
                 {"MailSender", "MailSweep", "AccountSweep"},
             ),
             ("AccountsTable", "LEDGER#sub_1", "DeleteItem", set()),
-            ("AccountsTable", "SUBJECT#sub_1", "GetItem", {"MailSender", "MailSweep", "AccountSweep"}),
+            (
+                "AccountsTable",
+                "SUBJECT#sub_1",
+                "GetItem",
+                {"MailSender", "MailSweep", "AccountSweep"},
+            ),
             ("AccountsTable", "EMAIL#1", "DeleteItem", {"AccountSweep"}),
             ("AccountsTable", "CASE#cas_1", "PutItem", {"InboundMail"}),
             ("AccountsTable", "SUPPRESSION#1", "PutItem", {"InboundMail"}),
@@ -375,4 +380,3 @@ class TestQueuesAndBuckets:
         assert who(lambda role: role.may("s3:GetObject", one)) == {"APIHandler"}
         for action in ("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"):
             assert who(lambda role, action=action: role.may(action, one)) == set()
-

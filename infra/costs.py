@@ -1,0 +1,198 @@
+"""What a month costs: measured units, stated assumptions and list prices, put together by formulas.
+
+    python -m infra.costs            prints the tables of docs/costs.md
+    python -m infra.costs --write    puts them into docs/costs.md
+
+The formulas that are shown are those that are worked out. Units come from `infra/costs.json`, which
+a test measures anew on the running local cloud; prices are documented and unverified.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+FILE = Path(__file__).with_name("costs.json")
+DOCUMENT = Path(__file__).parents[1] / "docs" / "costs.md"
+BEGIN, END = "<!-- python -m infra.costs -->", "<!-- end -->"
+LAUNCHES = (1_000, 100_000, 10_000_000)
+MILLION = 1_000_000
+
+Numbers = dict[str, float]
+
+# List prices in USD for eu-west-1 (the edge: worldwide), as documented in 2026; unverified.
+PRICES: Numbers = {
+    "gateway": 3.50 / MILLION,  # REST API, a request, first 333 million
+    "lambda_request": 0.20 / MILLION,
+    "lambda_gb_second": 0.0000166667,
+    "read_unit": 0.1415 / MILLION,  # DynamoDB on demand
+    "write_unit": 0.7055 / MILLION,
+    "table_gb": 0.283,  # a month
+    "backup_gb": 0.2264,  # point-in-time recovery, a month
+    "edge_request": 1.20 / MILLION,  # CloudFront, HTTPS, Europe
+    "edge_gb": 0.085,
+    "edge_function": 0.60 / MILLION,
+    "acl_request": 0.60 / MILLION,
+    "acl": 7.00,  # a web ACL with two rules, a month
+    "mail": 0.10 / 1000,
+    "log_gb": 0.57,
+    "alarm": 0.10,
+    "dashboard": 3.00,
+    "metric": 0.30,
+    "key": 1.00,  # KMS, a month
+    "key_request": 0.03 / 10_000,
+}
+
+# What nobody measured yet. Milliseconds are billed time on Lambda at the routes' memory.
+ASSUMED: Numbers = {
+    "session_hours": 1,  # of one launch
+    "beat_seconds": 150,
+    "launches_a_license": 50,  # a month
+    "pages_a_license": 10,
+    "mails_a_license": 6,
+    "route_gb": 1769 / 1024,
+    "job_gb": 0.5,
+    "launch_ms": 30,
+    "beat_ms": 12,
+    "end_ms": 20,
+    "token_ms": 25,
+    "page_ms": 40,
+    "license_sweep_ms": 15,  # of one license
+    "marks_between": 72,  # sweeps in six hours, after which a mark is moved
+    "sweep_seconds": 240,  # after which a run ends
+    "job_run_ms": 400,  # of a scheduled job that finds little to do
+    "call_bytes": 2_000,
+    "page_bytes": 15_000,
+    "line_bytes": 500,  # of logs, a request
+    "row_bytes": 2_500,  # that stay, a launch
+    "months_kept": 12,
+    "metrics_of_ours": 40,
+    "alarms": 40,
+    "keys": 3,
+}
+MONTH: Numbers = {"minutes": 43_200}
+
+# In this order; each may use what stands above it. The numbers of a job's runs are schedules.
+AMOUNTS = (
+    ("licenses", "launches / launches_a_license"),
+    ("beats", "launches * session_hours * 3600 / beat_seconds"),
+    ("calls", "launches * 3 + beats"),  # token, launch, end
+    ("pages", "licenses * pages_a_license"),
+    ("requests", "calls + pages"),
+    ("mails", "licenses * mails_a_license"),
+    ("sweeps", "minutes / 5"),
+    # A run that is out of time ends, and the next begins at another shard.
+    ("swept", "sweeps * min(licenses, sweep_seconds * 1000 / license_sweep_ms)"),
+    ("job_runs", "minutes + minutes / 5 + 5 * minutes / 15 + 3 * minutes / 60"),
+    ("launch_reads", "launches * (launch_read + token_read)"),
+    ("launch_writes", "launches * (launch_write + end_write + token_write + counted_write)"),
+    ("read_units", "launch_reads + pages * page_read + sweeps * walk_read + swept * sweep_read"),
+    ("write_units", "launch_writes + beats * beat_write + swept * mark_write / marks_between"),
+    ("launch_time", "launches * (launch_ms + end_ms + token_ms)"),
+    ("route_seconds", "(launch_time + beats * beat_ms + pages * page_ms) / 1000"),
+    ("job_seconds", "(job_runs * job_run_ms + swept * license_sweep_ms) / 1000"),
+    ("stored_gb", "launches * months_kept * row_bytes / 1e9"),
+)
+
+ROWS = (
+    ("Gateway", "requests * gateway"),
+    ("Routes: requests", "requests * lambda_request"),
+    ("Routes: time", "route_seconds * route_gb * lambda_gb_second"),
+    ("Jobs: requests", "(job_runs + mails) * lambda_request"),
+    ("Jobs: time", "job_seconds * job_gb * lambda_gb_second"),
+    ("Tables: reading", "read_units * read_unit"),
+    ("Tables: writing", "write_units * write_unit"),
+    ("Tables: keeping, after a year", "stored_gb * (table_gb + backup_gb)"),
+    ("Edge: requests", "requests * edge_request + calls * edge_function"),
+    ("Edge: bytes", "(calls * call_bytes + pages * page_bytes) / 1e9 * edge_gb"),
+    ("Edge: limits", "acl + requests * acl_request"),
+    ("Mail", "mails * mail"),
+    ("Logs", "requests * line_bytes / 1e9 * log_gb"),
+    ("Watching", "alarms * alarm + dashboard + metrics_of_ours * metric"),
+    ("Keys", "keys * key + mails * key_request"),
+)
+
+
+def measured() -> Numbers:
+    found: Numbers = json.loads(FILE.read_text())
+    return found
+
+
+def worked_out(formula: str, known: Numbers) -> float:
+    """A formula of ours with the numbers that it names; an unknown name is an error."""
+    allowed = {"__builtins__": {}, "min": min}
+    return float(eval(formula, allowed, known))  # noqa: S307  # only formulas of this file
+
+
+def month(launches: int) -> tuple[Numbers, Numbers]:
+    """The amounts of a month, and what each row costs in USD."""
+    known: Numbers = {**PRICES, **ASSUMED, **MONTH, **measured(), "launches": launches}
+    for name, formula in AMOUNTS:
+        known[name] = worked_out(formula, known)
+    return known, {name: worked_out(formula, known) for name, formula in ROWS}
+
+
+def total(launches: int) -> float:
+    return sum(month(launches)[1].values())
+
+
+def tables() -> str:
+    """All that docs/costs.md shows: the cost, the formulas, and what they start from."""
+    months = [month(launches) for launches in LAUNCHES]
+    heads = " | ".join(f"{launches:,}" for launches in LAUNCHES)
+    lines = [f"| USD a month, at launches a month | {heads} |", "|---|" + "---:|" * len(months)]
+    lines += [
+        f"| {name} | " + " | ".join(f"{rows[name]:,.2f}" for _, rows in months) + " |"
+        for name, _ in ROWS
+    ]
+    sums = [sum(rows.values()) for _, rows in months]
+    lines.append("| **All** | " + " | ".join(f"**{value:,.2f}**" for value in sums) + " |")
+    each = [value / launches for value, launches in zip(sums, LAUNCHES, strict=True)]
+    lines.append("| a launch | " + " | ".join(f"{value:.6f}" for value in each) + " |")
+    lines += ["", "| row | formula |", "|---|---|"]
+    lines += [f"| {name} | `{formula}` |" for name, formula in ROWS]
+    lines += ["", "| amount | formula | " + heads + " |", "|---|---|" + "---:|" * len(months)]
+    lines += [
+        f"| `{name}` | `{formula}` | "
+        + " | ".join(f"{known[name]:,.0f}" for known, _ in months)
+        + " |"
+        for name, formula in AMOUNTS
+    ]
+    for title, numbers in (
+        ("measured on the local cloud", measured()),
+        ("assumed", {**ASSUMED, **MONTH}),
+        ("price, USD", PRICES),
+    ):
+        lines += ["", f"| {title} | |", "|---|---:|"]
+        lines += [f"| `{name}` | {plain(value)} |" for name, value in numbers.items()]
+    return "\n".join(lines)
+
+
+def plain(value: float) -> str:
+    """A number as a person writes it: no exponent, no tail of noughts."""
+    return f"{value:.12f}".rstrip("0").rstrip(".")
+
+
+def with_tables(document: str) -> str:
+    """The document with its tables made anew; ValueError where it has no place for them."""
+    before, _, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"{DOCUMENT.name} has no place between {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m infra.costs", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/costs.md")
+    if parser.parse_args().write:
+        DOCUMENT.write_text(with_tables(DOCUMENT.read_text()))
+    else:
+        print(tables())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
