@@ -10,6 +10,7 @@ from chalice.app import Response
 
 from chalicelib import wiring
 from chalicelib.core.clock import day_of
+from chalicelib.core.errors import NotFound
 from chalicelib.edge.forms import Filled
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import html
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 routes = Edge(__name__)
 
-ROWS = 12
+# On the page of all families, and on that of one.
+ROWS, ALL_ROWS = 5, 100
 
 
 def asked(request: Request) -> trends.Range:
@@ -41,25 +43,35 @@ def show_trends(request: Request) -> Response:
         typed = {name: request.query.get(name, "") for name in ("from", "to")}
         filled, status = Filled(typed, error.errors), error.status
         days = trends.ending(today, trends.PRESETS[0])
-    page = render(request, "visits/trends.html", form=filled, **values(days, today))
+    shown = request.query.get("show", "")
+    if shown and shown not in trends.TITLES:
+        raise NotFound
+    page = render(request, "visits/trends.html", form=filled, **values(days, today, shown))
     return html(page, status=status)
 
 
-def values(days: trends.Range, today: str) -> dict[str, Any]:
+def values(days: trends.Range, today: str, shown: str) -> dict[str, Any]:
+    """What the template draws: all families, or the one that is to be shown."""
     from chalicelib.accounts.countries import COUNTRIES
 
     report = wiring.trends().report(days)
-    shown_days, _ = trends.suppressed(report.days)
+    bar_days = trends.days_a_bar(days.length)
+    by_days = trends.grouped(report.days, bar_days)
+    shown_days, _ = trends.suppressed(by_days)
     shown_hours, _ = trends.suppressed(report.hours)
+    families = [shown] if shown else trends.TITLES
+    rows = ALL_ROWS if shown else ROWS
     return {
         "days": days,
+        "shown": shown,
+        "bar_days": bar_days,
         "clicks": report.clicks,
         "before": wiring.trends().clicks(days.before),
         "least": trends.LEAST,
-        "day_chart": bars([(day, shown_days.get(day)) for day in report.days]),
+        "day_chart": bars([(day, shown_days.get(day)) for day in by_days]),
         "hour_chart": bars([(f"{hour}:00", shown_hours.get(hour)) for hour in report.hours]),
         "hour_days": report.hour_days,
-        "tables": [trends.table(f, report.families[f], ROWS) for f in trends.TITLES],
+        "tables": [trends.table(f, report.families[f], rows) for f in families],
         "countries": COUNTRIES,
         "presets": {n: trends.ending(today, n) for n in trends.PRESETS},
     }

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LEAST = 11
 PRESETS = (7, 28, 90)
 MOST_DAYS = 366
+MOST_BARS = 31
+BAR_DAYS = (1, 7, 14)
 LEFT = "left"
 TITLES: Mapping[str, tuple[str, str]] = {
     "page": ("Pages", "Page"),
@@ -155,6 +157,20 @@ def table(family: str, names: Mapping[str, int], most: int | None = None) -> Tab
     longest = kept[0][1] if kept else 1
     rows = tuple(Row(n, c, round(100 * c / whole), round(100 * c / longest)) for n, c in kept)
     return Table(family, rows, hidden if hidden >= LEAST else None if hidden else 0)
+
+
+def days_a_bar(length: int) -> int:
+    """How many days a bar stands for: a day, a week, or two of them."""
+    return next((size for size in BAR_DAYS if length <= MOST_BARS * size), BAR_DAYS[-1])
+
+
+def grouped(days: Mapping[str, int], size: int) -> dict[str, int]:
+    """Sums of so many days each, under the first of them."""
+    names = list(days)
+    return {
+        names[start]: sum(days[name] for name in names[start : start + size])
+        for start in range(0, len(names), size)
+    }
 
 
 def days_with_hours(days: Range, now: int) -> list[str]:

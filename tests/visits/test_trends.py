@@ -12,15 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import wiring
+from chalicelib.edge.pages import asset_path
 from chalicelib.staff.rules import Role
 from chalicelib.visits.charts import bars, scale
-from chalicelib.visits.rules import OTHER
+from chalicelib.visits.classes import PAGES
+from chalicelib.visits.routes import ROWS
+from chalicelib.visits.rules import OTHER, open_days
 from chalicelib.visits.trends import (
     LEAST,
     TITLES,
     Range,
     WrongRange,
+    days_a_bar,
     ending,
+    grouped,
     range_of,
     suppressed,
     table,
@@ -51,7 +56,7 @@ def busy(door: Door) -> None:
 def cells(page: str, family: str) -> dict[str, int]:
     """The rows of one table as a page shows them."""
     section = page.partition(f'<section aria-labelledby="{family}">')[2].partition("</section>")[0]
-    rows = re.findall(r"<tr><td>([^<]+)<.*?<data value=\"(\d+)\">", section)
+    rows = re.findall(r"<tr><td>([^<]+)(?:<svg.*?</svg>)?<td>([0-9]+)<", section)
     return {name: int(number) for name, number in rows}
 
 
@@ -89,7 +94,7 @@ class TestPage:
         door.write(*(line(day="2026-11-24", ip=f"10.0.{n}.1") for n in range(30)))
         rollup()
         words = operator.get("/staff/trends?from=2026-11-25&to=2026-11-25").words
-        assert "50 percent more than in the 1 day before" in words
+        assert "50 percent more than in the day before" in words
 
     @pytest.mark.parametrize(
         ("query", "sentence"),
@@ -118,23 +123,34 @@ class TestPage:
         assert "=&lt;b&gt;&amp;" in operator.get("/staff/trends").text
         assert "'=<b>&" in operator.get("/staff/trends.csv").text
 
-    def test_it_is_small_and_has_no_script_and_no_style(
-        self, operator: Browser, door: Door
+    @pytest.mark.parametrize("first", ["2026-11-19", "2026-10-26", "2026-09-01", "2025-11-25"])
+    def test_with_its_styles_it_is_small_and_has_no_script(
+        self, first: str, operator: Browser, door: Door
     ) -> None:
-        from chalicelib.visits.classes import PAGES
-
-        door.write(
-            *(
-                line(page=page, ip=f"10.0.{n}.{m}", referrer=f"https://a{m}.example",
-                     asn=str(3000 + m), country=f"{chr(65 + m)}A", status=str(400 + m))
-                for m, page in enumerate(PAGES[:26]) for n in range(20)
-            )
-        )  # fmt: skip
+        for day in open_days(NOON)[:3]:
+            door.write(
+                *(
+                    line(day=day, page=page, ip=f"10.0.{n}.{m}", at=f"{n:02d}:00:00",
+                         referrer=f"https://a{m}.example", asn=str(3000 + m),
+                         country=f"{chr(65 + m)}A", status=str(400 + m))
+                    for m, page in enumerate(PAGES[:26]) for n in range(20)
+                )
+            )  # fmt: skip
         rollup()
-        page = operator.get("/staff/trends?from=2026-09-01&to=2026-11-25").text
-        assert len(page.encode()) < 30_000
+        page = operator.get(f"/staff/trends?from={first}&to=2026-11-25").text
+        styles = operator.get(asset_path("site.css")).text
+        assert len(page.encode()) + len(styles.encode()) < 30_000
         assert "<script" not in page
         assert "style=" not in page
+
+    def test_one_family_has_a_page_with_all_its_rows(self, operator: Browser, door: Door) -> None:
+        door.write(*(line(page=page, ip=f"10.0.{n}.1") for page in PAGES[:9] for n in range(11)))
+        rollup()
+        assert len(cells(operator.get("/staff/trends").text, "page")) == ROWS + 1
+        page = operator.get("/staff/trends?show=page").text
+        assert set(cells(page, "page")) == set(PAGES[:9])
+        assert cells(page, "country") == {}
+        assert operator.get("/staff/trends?show=visitors").status == 404
 
     def test_under_the_stage_prefix_every_link_has_it(self, operator: Browser, door: Door) -> None:
         busy(door)
@@ -203,6 +219,11 @@ class TestRanges:
 
 
 class TestCharts:
+    def test_many_days_share_bars(self) -> None:
+        assert [days_a_bar(n) for n in (1, 31, 32, 217, 218, 366)] == [1, 1, 7, 7, 14, 14]
+        days = {f"2026-11-{n:02d}": n for n in range(1, 10)}
+        assert grouped(days, 7) == {"2026-11-01": 28, "2026-11-08": 17}
+
     @given(st.lists(st.none() | st.integers(0, 10**9), min_size=1, max_size=366))
     def test_bars_stay_inside_and_a_number_is_at_least_a_hairline(
         self, numbers: list[int | None]
