@@ -83,8 +83,17 @@ CALLS: dict[str, Call] = {
         "The vendor's applications.", "VendorApplications", query=LISTED
     ),
     "GET /v1/vendor/releases": Call("The vendor's releases.", "VendorReleases", query=LISTED),
+    "POST /v1/vendor/releases/{release_id}/withdraw": Call(
+        "Offer a release no more, and let no launch of it start.", "VendorRelease", once=True
+    ),
     "GET /v1/vendor/licenses": Call("The vendor's licenses.", "VendorLicenses", query=LISTED),
     "GET /v1/vendor/usage": Call("Usage by license and day.", "UsageRows", query=LISTED),
+    "PATCH /v1/vendor/licenses/{license_id}": Call(
+        "Set the seats, or when it ends; null takes the end away.",
+        "VendorLicense",
+        "LicenseChange",
+        once=True,
+    ),
     "POST /v1/vendor/licenses/{license_id}/suspend": Call(
         "Stop new launches now, running leases at their heartbeat.", "VendorLicense", once=True
     ),
@@ -108,8 +117,9 @@ def bodies() -> dict[str, Schema]:
     """The schemas of JSON bodies, from the dataclasses that validate them."""
     from chalicelib.edge.bodies import schema_of
     from chalicelib.licenses.bodies import CheckBody, EndBody, HeartbeatBody, LaunchBody
+    from chalicelib.vendors.bodies import LicenseChange
 
-    models = (CheckBody, LaunchBody, HeartbeatBody, EndBody)
+    models = (CheckBody, LaunchBody, HeartbeatBody, EndBody, LicenseChange)
     return {model.__name__: schema_of(model) for model in models}
 
 

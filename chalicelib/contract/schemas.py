@@ -31,6 +31,8 @@ TEXT: Schema = {"type": "string"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 DAY: Schema = {"type": "string", "format": "date"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
+MAYBE_COUNT: Schema = {"type": ["integer", "null"], "minimum": 0}
+KIND: Schema = {"enum": ["metered", "pass", "subscription", "trial"]}
 JWS: Schema = {"type": "string", "description": "A compact JWS by a key of /v1/keys."}
 DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 KEY: Schema = {"type": "object", "description": "A public JWK."}
@@ -58,7 +60,7 @@ SCHEMAS: dict[str, Schema] = {
             "currency": TEXT,
             "terms": {"type": "integer"},
             "free_ms": COUNT,
-            "kind": {"enum": ["metered", "pass", "subscription", "trial"]},
+            "kind": KIND,
             "cost": {"type": "string", "description": "What this start costs, in words."},
             "ends_at": {"type": ["string", "null"], "format": "date-time"},
         },
@@ -115,7 +117,33 @@ SCHEMAS: dict[str, Schema] = {
             "url": {"type": "string", "format": "uri"},
         }
     ),
-    "VendorApplication": record({"id": TEXT, "slug": TEXT, "name": TEXT, "summary": TEXT}),
+    "VendorPlan": record(
+        {
+            "id": TEXT,
+            "kind": KIND,
+            "name": TEXT,
+            "currency": TEXT,
+            "terms": {"type": "integer", "description": "Version of the terms."},
+            "rate": {**COUNT, "description": "10⁻⁶ minor units an hour."},
+            "price": {
+                **COUNT,
+                "description": "Minor units: of a whole pass, or of a seat and period.",
+            },
+            "free_ms": COUNT,
+            "prepaid_ms": MAYBE_COUNT,
+            "valid_ms": MAYBE_COUNT,
+            "period_months": MAYBE_COUNT,
+        }
+    ),
+    "VendorApplication": record(
+        {
+            "id": TEXT,
+            "slug": TEXT,
+            "name": TEXT,
+            "summary": TEXT,
+            "plans": {"type": "array", "items": ref("VendorPlan")},
+        }
+    ),
     "VendorApplications": items_of("VendorApplication"),
     "VendorRelease": record(
         {
@@ -140,6 +168,9 @@ SCHEMAS: dict[str, Schema] = {
             "terms": {"type": "integer"},
             "customer": {"type": "string", "description": "A pseudonym towards this application."},
             "state": TEXT,
+            "kind": {"enum": [*KIND["enum"], None]},
+            "seats": MAYBE_COUNT,
+            "ends_at": {"type": ["string", "null"], "format": "date-time"},
             "granted_at": TIME,
         }
     ),

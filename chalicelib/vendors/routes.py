@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from chalice.app import Response
 
-    from chalicelib.catalog.rules import Application, Release
+    from chalicelib.catalog.rules import Application, Plan, Release
     from chalicelib.core.caller import Caller
     from chalicelib.edge.request import Request
     from chalicelib.licenses.service import Ownership
@@ -49,6 +49,18 @@ def list_releases(request: Request) -> Response:
     return as_json(page([release_json(release) for release in rows], last))
 
 
+@routes.call("POST", "/v1/vendor/releases/{release_id}/withdraw")
+def withdraw_release(request: Request, release_id: str) -> Response:
+    """For good: it is offered no more, and within a minute no launch of it starts."""
+    vendor_id = vendor_of(request)
+
+    def work() -> dict[str, Any]:
+        return release_json(wiring.catalog().withdraw(vendor_id, release_id))
+
+    require_empty(request)
+    return once(request, wiring.usage_table(), wiring.now(), work)
+
+
 @routes.call("GET", "/v1/vendor/licenses")
 def list_licenses(request: Request) -> Response:
     """Immutable facts of each license with its state; the customer is a pseudonym."""
@@ -74,6 +86,24 @@ def reinstate_license(request: Request, license_id: str) -> Response:
 def revoke_license(request: Request, license_id: str) -> Response:
     """For good."""
     return change(request, license_id, wiring.licenses().revoke)
+
+
+@routes.call("PATCH", "/v1/vendor/licenses/{license_id}")
+def change_license(request: Request, license_id: str) -> Response:
+    """Sets the seats, or when it ends; what runs goes on within what is left."""
+    from chalicelib.vendors.bodies import read_change
+
+    owned = wiring.licenses().sold(vendor_of(request), license_id)
+    wanted = read_change(request)
+
+    def work() -> dict[str, Any]:
+        if "seats" in wanted:
+            wiring.licenses().set_seats(owned.license, wanted["seats"])
+        if "ends_at" in wanted:
+            wiring.licenses().end_at(owned.license, wanted["ends_at"])
+        return license_json(owned)
+
+    return once(request, wiring.usage_table(), wiring.now(), work)
 
 
 def change(request: Request, license_id: str, act: Callable[[str], Head]) -> Response:
@@ -113,6 +143,9 @@ def license_json(owned: Ownership) -> dict[str, Any]:
         "terms": owned.terms,
         "customer": licenses.person(owned.account, owned.application),
         "state": head.standing if head else "revoked",
+        "kind": head.terms.kind if head else None,
+        "seats": len(head.slots) if head and head.slots is not None else None,
+        "ends_at": to_text(head.ends_at) if head and head.ends_at is not None else None,
         "granted_at": to_text(owned.granted_at),
     }
 
@@ -123,6 +156,25 @@ def application_json(application: Application) -> dict[str, Any]:
         "slug": application.slug,
         "name": application.name,
         "summary": application.summary,
+        "plans": [plan_json(plan) for plan in wiring.catalog().plans(application.id)],
+    }
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Money in minor units of its currency, the rate in millionths of them."""
+    terms = plan.terms
+    return {
+        "id": plan.id,
+        "kind": plan.kind,
+        "name": plan.name,
+        "currency": plan.currency,
+        "terms": terms.version,
+        "rate": terms.rate,
+        "price": terms.price,
+        "free_ms": terms.free_ms,
+        "prepaid_ms": terms.prepaid_ms,
+        "valid_ms": terms.valid_ms,
+        "period_months": terms.period_months,
     }
 
 

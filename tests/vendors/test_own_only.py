@@ -12,6 +12,7 @@ from chalicelib import wiring
 from chalicelib.core.ids import new_id
 from chalicelib.usage.rules import Piece
 from tests.browser import Answer, Browser
+from tests.catalog.test_catalog import artifact, publish
 from tests.crash import recorded
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ def shop(tables: Tables, name: str) -> Shop:
     writes = wiring.licenses().grant(made.license, CUSTOMER, plan, wiring.now(), "order:one")
     tables.accounts.transact(*writes)
     wiring.usage().store.add(
-        made.license, application.id, vendor.id, [Piece("LICENSE#x", made.license, "2026-11-25", 7)]
+        made.license,
+        application.id,
+        vendor.id,
+        [Piece("LICENSE#x", made.license, "2026-11-25", "cmp", 7, wiring.now())],
     )
     return made
 
@@ -109,6 +113,26 @@ class TestOwnOnly:
         assert answers[0] == answers[1]
         assert answers[0][0] == 404
         assert one.standing() == "active"
+
+    def test_another_vendor_s_release_is_as_unknown_as_none(self, one: Shop, two: Shop) -> None:
+        release = publish(one.application, artifact(one.application))
+        publish(two.application, artifact(two.application))
+        answers = []
+        for release_id in (release.id, "rel_unknown"):
+            with recorded() as calls:
+                answer = two.send("POST", f"/v1/vendor/releases/{release_id}/withdraw")
+            answers.append((answer.status, answer.headers, answer.text, calls.made))
+        assert answers[0] == answers[1]
+        assert answers[0][0] == 404
+        assert wiring.catalog().latest_release(one.application.id) == release
+
+    def test_its_own_release_is_withdrawn_once_a_key(self, one: Shop) -> None:
+        release = publish(one.application, artifact(one.application))
+        path = f"/v1/vendor/releases/{release.id}/withdraw"
+        first, second = (one.send("POST", path, **{"idempotency-key": "k-1"}) for _ in range(2))
+        assert (first.status, first.text) == (second.status, second.text)
+        assert json.loads(first.text)["state"] == "withdrawn"
+        assert one.items("/v1/vendor/releases")[0]["state"] == "withdrawn"
 
     def test_its_own_license_is_stopped_lifted_and_ended(self, one: Shop) -> None:
         for action, standing in zip(ACTIONS, ("suspended", "active", "revoked"), strict=True):
