@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from infra import throttling
 from infra.fragments import read_fragment
 from infra.operate import edge
-from infra.operate.preflight import Check, When
+from infra.operate.check import Check, When
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,33 +12,14 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.operate.check import Check, When
 from infra.operate.deployment import BadParameters, read_deployment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from infra.operate.place import Place
-
-
-class When(Enum):
-    """When something is needed: before a deployment, or before anybody is served."""
-
-    DEPLOYING = "before a deployment"
-    SERVING = "before anybody is served"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing to look at. `look` returns what is wrong with it, or None."""
-
-    name: str
-    when: When
-    then: str
-    look: Callable[[Place], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +79,17 @@ def preflight(place: Place) -> Preflight:
     from infra.operate.checks import CHECKS
 
     found = (look(check, place) for check in CHECKS)
-    return Preflight(tuple(finding for finding in found if finding), place.deployed)
+    return Preflight(tuple(finding for finding in found if finding), _deployed(place))
+
+
+def _deployed(place: Place) -> bool:
+    """Whether there is a stack; where nobody can say, the checks have said that nobody can."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return place.deployed
+    except (BotoCoreError, ClientError):
+        return False
 
 
 def told(result: Preflight, place: Place) -> str:

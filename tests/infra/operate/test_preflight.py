@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import runpy
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 from moto import mock_aws
 
 from infra.operate import checks, preflight
+from infra.operate.check import When
 from infra.operate.checks import CHECKS, secret_names
-from infra.operate.preflight import When
 from tests.infra.operate import world as make
-from tests.infra.operate.world import ARTIFACTS, SECRETS, World, client, healthy, put_secret
+from tests.infra.operate.world import (
+    ARTIFACTS,
+    SECRETS,
+    World,
+    client,
+    deployment,
+    healthy,
+    put_secret,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,6 +168,11 @@ PLANTED: list[tuple[str, Callable[[World], object]]] = [
 ]
 
 
+def nobody(*_: object) -> None:
+    """A client that cannot be made, because nobody signed in."""
+    raise NoCredentialsError
+
+
 class TestOmissions:
     def test_a_deployment_that_lacks_nothing_has_no_finding(self, world: World) -> None:
         result = preflight.preflight(world)
@@ -236,6 +252,19 @@ class TestBeforeTheFirstDeployment:
         assert found(world)[0] == "stack"
 
 
+class TestWithoutAnAccount:
+    def test_what_needs_one_is_named_and_the_rest_is_looked_at(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(world, "client", nobody)
+        result = preflight.preflight(world)
+        assert not result.deployed
+        found = {one.name: one.problem for one in result.findings}
+        assert found["account"] == "could not be looked at: NoCredentialsError"
+        assert not found.keys() & {"python", "aws", "receiving", "mail-exchanger", "address"}
+        assert "account" in {one.name for one in result.blocking}
+
+
 class TestHonesty:
     def test_what_could_not_be_looked_at_is_a_finding(self, world: World) -> None:
         world.answers["sesv2", "get_account"] = make.refused("AccessDeniedException")
@@ -266,6 +295,27 @@ class TestHonesty:
 
 
 class TestCommand:
+    def test_run_as_a_program_it_ends_by_saying_what_stands_in_the_way(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        chosen = dataclasses.asdict(deployment())
+        del chosen["stage"]
+        file = tmp_path / "prod.json"
+        file.write_text(json.dumps(chosen))
+        command = ["preflight", "--stage", "prod", "--params", str(file)]
+        monkeypatch.setattr("sys.argv", command)
+        monkeypatch.setattr("infra.operate.place.Place.client", nobody)
+        monkeypatch.setattr("infra.operate.place.Place.names", lambda *_: [])
+        monkeypatch.setenv("PATH", "/nowhere")
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module("infra.operate.preflight", run_name="__main__")
+        assert ended.value.code == 1
+        said = capsys.readouterr().out
+        assert "missing  aws: " in said
+        assert "missing  account: could not be looked at: NoCredentialsError" in said
+        assert "later    secrets: " in said
+        assert re.search(r"preflight of cetrus-prod: \d+ missing, \d+ to do", said)
+
     def test_a_bad_file_is_told_in_one_line(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

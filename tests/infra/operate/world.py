@@ -117,10 +117,8 @@ def refused(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "no"}}, "Look")
 
 
-def healthy() -> World:
-    """Make all that a live deployment needs, within `mock_aws`."""
-    make_bucket()
-    deployment = Deployment(
+def deployment(certificate: str = "") -> Deployment:
+    return Deployment(
         stage="prod",
         account=ACCOUNT,
         region=REGION,
@@ -128,9 +126,14 @@ def healthy() -> World:
         base_url="https://www.cetrus.example",
         mail_domain="cetrus.example",
         alarm_email="alarms@cetrus.example",
-        certificate=make_certificate("www.cetrus.example"),
+        certificate=certificate,
     )
-    world = World(deployment)
+
+
+def healthy() -> World:
+    """Make all that a live deployment needs, within `mock_aws`."""
+    make_bucket()
+    world = World(deployment(make_certificate("www.cetrus.example")))
     make_stack(world)
     for name, value in SECRETS.items():
         put_secret(name, value)
