@@ -194,7 +194,7 @@ class TestOnce:
         assert kinds(tables)["order"] == 1
 
     def test_other_seats_take_the_place_of_an_order_that_waits(
-        self, crew: Plan, processor: FakeProcessor
+        self, both_engines: str, crew: Plan, processor: FakeProcessor
     ) -> None:
         first, second = ordered(crew, "a", seats=2), ordered(crew, "b", seats=5)
         assert wiring.orders().of(OWNER, first.id).state == "abandoned"

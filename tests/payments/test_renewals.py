@@ -79,7 +79,12 @@ class TestPaid:
         assert now_of(of) == of
 
     def test_run_again_and_again_it_charges_once(
-        self, of: Subscription, tables: Tables, processor: FakeProcessor, clock: FakeClock
+        self,
+        both_engines: str,
+        of: Subscription,
+        tables: Tables,
+        processor: FakeProcessor,
+        clock: FakeClock,
     ) -> None:
         clock.now = of.period_end
         for _ in range(3):

@@ -177,7 +177,7 @@ class TestDisputes:
         assert now_of(of).period == 1
 
     def test_one_that_is_lost_is_written_off_once_and_ends_the_license(
-        self, of: Subscription, tables: Tables, processor: FakeProcessor
+        self, both_engines: str, of: Subscription, tables: Tables, processor: FakeProcessor
     ) -> None:
         for number, status in enumerate(("needs_response", "lost", "lost")):
             processor.dispute(payment_of(of), status)
@@ -188,7 +188,7 @@ class TestDisputes:
         assert mails(tables).count("subscription_ended") == 1
 
     def test_two_payments_of_one_license_hold_it_each(
-        self, of: Subscription, processor: FakeProcessor, clock: FakeClock
+        self, both_engines: str, of: Subscription, processor: FakeProcessor, clock: FakeClock
     ) -> None:
         clock.now = of.period_end
         wiring.renewals().sweep()

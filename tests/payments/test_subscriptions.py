@@ -58,7 +58,7 @@ class TestCancel:
         assert mails(tables).count("subscription_canceled") == 1
 
     def test_undone_it_is_renewed_as_if_nothing_had_been(
-        self, of: Subscription, processor: FakeProcessor, clock: FakeClock
+        self, both_engines: str, of: Subscription, processor: FakeProcessor, clock: FakeClock
     ) -> None:
         cancel(of)
         clock.now = of.period_end - MINUTE
