@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import wiring
 from chalicelib.accounts.routes import IN_PLACE, countries, held, signed_in
@@ -13,6 +13,7 @@ from chalicelib.edge.forms import Filled, form_again, form_page, read_form
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import html, see_other
 from chalicelib.edge.routes import Edge
+from chalicelib.licenses.members import ROLES
 from chalicelib.licenses.overview import overview
 
 if TYPE_CHECKING:
@@ -39,8 +40,11 @@ def show_account(request: Request) -> Response:
         render(
             request, "accounts/account.html", licenses=seen,
             launched=any(each.computers for each in seen),
+            bounced_at=wiring.notices().of(account).bounced_at,
             running=[(each.owned, lease) for each in seen for lease in each.running],
             month=sum(row.milliseconds for row in rows if row.day.startswith(month)),
+            shared=wiring.members().of_account(account), roles=ROLES,
+            left=request.query.get("left") == "1",
         )
     )  # fmt: skip
 
@@ -48,33 +52,48 @@ def show_account(request: Request) -> Response:
 @routes.page("/account/setup")
 def show_setup(request: Request) -> Response:
     """The profile, opened for its owner; each opening is in the ledger."""
-    profile = wiring.accounts().profile(account_of(request))
+    account = account_of(request)
+    profile = wiring.accounts().profile(account)
     saved = request.query.get("saved") == "profile"
     return form_page(
-        request, wiring.keyed(), SETUP, filled=Filled(profile), profile=profile,
-        countries=countries(), saved=saved,
+        request, wiring.keyed(), SETUP, filled=Filled(profile), saved=saved,
+        **shown(account, profile),
     )  # fmt: skip
 
 
 @routes.form("/account/setup")
 def correct_profile(request: Request) -> Response:
-    """Seals the corrected profile anew (PS-69)."""
-    from chalicelib.accounts.forms import ProfileForm
+    """Seals the corrected profile anew (PS-69), and keeps where it is morning."""
+    from chalicelib.accounts.forms import SetupForm
 
     account = account_of(request)
     try:
-        form = read_form(request, ProfileForm, wiring.keyed())
+        form = read_form(request, SetupForm, wiring.keyed())
         wiring.accounts().correct(account, form.profile())
     except IN_PLACE as error:
         return setup_again(request, error)
+    if form.time_zone and form.time_zone != wiring.notices().of(account).zone:
+        wiring.notices().choose_zone(account, form.time_zone)
     return see_other(request, "/account/setup?saved=profile")
 
 
 def setup_again(request: Request, error: CetrusError) -> Response:
-    profile = wiring.accounts().profile(account_of(request))
-    return form_again(
-        request, wiring.keyed(), SETUP, error, profile=profile, countries=countries(), saved=False
-    )
+    account = account_of(request)
+    profile = wiring.accounts().profile(account)
+    return form_again(request, wiring.keyed(), SETUP, error, saved=False, **shown(account, profile))
+
+
+def shown(account: str, profile: dict[str, str]) -> dict[str, Any]:
+    """What the setup page shows beside the form's own fields."""
+    from chalicelib.accounts.zones import ZONES, suggested
+
+    return {
+        "profile": profile,
+        "countries": countries(),
+        "zones": ZONES,
+        "chosen_zone": wiring.notices().of(account).zone,
+        "suggested_zone": suggested(profile.get("country", "")),
+    }
 
 
 @routes.page("/account/setup/password")

@@ -16,6 +16,7 @@ from pydantic import (
 
 from chalicelib.accounts import fields
 from chalicelib.accounts.countries import COUNTRIES
+from chalicelib.accounts.zones import ZONES
 
 PROFILE = (
     "account_name", "name", "company", "street", "city", "postal_code", "country", "phone",
@@ -47,6 +48,12 @@ def known_country(code: str) -> str:
     if code not in COUNTRIES:
         raise ValueError("Choose a country from the list.")
     return code
+
+
+def known_zone(name: str) -> str:
+    if name and name not in ZONES:
+        raise ValueError("Choose a time zone from the list.")
+    return name
 
 
 def at_most(length: int) -> Any:
@@ -115,6 +122,12 @@ class ProfileForm(Strict):
 
     def profile(self) -> dict[str, str]:
         return {name: getattr(self, name) for name in PROFILE}
+
+
+class SetupForm(ProfileForm):
+    """The same, and where it is morning: empty leaves that as it is."""
+
+    time_zone: Annotated[str, AfterValidator(known_zone)] = ""
 
 
 class RegistrationForm(ProfileForm):
