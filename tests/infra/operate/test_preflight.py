@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import runpy
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -307,6 +308,8 @@ class TestCommand:
         monkeypatch.setattr("infra.operate.place.Place.client", nobody)
         monkeypatch.setattr("infra.operate.place.Place.names", lambda *_: [])
         monkeypatch.setenv("PATH", "/nowhere")
+        # As a program it is a second module, beside the one that others import.
+        monkeypatch.delitem(sys.modules, "infra.operate.preflight")
         with pytest.raises(SystemExit) as ended:
             runpy.run_module("infra.operate.preflight", run_name="__main__")
         assert ended.value.code == 1
