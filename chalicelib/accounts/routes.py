@@ -37,7 +37,7 @@ def person(request: Request) -> Caller | None:
 
 
 def notice(request: Request) -> None:
-    """Remembers the day on which a session was last used; of a refused request nothing is kept."""
+    """Remembers the day on which a session was last used."""
     if request.caller and request.caller.kind == "person":
         wiring.sessions().used(request.caller.claims["held"])
 

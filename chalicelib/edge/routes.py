@@ -90,8 +90,13 @@ class Edge(Blueprint):  # type: ignore[misc]  # Chalice publishes no types
 
 
 def noticed(request: Request, answer: Response) -> Response:
-    """The answer. What cannot be noted of a request does not undo what it did."""
-    if request.caller is None or answer.status_code >= REFUSED:
+    """The answer, after the visit of a page that names nothing was noted.
+
+    Whatever names something makes the same calls whether that is there or not (G7). And what
+    cannot be noted does not undo what was done.
+    """
+    names = "{" in request.resource or request.query or request.method != "GET"
+    if request.caller is None or names or answer.status_code >= REFUSED:
         return answer
     try:
         access.notice(request)
