@@ -28,6 +28,11 @@ BY_LAMBDA = {
 }
 """What Lambda does in the name of the role; no call of the function shows it."""
 
+BY_S3 = {
+    ("visit_rollup", "kms:Decrypt"): "S3 unwraps the key of an object for who reads it",
+}
+"""What S3 does in the name of the role when its function reads a bucket under a key of our own."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Grant:
@@ -66,7 +71,11 @@ def compare(reports: Iterable[dict[str, object]]) -> Comparison:
             granted.setdefault(key, grant)
         used |= set(uses_of(report))
         refused |= {tuple(entry) for entry in report["refused"]}  # type: ignore[attr-defined]  # JSON of our own making
-    ours = {key: grant for key, grant in granted.items() if grant.action not in BY_LAMBDA}
+    ours = {
+        key: grant
+        for key, grant in granted.items()
+        if grant.action not in BY_LAMBDA and (grant.function, grant.action) not in BY_S3
+    }
     unused = sorted(grant for key, grant in ours.items() if key not in used)
     return Comparison(tuple(unused), tuple(sorted(refused)), len(granted), len(granted) - len(ours))
 

@@ -185,7 +185,7 @@ class TestSurface:
         assert post(cloud, "/schedules", {"mode": "manual"}).status_code == 200
         since = len(cloud.control.calls())
         cloud.control.advance(3600)
-        scheduled = {"mail_sweep", "license_sweep", "payment_sweep"}
+        scheduled = {row["function"] for row in get(cloud, "/schedules")["schedules"]}
         assert [r for r in cloud.control.calls(since) if r["function"] in scheduled] == []
 
     @pytest.mark.parametrize(
@@ -268,14 +268,19 @@ class TestRuns:
         control = second.control
         control.freeze()
         rows = get(second, "/schedules")["schedules"]
-        due = {row["function"]: instant(row["due"]) for row in rows}
-        assert set(due) == {"mail_sweep", "license_sweep", "payment_sweep"}
         since = len(control.calls())
         start = instant(control.now())
+        planned = {row["function"]: instant(row["due"]) for row in rows}
+        assert planned.keys() >= {"mail_sweep", "license_sweep", "payment_sweep", "visit_sweep"}
+        due = {name: at for name, at in planned.items() if at <= start + timedelta(seconds=900)}
         control.advance(900)
         late = instant(control.now()) - start - timedelta(seconds=900)
         assert abs(late) < timedelta(milliseconds=1)  # seconds travel as a JSON number
-        ran = [(row["function"], instant(row["at"])) for row in control.calls(since)]
+        ran = [
+            (row["function"], instant(row["at"]))
+            for row in control.calls(since)
+            if row["function"] in planned  # and not what a queue was told by them
+        ]
         first = dict(reversed(ran))
         assert first == due
         assert [at for _, at in ran] == sorted(at for _, at in ran)
