@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.catalog import offers, rules
@@ -90,6 +91,20 @@ class Catalog:
             kept = (now, self.store.version_state(application_id, version))
             self._facts[application_id, version] = kept
         return kept[1]
+
+    # what a vendor does
+
+    def withdraw(self, vendor_id: str, release_id: str) -> Release:
+        """Within a minute nobody downloads or launches it any more; for good.
+
+        NotFound where this vendor has no such release, whosever it is. Twice is once.
+        """
+        own = self.store.releases_of_vendor(vendor_id, None)
+        found = next((release for _, release in own if release.id == release_id), None)
+        if found is None:
+            raise NotFound
+        self.store.withdraw(found)
+        return replace(found, state="withdrawn")
 
     # what the operator does
 

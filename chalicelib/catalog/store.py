@@ -195,6 +195,28 @@ class CatalogStore:
             return False
         return True
 
+    def withdraw(self, release: Release) -> bool:
+        """False where it was withdrawn before; a version and its release change together."""
+        pk = application_pk(release.application_id)
+        try:
+            self.table.transact(
+                self._withdrawn(pk, f"VERSION#{release.version}"),
+                self._withdrawn(pk, release_sk(release)),
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    def _withdrawn(self, pk: str, sk: str) -> Write:
+        return self.table.update(
+            pk,
+            sk,
+            "SET #state = :withdrawn",
+            {":withdrawn": "withdrawn", ":published": "published"},
+            condition="#state = :published",
+            names={"#state": "state"},
+        )
+
     def _artifact(self, facts: dict[str, Any], vendor_id: str) -> Write:
         item = {**facts, "pk": f"ARTIFACT#{facts['id']}", "sk": "ARTIFACT", "vendor_id": vendor_id}
         return self.table.put({**item, "type": "artifact", "v": 1}, ABSENT)

@@ -34,7 +34,7 @@ class Downloads:
     def offers(self, account_id: str) -> list[Offer]:
         """One entry an application, in the order in which the licenses were granted."""
         licensed = dict.fromkeys(
-            owned.application for owned in self.licenses.of_account(account_id)
+            owned.application for owned in self.licenses.runnable_by(account_id)
         )
         found = (self.catalog.application(application_id) for application_id in licensed)
         return [
@@ -58,12 +58,14 @@ class Downloads:
         self.require_license(account_id, artifact.application_id if artifact else "")
         if artifact is None:
             raise LicenseNeeded
+        if self.catalog.release_fact(artifact.application_id, artifact.version) == "withdrawn":
+            raise NotFound("This release was withdrawn; the one on offer is on the downloads page.")
         return self.installers.presign_get(
             artifact.key, seconds=LINK_SECONDS, filename=artifact.filename
         )
 
     def require_license(self, account_id: str, application_id: str) -> None:
-        for owned in self.licenses.of_account(account_id):
+        for owned in self.licenses.runnable_by(account_id):
             if owned.application == application_id and self._usable(owned.license):
                 return
         raise LicenseNeeded

@@ -145,6 +145,25 @@ class TestReleases:
             publish(application, forged)
         assert wiring.catalog().latest_release(application.id) is None
 
+    def test_what_was_withdrawn_is_offered_no_more_and_that_is_for_good(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        application = add("halyard")
+        first = publish(application, artifact(application, "1.0.0"))
+        clock.advance(1)
+        newest = publish(application, artifact(application, "1.1.0"))
+        for _ in range(2):
+            gone = wiring.catalog().withdraw("vnd_1", newest.id)
+            assert gone == replace(newest, state="withdrawn")
+        assert wiring.catalog().latest_release(application.id) == first
+        assert wiring.catalog().releases(application.id) == [gone, first]
+        assert wiring.catalog().release_fact(application.id, "1.1.0") == "withdrawn"
+        with pytest.raises(Conflict):
+            publish(application, artifact(application, "1.1.0"))
+        with pytest.raises(NotFound):
+            wiring.catalog().withdraw("vnd_2", first.id)
+        assert wiring.catalog().latest_release(application.id) == first
+
     def test_a_vendor_lists_its_releases_in_order_a_page_at_a_time(
         self, tables: Tables, clock: FakeClock
     ) -> None:

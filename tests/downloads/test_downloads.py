@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from chalicelib import wiring
+from chalicelib.core.clock import MINUTE
 from chalicelib.core.errors import NotFound
 from chalicelib.downloads.rules import LicenseNeeded, may_download
 from chalicelib.downloads.service import Downloads
@@ -30,7 +31,7 @@ class HeldLicenses:
     def add(self, application: Application, standing: str, ends_at: int | None = None) -> None:
         self.held[f"lic_{len(self.held)}"] = (application.id, standing, ends_at)
 
-    def of_account(self, account_id: str) -> list[Any]:
+    def runnable_by(self, account_id: str) -> list[Any]:
         mine = self.held if account_id == OWNER else {}
         return [SimpleNamespace(license=i, application=held[0]) for i, held in mine.items()]
 
@@ -105,6 +106,25 @@ class TestLinks:
         held.add(add("sextant", vendor_id="vnd_2"), "active")
         with pytest.raises(LicenseNeeded):
             desk.link(OWNER, f"art_{'0' * 26}")
+
+    def test_a_withdrawn_release_is_handed_out_no_more(
+        self,
+        desk: Downloads,
+        held: HeldLicenses,
+        released: tuple[Application, Artifact],
+        clock: FakeClock,
+    ) -> None:
+        application, made = released
+        held.add(application, "active")
+        assert desk.link(OWNER, made.id)
+        (release,) = wiring.catalog().releases(application.id)
+        wiring.catalog().withdraw(application.vendor_id, release.id)
+        clock.advance(MINUTE)
+        with pytest.raises(NotFound) as gone:
+            desk.link(OWNER, made.id)
+        assert "was withdrawn" in gone.value.detail
+        with pytest.raises(NotFound):
+            desk.release(OWNER, application.slug, application.id)
 
     @pytest.mark.parametrize("name", ["art_short", "", "../../etc/passwd", "ARTIFACT#x"])
     def test_what_is_no_id_is_not_found(self, desk: Downloads, name: str) -> None:
