@@ -1,4 +1,4 @@
-"""docs/first-deploy.md: every line is marked, its example is good, and what it counts is so many."""
+"""docs/first-deploy.md: every line is marked, its example is good, its counts are right."""
 
 from __future__ import annotations
 
