@@ -77,8 +77,16 @@ class AddressStore:
     def stay(self, subject: str) -> Write:
         """Not for a while any more, but until somebody says `leave`."""
         return self.accounts.update(
-            f"SUBJECT#{subject}", "GUEST", "REMOVE gsi1pk, gsi1sk", condition=PRESENT
-        )
+            f"SUBJECT#{subject}", "GUEST", "REMOVE gsi1pk, gsi1sk",
+            condition=f"{PRESENT} AND attribute_not_exists(ending)",
+        )  # fmt: skip
+
+    def mark_guest(self, subject: str, due: str) -> Write:
+        """From here on it ends; refused where it is not due, as it was read, any more."""
+        return self.accounts.update(
+            f"SUBJECT#{subject}", "GUEST", "SET ending = :yes", {":yes": True, ":due": due},
+            condition="gsi1sk = :due",
+        )  # fmt: skip
 
     def leave(self, subject: str, now: int) -> Write:
         """The next sweep erases it."""

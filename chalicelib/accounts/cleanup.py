@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts.rules import State
+from chalicelib.accounts.store import due_key
 from chalicelib.observability import count, failure
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -27,8 +28,13 @@ class CleanupIncomplete(Exception):
 
 
 class Cleanup:
-    def __init__(self, store: AccountStore, guests: Guests, clock: Clock) -> None:
-        self.store, self.guests, self.clock = store, guests, clock
+    """`lapse` is told of each invitation that ends because nobody took it up."""
+
+    def __init__(
+        self, store: AccountStore, guests: Guests, lapse: Callable[[str, str, str], None],
+        clock: Clock,
+    ) -> None:  # fmt: skip
+        self.store, self.guests, self.lapse, self.clock = store, guests, lapse, clock
 
     def run(self) -> dict[str, int]:
         """End what is due; CleanupIncomplete at the end where one of them failed."""
@@ -74,7 +80,14 @@ class Cleanup:
     def end_guest(self, subject: str) -> bool:
         """False where it is not due: it stays, whatever the index says."""
         guest = self.guests.store.guest(subject)
-        if guest is None or int(guest.get("gsi1sk", self.clock() + 1)) > self.clock():
+        due = guest.get("gsi1sk") if guest else None
+        if guest is None or due is None or due > due_key(self.clock()):
             return False
+        try:
+            self.store.transact(self.guests.store.mark_guest(subject, due))
+        except ConditionFailed:
+            return False  # accepted at the last moment
+        if "invitation" in guest:
+            self.lapse(guest["license"], guest["invitation"], subject)
         self.guests.end(subject)
         return True

@@ -172,7 +172,7 @@ class Identity:
     # access tokens
 
     def _access(self, family: Family, now: int) -> str:
-        owned = self.licenses.of_account(family.account)
+        owned = self.licenses.runnable_by(family.account)
         ids = [o.license for o in owned if o.application == family.application]
         claims = {
             "iss": self.issuer, "aud": self.issuer, "client_id": family.application,

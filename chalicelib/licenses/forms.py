@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+from chalicelib.accounts.forms import Email, absent, needed
+from chalicelib.licenses.members import ROLES
 
 LONGEST_LABEL = 40
+
+
+def known_role(role: str) -> str:
+    if role not in ROLES:
+        raise ValueError("Choose one from the list.")
+    return role
 
 
 class KeyForm(BaseModel):
@@ -32,3 +43,16 @@ class LabelForm(ComputerForm):
         if "\n" in label:
             raise ValueError("Use one line.")
         return label
+
+
+class InviteForm(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email = absent()
+    role: Annotated[str, needed("Choose what they may do."), AfterValidator(known_role)] = absent()
+
+
+class PlaceForm(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    invitation: str = Field(min_length=1, max_length=64)

@@ -23,7 +23,7 @@ HEAD_MAYBE = ("starts_at", "ends_at", "key_hash")
 OF_HEAD = ("vendor", "application", "currency", "capped", "prepaid", "ends_at")
 LEASE_SAME = (
     "license", "sk", "launch_id", "started_at", "expires_at", "seq", "seen", "epoch", "rate",
-    "terms", "free_ms", "lease_ms", "computer", "release", "screen",
+    "terms", "free_ms", "lease_ms", "computer", "release", "screen", "person",
 )  # fmt: skip
 LAUNCH_SAME = (
     "license", "launch_id", "started_at", "held_in", "application", "computer", "release",
@@ -33,7 +33,7 @@ INTERVAL_SAME = ("lease", "launch_id", "started_at", "ended_at", "held_until", "
 # What a closer without a read knows of a lease, because the signed lease says it.
 BILLED_BY = (
     "license", "vendor", "application", "rate", "currency", "terms", "free_ms", "prepaid",
-    "computer", "release", "screen",
+    "computer", "release", "screen", "person",
 )  # fmt: skip
 
 

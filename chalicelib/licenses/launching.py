@@ -107,10 +107,15 @@ class Launching:
         return closest(refused)
 
     def _refuse_other_use(self, ask: Ask, refused: list[Verdict]) -> None:
-        """OtherLaunch where a license of the caller's knows this launch_id, but not for this."""
+        """OtherLaunch where a license of the caller's knows this launch_id, but not for this.
+
+        Whoever is no longer one of its people is told no more than that it is unknown.
+        """
         looked_at = {verdict.head.license for verdict in refused if verdict.head}
         for license_id in ask.own:
-            if license_id not in looked_at and self.store.launch(license_id, ask.launch_id):
+            if license_id in looked_at or not self.store.launch(license_id, ask.launch_id):
+                continue
+            if rules.is_of(self.store.head(license_id), ask):
                 raise rules.OtherLaunch
 
     def _fact(self, view: View, ask: Ask) -> str | None:
@@ -305,7 +310,7 @@ def new_lease(opening: Opening, screen: str) -> Lease:
         free_ms=terms.free_ms,
         lease_ms=terms.lease_ms, vendor=head.vendor, application=head.application,
         computer=ask.computer or "", release=ask.release, screen=screen, capped=head.capped,
-        prepaid=head.prepaid, ends_at=head.ends_at,
+        prepaid=head.prepaid, ends_at=head.ends_at, person=ask.person,
     )  # fmt: skip
 
 

@@ -87,8 +87,9 @@ class Leases:
 def claims_of(lease: Lease, head: Head, jwk: Jwk) -> Claims:
     terms = head.terms
     return {
-        "jti": lease.id, "vendor": lease.vendor, "application": lease.application,
-        "license": lease.license, "launch_id": lease.launch_id, "seg": lease.segment,
+        "jti": lease.id, "sub": lease.person, "vendor": lease.vendor,
+        "application": lease.application, "license": lease.license,
+        "launch_id": lease.launch_id, "seg": lease.segment,
         "item": lease.sk, "cnf": {"jwk": jwk}, "computer": lease.computer,
         "release": lease.release, "start_ms": lease.started_at, **moving(lease),
         "ttl_ms": lease.lease_ms, "capped": lease.capped, "prepaid": lease.prepaid,
@@ -129,6 +130,7 @@ def lease_of(claims: Claims) -> Lease:
         vendor=claims["vendor"], application=claims["application"], computer=claims["computer"],
         release=claims["release"], screen=claims["screen"], capped=claims["capped"],
         prepaid=claims.get("prepaid", False), ends_at=claims.get("license_end_ms"),
+        person=claims.get("sub"),
     )  # fmt: skip
 
 

@@ -105,9 +105,13 @@ class Renewing:
         return replace(lease, expires_at=stored.expires_at)
 
     def _stopped(self, lease: Lease, item: Item) -> Verdict | Lease:
-        """Stopped, unless the license has been reinstated since: then its new epoch holds."""
+        """Stopped, unless the license stands and this person is still one of its people.
+
+        Then its new epoch holds.
+        """
         head = self.store.head(lease.license)
-        if head is None:
+        person = item.get("person") or lease.person
+        if head is None or (person is not None and person not in head.people):
             return Verdict(Code.UNKNOWN)
         barred = list(rules.right_barred(head, self.clock()))
         if barred:

@@ -94,7 +94,12 @@ def may_speak_of(head: Head | None, ask: Ask) -> bool:
     """
     if head is None or ask.application not in {head.application, head.slug}:
         return False
-    return ask.person in head.people or key_fits(head, ask)
+    return is_of(head, ask)
+
+
+def is_of(head: Head | None, ask: Ask) -> bool:
+    """Whether the caller is one of its people, or holds its key."""
+    return head is not None and (ask.person in head.people or key_fits(head, ask))
 
 
 def right_barred(head: Head, now: int) -> Iterator[Code]:

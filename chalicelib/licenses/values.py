@@ -77,7 +77,8 @@ class Lease:
 
     A closed one was ended: its seat is free from `expires_at`. `over` means that its seat was
     taken out of the license while it ran. `ends_at` is when the license ends, as far as this
-    lease has heard; no lease outlives that.
+    lease has heard; no lease outlives that. `person` is the pseudonym of who launched, or None
+    where a license key did.
     """
 
     license: str
@@ -106,6 +107,7 @@ class Lease:
     closed: bool = False
     shown: bool = False
     over: bool = False
+    person: str | None = None
 
     def live(self, now: int) -> bool:
         return not self.closed and self.expires_at > now

@@ -81,20 +81,37 @@ def download_intervals(request: Request) -> Response:
 
 @routes.call("GET", "/v1/usage")
 def list_usage(request: Request) -> Response:
-    """Totals by license and day of what this credential speaks for, as of the last sweep."""
+    """Totals by license and day of what this credential speaks for, as of the last sweep.
+
+    Of a license that somebody else owns, a member gets what they used themselves, and no more.
+    """
     limit, by = limit_of(request), request.query.get("by", "license")
     if by not in {"license", "computer"}:
         raise InvalidInput(errors={"by": "Either license or computer."})
-    licenses = request.caller.claims["licenses"] if request.caller else []
+    said = request.caller.claims["licenses"] if request.caller else []
+    owned = wiring.licenses().of_account(account_of(request))
+    licenses = [each.license for each in owned if each.license in said]
     usage, after = wiring.usage(), cursor_of(request)
     rows: Sequence[UsageRow | Use]
     if by == "computer":
         rows, last = usage.by_computer(licenses, after=after, limit=limit)
     else:
-        rows, last = usage.of_licenses(licenses, after=after, limit=limit)
-    owned = wiring.licenses().of_account(account_of(request))
-    names = names_in(rows, owned)
+        shared = own_of_shared(request, said)
+        rows, last = usage.of_licenses(licenses, after=after, limit=limit, shared=shared)
+    names = names_in(rows, wiring.licenses().runnable_by(account_of(request)))
     return as_json({**page([asdict(row) for row in rows], last), "names": names})
+
+
+def own_of_shared(request: Request, said: Sequence[str]) -> dict[str, list[UsageRow]]:
+    """What a member used of each license that somebody else owns."""
+    account, licenses = account_of(request), wiring.licenses()
+    return {
+        each.license: wiring.usage().of_person(
+            each.license, licenses.person(account, each.application), each.granted_at, wiring.now()
+        )
+        for each in licenses.runnable_by(account)
+        if each.account != account and each.license in said
+    }
 
 
 def names_in(rows: Iterable[UsageRow | Use], owned: Iterable[Ownership]) -> dict[str, str]:
