@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib import wiring
-from chalicelib.core.clock import day_of
 from chalicelib.core.errors import Conflict, InvalidInput
 from chalicelib.core.ids import new_id
 from chalicelib.edge.callers import account_of
 from chalicelib.edge.csrf import StaleForm
+from chalicelib.edge.filters import date
 from chalicelib.edge.forms import form_again, form_page, read_form
 from chalicelib.edge.responses import leave, see_other
 from chalicelib.edge.routes import Edge
@@ -29,7 +29,7 @@ HERE = "/account/subscriptions"
 PAGE, CANCEL_PAGE = "payments/subscriptions.html", "payments/cancel.html"
 IN_PLACE = (InvalidInput, StaleForm, Conflict)
 DONE = {
-    "canceled": "Canceled. What that means for each subscription stands with it.",
+    "canceled": "It is canceled. You can keep it after all, until it ends.",
     "kept": "Kept: it renews as before.",
 }
 
@@ -108,14 +108,14 @@ def words(of: Subscription) -> str:
     if of.charging is not None:
         return "A charge is on its way at this moment."
     if of.state == periods.CANCELING:
-        return f"Canceled: it runs until {day_of(of.period_end)}, and nothing more is charged."
+        return f"Canceled: it runs until {date(of.period_end)}, and nothing more is charged."
     if of.state == periods.ENDED:
         return "Ended. Nothing more is charged."
     if of.state == periods.PAST_DUE and of.next_charge is None:
-        return f"The card was refused. Use another one by {day_of(of.last_instant)}, or it ends."
+        return f"The card was refused. Use another one by {date(of.last_instant)}, or it ends."
     if of.state == periods.PAST_DUE:
         return (
-            f"The card was refused. We try again on {day_of(of.next_charge or 0)}; if it is not "
-            f"paid by {day_of(of.last_instant)}, it ends."
+            f"The card was refused. We try again on {date(of.next_charge or 0)}; if it is not "
+            f"paid by {date(of.last_instant)}, it ends."
         )
-    return f"Renews on {day_of(of.period_end)}, until you cancel it."
+    return f"Renews on {date(of.period_end)}, until you cancel it."
