@@ -186,6 +186,7 @@ class TestQueues:
         ("queue", "dead", "function"),
         [
             ("MailQueue", "MailDlq", "MailSender"),
+            ("MailFeedbackQueue", "MailFeedbackDlq", "MailFeedback"),
             ("PaymentsQueue", "PaymentsDlq", "PaymentWorker"),
         ],
     )
@@ -207,6 +208,53 @@ class TestQueues:
     def test_a_failed_message_does_not_hold_up_its_batch(self, template: Template) -> None:
         for mapping in template.of_type("AWS::Lambda::EventSourceMapping").values():
             assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@pytest.mark.promise("PS-68")
+class TestFeedback:
+    """Nobody but the mail service can say that somebody's mail came back."""
+
+    def test_bounces_and_complaints_go_to_the_topic(self, template: Template) -> None:
+        (found,) = template.of_type("AWS::SES::ConfigurationSetEventDestination").values()
+        told = found["EventDestination"]
+        assert told["Enabled"] is True
+        assert sorted(told["MatchingEventTypes"]) == ["bounce", "complaint"]
+        assert told["SnsDestination"] == {"TopicARN": "MailFeedbackTopic"}
+
+    def test_the_mail_service_alone_may_publish_for_this_configuration_set(
+        self, template: Template
+    ) -> None:
+        policies = template.of_type("AWS::SNS::TopicPolicy").values()
+        (policy,) = (p for p in policies if p["Topics"] == ["MailFeedbackTopic"])
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "ses.amazonaws.com"}
+        assert statement["Action"] == "sns:Publish"
+        assert statement["Condition"]["StringEquals"] == {
+            "aws:SourceAccount": "123456789012",
+            "aws:SourceArn": "arn:aws:ses:eu-west-1:123456789012:configuration-set/cetrus-prod",
+        }
+
+    def test_the_queue_takes_messages_of_this_topic_alone(self, template: Template) -> None:
+        (policy,) = template.of_type("AWS::SQS::QueuePolicy").values()
+        assert policy["Queues"] == ["MailFeedbackQueue"]
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert statement["Effect"] == "Allow"
+        assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
+        assert statement["Action"] == "sqs:SendMessage"
+        assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": "MailFeedbackTopic"}}
+
+    def test_what_is_told_is_encrypted_on_its_way_and_comes_as_it_is(
+        self, template: Template
+    ) -> None:
+        topic = template.of_type("AWS::SNS::Topic")["MailFeedbackTopic"]
+        assert topic["KmsMasterKeyId"] == "MailFeedbackKey"
+        (found,) = template.of_type("AWS::SNS::Subscription").values()
+        assert found["RawMessageDelivery"] is True
+        assert found["Endpoint"] == template.arn("MailFeedbackQueue")
+
+    def test_our_own_table_decides_and_not_the_mail_service(self, template: Template) -> None:
+        found = template.of_type("AWS::SES::ConfigurationSet")["MailConfigurationSet"]
+        assert found["SuppressionOptions"] == {"SuppressedReasons": []}
 
 
 class TestFunctions:
@@ -384,7 +432,8 @@ class TestLogsAndAlarms:
         functions = template.of_type("AWS::Lambda::Function")
         assert watched >= {("AWS/Lambda", "FunctionName", name) for name in functions}
         assert watched >= {
-            ("AWS/SQS", "QueueName", f"{dlq}.QueueName") for dlq in ("MailDlq", "PaymentsDlq")
+            ("AWS/SQS", "QueueName", f"{dlq}.QueueName")
+            for dlq in ("MailDlq", "MailFeedbackDlq", "PaymentsDlq")
         }
 
     def test_a_webhook_that_changed_its_words_raises_an_alarm(self, template: Template) -> None:

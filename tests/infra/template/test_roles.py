@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FUNCTIONS = {
     "APIHandler",
     "MailSender",
+    "MailFeedback",
+    "MailPlanner",
     "MailSweep",
     "PaymentWorker",
     "PaymentSweep",
@@ -30,6 +32,7 @@ FUNCTIONS = {
     "InboundMail",
 }
 FULFILLERS = {"PaymentWorker", "PaymentSweep"}
+MAILERS = {"MailSender", "MailSweep", "MailFeedback"}
 CHARGERS = FULFILLERS | {"RenewalSweep"}
 PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/cetrus/prod"
 ITEM_ACTIONS = (
@@ -209,7 +212,13 @@ class TestTables:
             ),
             ("AccountsTable", "EMAIL#1", "DeleteItem", {"AccountSweep"}),
             ("AccountsTable", "CASE#cas_1", "PutItem", {"InboundMail"}),
-            ("AccountsTable", "SUPPRESSION#1", "PutItem", {"InboundMail"}),
+            ("AccountsTable", "SUPPRESSION#1", "PutItem", {"InboundMail", "MailFeedback"}),
+            ("AccountsTable", "SUPPRESSION#1", "DeleteItem", set()),
+            ("AccountsTable", "UNSUBSCRIBE#1", "PutItem", {"MailSender", "MailSweep"}),
+            ("AccountsTable", "UNSUBSCRIBE#1", "GetItem", {"InboundMail"}),
+            ("AccountsTable", "NOTICES#acc_1", "UpdateItem", {"InboundMail", "MailFeedback"}),
+            ("AccountsTable", "AGENDA#acc_1", "UpdateItem", {"MailPlanner"}),
+            ("AccountsTable", "CURSOR#mail_planner", "PutItem", {"MailPlanner", "PaymentSweep"}),
             ("AccountsTable", "SIGNING", "Query", set()),
             ("UsageTable", "LICENSE#lic_1", "PutItem", CHARGERS | {"LicenseSweep"}),
             ("AccountsTable", "BOOKS#2026-11", "PutItem", CHARGERS),
@@ -233,6 +242,19 @@ class TestTables:
         arn, action = template.arn(table), f"dynamodb:{action}"
         allowed = who(lambda role: role.may(action, arn, dynamodb__LeadingKeys=key))
         assert allowed - {"APIHandler"} == functions
+
+    def test_the_planner_writes_to_nobody_and_about_nobody(
+        self, template: Template, by_function: Mapping[str, Role]
+    ) -> None:
+        planner, accounts = by_function["MailPlanner"], template.arn("AccountsTable")
+        keys, usage = template.arn("KeysTable"), template.arn("UsageTable")
+        for action in ("PutItem", "UpdateItem", "DeleteItem"):
+            for key in ("ACCOUNT#acc_1", "SUBJECT#sub_1", "LEDGER#sub_1", "LICENSE#lic_1"):
+                for table in (accounts, usage):
+                    assert not planner.may(f"dynamodb:{action}", table, dynamodb__LeadingKeys=key)
+        assert not [a for a in ITEM_ACTIONS if planner.may(f"dynamodb:{a}", keys)]
+        sealed = {"dynamodb__LeadingKeys": "SUBJECT#sub_1"}
+        assert not planner.may("dynamodb:GetItem", accounts, **sealed)
 
     def test_the_license_sweep_never_sees_the_accounts(
         self, template: Template, by_function: Mapping[str, Role]
@@ -309,7 +331,7 @@ class TestSecrets:
     @pytest.mark.parametrize(
         ("secret", "readers"),
         [
-            ("hash-key", {"APIHandler", "MailSender", "MailSweep", "InboundMail"} | FULFILLERS),
+            ("hash-key", {"APIHandler", "InboundMail"} | MAILERS | FULFILLERS),
             ("processor-checkout-key", {"APIHandler"}),
             ("processor-worker-key", CHARGERS),
             ("webhook-secrets", {"APIHandler"}),
