@@ -29,7 +29,9 @@ def offer(slug: str, folder: str) -> Json:
     )  # fmt: skip
     plan = admin.add_plan(slug=slug, kind="metered", name="Metered", currency="USD", price="1.20")
     (Path(folder) / "application").write_text(application["id"])
-    return {"application": application, "plan": plan, "release": release(slug, folder, "1.0.0")}
+    token = admin.add_vendor_token(vendor["id"], "test")["token"]
+    first = release(slug, folder, "1.0.0")
+    return {"application": application, "plan": plan, "release": first, "token": token}
 
 
 def release(slug: str, folder: str, version: str) -> Json:

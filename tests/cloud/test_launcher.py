@@ -15,7 +15,7 @@ import pytest
 from infra.local.front.command import ROOT
 from tests.cloud.conftest import operate
 from tests.cloud.people import RUN, WEB, Customer, new_customer
-from tests.cloud.program import approve
+from tests.cloud.program import approve, vendor_post
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,8 +151,11 @@ def test_a_plain_program_is_downloaded_verified_unpacked_and_run_by_its_script(
     assert "Tally, By the hour" in terminal.cetrus("usage").stdout
 
 
-def test_the_launcher_updates_in_one_swap_and_tells_what_is_out(
-    cloud: LocalCloud, terminal: Terminal, tmp_path_factory: pytest.TempPathFactory
+def test_the_launcher_updates_in_one_swap_and_leaves_what_was_withdrawn(
+    cloud: LocalCloud,
+    terminal: Terminal,
+    control: Control,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder, slug = str(tmp_path_factory.mktemp("shelf")), f"ledger-{RUN}"
     made = operate(cloud, "offer", slug, folder, of="tests.cloud.shelf")
@@ -161,7 +164,7 @@ def test_the_launcher_updates_in_one_swap_and_tells_what_is_out(
     terminal.sign_in(customer, slug)
     assert terminal.said("install", slug)["version"] == "1.0.0"
 
-    operate(cloud, "release", slug, folder, "1.1.0", of="tests.cloud.shelf")
+    newer = operate(cloud, "release", slug, folder, "1.1.0", of="tests.cloud.shelf")
     table = ROOT / "client" / "examples" / "tally" / "data" / "berths.csv"
     first = terminal.cetrus("run", slug, "--", "clean", str(table), "--by", "boat")
     assert first.returncode == 0, first.stderr
@@ -174,6 +177,19 @@ def test_the_launcher_updates_in_one_swap_and_tells_what_is_out(
     (about,) = status["applications"]
     assert (about["installed"], about["update"], about["signed_in"]) == ("1.1.0", None, True)
     assert terminal.said("rollback", slug)["version"] == "1.0.0"
+    assert terminal.said("update", slug)["updated"] is True
+
+    withdraw = f"/v1/vendor/releases/{newer['id']}/withdraw"
+    assert vendor_post(cloud, made["token"], withdraw).json()["state"] == "withdrawn"
+    control.advance(60)
+    refused = terminal.cetrus("run", slug, "--", "pairs", str(table))
+    assert (refused.returncode, refused.stdout) == (113, "")
+    assert f"`cetrus update {slug}`" in refused.stderr
+    offered = terminal.cetrus("update", slug)
+    assert f"`cetrus install {slug} --downgrade`" in offered.stdout
+    assert terminal.said("install", slug, "--downgrade")["version"] == "1.0.0"
+    again = terminal.cetrus("run", slug, "--", "pairs", str(table))
+    assert again.returncode == 0, again.stderr
 
 
 def test_each_plan_is_told_in_the_service_s_words_and_its_end_with_what_to_do(
