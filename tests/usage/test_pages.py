@@ -267,7 +267,7 @@ class TestComputersPage:
         assert used.computer.id[:4] in words
         assert "Nothing runs now" in words
         used.launch("launch-two")
-        assert "Since 26 November 2026" in desk.browser.get("/account/computers").words
+        assert "26 November 2026, 12:02 UTC End it" in desk.browser.get("/account/computers").words
 
     def test_shows_a_license_key_once(self, desk: Desk) -> None:
         license_id = desk.license()
