@@ -60,7 +60,12 @@ BUILT_IN = Scripts(
     unix="""\
 #!/bin/sh
 # Starts {name} with the launcher's Python, or with python3.
-here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd) || exit 1
+self=$0
+while [ -h "$self" ]; do
+    link=$(readlink "$self") || exit 1
+    case $link in /*) self=$link ;; *) self=$(dirname -- "$self")/$link ;; esac
+done
+here=$(CDPATH= cd -- "$(dirname -- "$self")/.." && pwd) || exit 1
 exec "${{CETRUS_PYTHON:-python3}}" "$here/lib/{name}.pyz" "$@"
 """,
     windows="""\
@@ -76,7 +81,12 @@ PLAIN = Scripts(
     unix="""\
 #!/bin/sh
 # Starts {name} on a license lease, by the launcher cetrus.
-here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd) || exit 1
+self=$0
+while [ -h "$self" ]; do
+    link=$(readlink "$self") || exit 1
+    case $link in /*) self=$link ;; *) self=$(dirname -- "$self")/$link ;; esac
+done
+here=$(CDPATH= cd -- "$(dirname -- "$self")/.." && pwd) || exit 1
 if ! command -v cetrus >/dev/null; then
     echo "{name}: the launcher cetrus is not installed, or not on the path" >&2
     exit 127

@@ -63,7 +63,9 @@ class Signals:
         trace: TracebackType | None,
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # None is a handler that Python did not set, and cannot set again.
+            if handler is not None:
+                signal.signal(number, handler)
 
     def start(self, command: list[str], environment: dict[str, str]) -> Program:
         """No signal is lost between the start and the moment in which it can be passed on."""

@@ -18,6 +18,7 @@ from cetrus.client import Client
 from cetrus.errors import CetrusError, Refused, Unreachable
 from cetrus.installed import Shelf, require_startable, start_command, unpacked_by_hand
 from cetrus.keeper import OUTAGE, Events
+from cetrus.session import KEY_VARIABLE
 from cetrus.starting import LAUNCH_VARIABLE
 from cetrus.updates import LINGER_S, Updates
 from cetrus.wire import plain
@@ -162,9 +163,13 @@ def _tell_update(
 
 
 def _environment(session: Session, launch: Launch | BorrowedLaunch) -> dict[str, str]:
-    """A program that has the client built in finds this launch and takes no second lease."""
+    """A program that has the client built in finds this launch and takes no second lease.
+
+    A license key is the launcher's alone: whatever program runs has no use for it.
+    """
+    inherited = {name: text for name, text in os.environ.items() if name != KEY_VARIABLE}
     return {
-        **os.environ,
+        **inherited,
         "CETRUS_SERVER": session.server,
         "CETRUS_HOME": str(state.home_folder().absolute()),
         "CETRUS_PYTHON": sys.executable,

@@ -192,6 +192,20 @@ def test_its_script_runs_it_on_a_lease_with_its_own_streams_and_code(
     assert all(row.ended for row in server.rows.values())
 
 
+def test_its_script_is_found_through_links(
+    unpacked: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "links").mkdir()
+    (tmp_path / "near").symlink_to(Path(unpacked.name, "bin", "tally"))
+    (tmp_path / "links" / "far").symlink_to(tmp_path / "near")
+    done = subprocess.run(
+        [tmp_path / "links" / "far", "pairs", BERTHS],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "pairs in 10 rows" in done.stderr
+
+
 def test_a_refused_launch_starts_it_not(
     server: Reference, unpacked: Path, environment: dict[str, str]
 ) -> None:

@@ -103,6 +103,15 @@ class TestStreams:
         assert set(said) == {"launch_id", "billed_ms", "update"}
         assert type(said["billed_ms"]) is int
 
+    def test_a_license_key_in_the_environment_stays_with_the_launcher(
+        self, signed_in: None, server: Reference, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        offer(server, "import os; print('CETRUS_LICENSE_KEY' in os.environ, 'HOME' in os.environ)")
+        assert main(["install", "halyard"]) == 0
+        monkeypatch.setenv("CETRUS_LICENSE_KEY", "key_1")
+        out, err = cetrus("run", "halyard", server=server).communicate(timeout=60)
+        assert out == "False True\n", err
+
 
 class TestSignals:
     @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGQUIT"])
