@@ -142,7 +142,13 @@ def forms() -> dict[str, Schema]:
         "POST /account/setup/password": accounts.ChangePasswordForm,
         "POST /apps/{slug}/orders": payments.OrderForm,
         "POST /orders/{order_id}/checkout": payments.CheckoutForm,
+        "POST /account/sessions/end": accounts.SessionForm,
+        "POST /account/sessions/others": accounts.EmptyForm,
         "POST /account/computers/keys": licenses.KeyForm,
+        "POST /account/computers/name": licenses.LabelForm,
+        "POST /account/computers/end": licenses.LeaseForm,
+        "POST /account/computers/block": licenses.ComputerForm,
+        "POST /account/computers/unblock": licenses.ComputerForm,
         "POST /device": identity.DeviceForm,
     }
     return {route: with_csrf(model.model_json_schema()) for route, model in models.items()}
