@@ -10,6 +10,7 @@ from cetrus.keeper import Events
 from cetrus.names import find_id
 from cetrus.session import Session
 from cetrus.starting import UNKNOWN, Starter
+from cetrus.updates import Running, Updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,16 @@ class Client:
         told = events or Events(show=show, on_stop=on_stop)
         body = self._body(release, license_id)
         return Starter(self.session, self.credential, body, told, self._rng).start()
+
+    def newer_release(self, release: str) -> str | None:
+        """The version of a release newer than this one, signed by vendor and Cetrus, or None.
+
+        Asks at most once a day and answers from what it knows in between; None where nobody
+        answers. It may take as long as a call takes, so ask beside the program's own work.
+        """
+        application = find_id(self.session, self.application, self.credential)
+        running = Running(self._signed_in_to, application, release)
+        return Updates(self.session).look_daily(running, self.credential)
 
     def _body(self, release: str | None, license_id: str | None) -> dict[str, Any]:
         chosen = {"release": release, "license_id": license_id}

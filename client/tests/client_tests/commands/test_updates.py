@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cetrus import Session, state
+from cetrus import Client, Session, state
 from cetrus.cli import main
 from cetrus.installed import Shelf, start_command
 from cetrus.updates import DAY_MS, Updates
@@ -385,3 +385,24 @@ class TestLook:
         assert main(["run", "halyard"]) == 0
         (look,) = [r for r in server.requests[asked:] if r[1] == LOOKS]
         assert look == ("GET", LOOKS, {})
+
+
+class TestLibrary:
+    def test_a_program_by_itself_learns_of_a_newer_release_once_a_day(
+        self, signed_in: None, server: Reference
+    ) -> None:
+        offer(server, "print('two')", "1.1.0")
+        with Client(APPLICATION) as client:
+            assert client.newer_release("1.0.0") == "1.1.0"
+            assert client.newer_release("1.1.0") is None
+            assert client.newer_release("1.0.0") == "1.1.0"
+        assert sum(path.endswith("/release") for path in server.paths()) == 1
+
+    @pytest.mark.parametrize("fault", ["close", "portal", "503"])
+    def test_and_nothing_where_nobody_answers(
+        self, signed_in: None, server: Reference, fault: str
+    ) -> None:
+        server.fault = fault
+        with Client(APPLICATION) as client:
+            assert client.newer_release("1.0.0") is None
+        server.fault = None
