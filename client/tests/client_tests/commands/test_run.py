@@ -337,6 +337,55 @@ class TestStops:
         refuse_renewals(server, "EXPIRED")
         assert main(["run", "halyard"]) == 5
 
+    def test_an_outage_is_told_and_only_its_signed_grace_ends_the_program(
+        self,
+        signed_in: None,
+        server: Reference,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        offer(server, "import time; time.sleep(600)")
+        assert main(["install", "halyard"]) == 0
+        monkeypatch.setattr("cetrus.timing.FIRST_RETRY", 0.1)
+        monkeypatch.setattr("cetrus.timing.LONGEST_RETRY", 0.5)
+        monkeypatch.setattr("cetrus.keeper.SAVE_S", 0.5)
+        server.ttl_ms, server.outage = 1000, {"grace_s": 8, "mode": "run", "bill": "free"}
+        server.fault, server.fault_paths = "503", ("/v1/leases",)
+        assert main(["run", "halyard"]) == 103
+        server.fault = None
+        said = capfd.readouterr().err
+        told = said.index("Cetrus cannot be reached. The program may run on until")
+        over = said.index("because Cetrus was out of reach for longer than its license allows")
+        assert told < over < said.index("Error: Cetrus could not be reached for longer")
+
+    def test_an_outage_that_passes_leaves_the_program_running(
+        self,
+        signed_in: None,
+        server: Reference,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ) -> None:
+        over = tmp_path / "over"
+        offer(
+            server,
+            "import os, sys, time\n"
+            f"while not os.path.exists({str(over)!r}): time.sleep(0.05)\n"
+            "sys.exit(6)",
+        )
+        assert main(["install", "halyard"]) == 0
+        monkeypatch.setattr("cetrus.timing.FIRST_RETRY", 0.1)
+        server.ttl_ms = 1000
+        server.fault, server.fault_paths = "503", ("/v1/leases",)
+
+        def hear(_: Any, text: str) -> None:
+            if text.startswith("Cetrus cannot be reached"):
+                server.fault = None
+            if "can be reached again" in text:
+                over.touch()
+
+        monkeypatch.setattr("cetrus.cli.output.Output.say_error", hear)
+        assert main(["run", "halyard"]) == 6
+
     def test_the_last_minute_is_announced_once_more(self) -> None:
         from cetrus.cli.running import REMIND_S, Watch
 
