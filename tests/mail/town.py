@@ -53,10 +53,10 @@ class Town:
             wiring.notices().choose_zone(account, zone)
         return account
 
-    def license(self, account: str, plan: Plan | None = None, **more: Any) -> str:
+    def license(self, account: str, plan: Plan | None = None, named: str = "", **more: Any) -> str:
         """A license of the plan, from now on."""
         plan = plan or self.plan
-        license_id = derived_id("lic", account, plan.id)
+        license_id = named or derived_id("lic", account, plan.id)
         writes = wiring.licenses().grant(license_id, account, plan, self.clock.now, "test", **more)
         self.tables.accounts.transact(*writes)
         return license_id
