@@ -138,6 +138,7 @@ class Reference:
         self.link_ms = 300_000
         self.cut_after: list[int] = []
         self.ranges: list[str | None] = []
+        self.bent = 0
         self.screen_body = "Halyard costs 0.37 USD an hour. The first minute is free."
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -504,6 +505,7 @@ def _handler(server: Reference) -> type[BaseHTTPRequestHandler]:
             self._send(reply)
 
         def _bend(self, fault: str) -> None:
+            server.bent += 1
             if fault == "close":
                 self.close_connection = True
                 return

@@ -383,10 +383,9 @@ class TestHost:
     ) -> None:
         launch = client.launch(show=lambda screen: None)
         server.fault = "close"
-        started = time.monotonic()
         assert launch.close() is None
-        assert time.monotonic() - started < 5
         server.fault = None
+        assert server.bent == 2
 
 
 class RealClock:
@@ -397,7 +396,7 @@ class RealClock:
         return time.monotonic()
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, [t.name for t in threading.enumerate()]
