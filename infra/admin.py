@@ -385,6 +385,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
+    if clock := os.environ.get("LOCAL_CLOCK"):  # a local cloud's: what is written bears its time
+        from infra.local.clock import follow
+
+        follow(clock)
     if args.stack:
         use_stack(args.stack)
     try:

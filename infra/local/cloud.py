@@ -377,6 +377,7 @@ class Cloud:
             "AWS_ACCESS_KEY_ID": OPERATOR_KEY,
             "AWS_SECRET_ACCESS_KEY": OPERATOR_SECRET,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "LOCAL_CLOCK": str(self.clock_file),
         }
 
 
