@@ -282,6 +282,10 @@ class TestHonesty:
         for value in (*SECRETS.values(), "rk_test_worker", "sk_live_checkout", "whsec_alone"):
             assert value not in text
 
+    def test_the_live_stage_takes_no_test_key(self, world: World) -> None:
+        put_secret("processor-worker-key", "rk_test_worker")
+        assert "not of the live mode" in str(checks.processor(world))
+
     def test_test_keys_belong_to_every_stage_but_the_live_one(self, world: World) -> None:
         change(world, stage="staging")
         for name in SECRETS:

@@ -78,6 +78,9 @@ class TestCounted:
 
 
 class TestAtOnce:
+    def test_a_function_that_is_new_keeps_one_and_the_routes_none(self) -> None:
+        assert throttling.reserved(["ApiHandler", "NewSweep"]) == {"NewSweep": 1}
+
     def test_the_routes_keep_nothing_and_everything_else_does(self, template: Template) -> None:
         kept = {
             name: function.get("ReservedConcurrentExecutions")
