@@ -94,7 +94,7 @@ class Computers:
         )
 
     def vacate(self, license_id: str, computer: str) -> None:
-        """Ends what ran there when the block came.
+        """Ends what ran there when the block came; what has expired is the sweep's to close.
 
         The head is read after the leases: still blocked, none of them can be newer than the block.
         """
@@ -103,7 +103,8 @@ class Computers:
         if head is None or computer not in head.blocked:
             return
         for lease in leases:
-            self._end(lease)
+            if lease.live(self.renewing.clock()):
+                self.renewing.end(lease)
         self.usage.apply(self.usage.delete(license_pk(license_id), f"{VACATE}{computer}"))
 
     def finish(self, license_id: str, found: Iterable[Item]) -> None:
