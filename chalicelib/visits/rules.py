@@ -166,7 +166,7 @@ class Roll:
         """One line; what is no line of ours is only counted as such."""
         self.counts.lines += 1
         try:
-            row = values_of(loads(line))
+            row = values_of(loads(line.decode()))
             "".join(row)  # TypeError where a value is no text
             minute = self.minute(row[0], row[1])
         except (ValueError, KeyError, TypeError, RecursionError):

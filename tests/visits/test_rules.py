@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import asdict
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -31,6 +33,9 @@ from chalicelib.visits.rules import (
     rolled,
 )
 from tests.visits.logs import CHROME, CRAWLER, DAY, FIREFOX, LINE, line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOON = 1_795_608_000_000
 
@@ -237,6 +242,30 @@ class TestBounds:
         least = min((n for name, n in found.items() if name != OTHER), default=0)
         if not known and len(names) > FILE_ROOM + 1:
             assert max(n for name, n in names.items() if name not in found) <= least
+
+
+class TestMemory:
+    def test_ten_times_the_lines_take_no_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, bound in (("MOST_VISITS", 100), ("ROOM", 40), ("CACHED", 50)):
+            monkeypatch.setattr(rules, name, bound)
+
+        def lines(count: int) -> Iterator[bytes]:
+            for n in range(count):
+                yield line(
+                    ip=f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", agent=f"{CHROME} {n}",
+                    referrer=f"https://a{n}.example", country=f"{chr(65 + n % 26)}A",
+                    at=f"{n % 24:02d}:00:00",
+                )  # fmt: skip
+
+        def peak(count: int) -> int:
+            tracemalloc.start()
+            assert rolled(lines(count)).lines == count
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            return most
+
+        peak(100)
+        assert peak(5_000) < 1.1 * peak(500)
 
 
 class TestBadLines:
