@@ -169,7 +169,7 @@ def add_vendor(folder: Path) -> tuple[Json, Json]:
 
 def add_offer(vendor_id: str, offer: Offer, key: Json, folder: Path) -> tuple[Json, list[Json]]:
     """The application with its plans and its first release, whose installers are built here."""
-    from infra import admin
+    from infra import admin, publishing
 
     application = admin.add_application(
         vendor_id=vendor_id,
@@ -179,7 +179,7 @@ def add_offer(vendor_id: str, offer: Offer, key: Json, folder: Path) -> tuple[Js
         description=offer.description,
     )
     plans = [admin.add_plan(slug=offer.slug, currency="USD", **plan) for plan in offer.plans]
-    release = admin.publish_release(
+    release = publishing.publish_release(
         slug=offer.slug,
         version=offer.version,
         notes="The first release.",

@@ -11,11 +11,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from infra import admin
+from infra import admin, publishing
 from infra.local.clock import follow
 from infra.local.seed import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Json = dict[str, Any]
 
@@ -41,7 +44,7 @@ def release(slug: str, folder: str, version: str) -> Json:
         "--application", application, "--version", version, "--out", folder,
     ]  # fmt: skip
     built = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    return admin.publish_release(
+    return publishing.publish_release(
         slug=slug,
         version=version,
         notes="",
@@ -53,7 +56,7 @@ def release(slug: str, folder: str, version: str) -> Json:
 def main() -> int:
     follow(os.environ["LOCAL_CLOCK"])
     job, *arguments = sys.argv[1:]
-    jobs = {"offer": offer, "release": release}
+    jobs: dict[str, Callable[..., Json]] = {"offer": offer, "release": release}
     print(json.dumps(jobs[job](*arguments)))  # noqa: T201 - its answer
     return 0
 

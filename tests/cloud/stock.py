@@ -14,7 +14,7 @@ from typing import Any
 
 from chalicelib import wiring
 from chalicelib.core.ids import derived_id
-from infra import admin
+from infra import admin, publishing
 from infra.local.clock import follow
 
 Json = dict[str, Any]
@@ -38,7 +38,7 @@ def other_vendor(slug: str, folder: str) -> Json:
     ]
     installer = Path(folder) / "sextant-1.0.0.tar.gz"
     installer.write_bytes(b"not a program, and never run")
-    release = admin.publish_release(
+    release = publishing.publish_release(
         slug=slug,
         version="1.0.0",
         notes="",
@@ -57,7 +57,7 @@ def other_vendor(slug: str, folder: str) -> Json:
 
 def many_licenses(account: str, application: str, count: str) -> Json:
     """Licenses by an audited ground, for whoever is asked for."""
-    plan = wiring.catalog().plans(application)[0]
+    plan = next(p for p in wiring.catalog().plans(application) if p.kind == "metered")
     made = [derived_id("lic", account, application, str(n)) for n in range(int(count))]
     for license_id in made:
         writes = wiring.licenses().grant(license_id, account, plan, wiring.now(), "test")
