@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 routes = Edge(__name__)
 SETUP = "accounts/setup.html"
+ZONE = "accounts/zone.html"
 PASSWORD = "accounts/password.html"  # noqa: S105 - a template
 
 
@@ -85,15 +86,44 @@ def setup_again(request: Request, error: CetrusError) -> Response:
 
 def shown(account: str, profile: dict[str, str]) -> dict[str, Any]:
     """What the setup page shows beside the form's own fields."""
-    from chalicelib.accounts.zones import ZONES, suggested
+    from chalicelib.accounts.zones import likely, suggested
 
+    country, chosen = profile.get("country", ""), wiring.notices().of(account).zone
     return {
         "profile": profile,
         "countries": countries(),
-        "zones": ZONES,
-        "chosen_zone": wiring.notices().of(account).zone,
-        "suggested_zone": suggested(profile.get("country", "")),
+        "zones": likely(country, chosen),
+        "chosen_zone": chosen,
+        "suggested_zone": suggested(country),
     }
+
+
+@routes.page("/account/setup/zone")
+def show_zones(request: Request) -> Response:
+    """Every time zone there is, for whoever lives in none of their country's."""
+    return zones_page(request)
+
+
+@routes.form("/account/setup/zone")
+def choose_zone(request: Request) -> Response:
+    """Mornings are there from now on; nothing is said twice because of it."""
+    from chalicelib.accounts.forms import ZoneForm
+
+    try:
+        form = read_form(request, ZoneForm, wiring.keyed())
+    except IN_PLACE as error:
+        return zones_page(request, error)
+    wiring.notices().choose_zone(account_of(request), form.time_zone)
+    return see_other(request, "/account/notices?saved=notices")
+
+
+def zones_page(request: Request, error: CetrusError | None = None) -> Response:
+    from chalicelib.accounts.zones import ZONES
+
+    chosen = wiring.notices().of(account_of(request)).zone or "UTC"
+    if error:
+        return form_again(request, wiring.keyed(), ZONE, error, zones=ZONES, chosen_zone=chosen)
+    return form_page(request, wiring.keyed(), ZONE, zones=ZONES, chosen_zone=chosen)
 
 
 @routes.page("/account/setup/password")

@@ -130,6 +130,10 @@ class SetupForm(ProfileForm):
     time_zone: Annotated[str, AfterValidator(known_zone)] = ""
 
 
+class ZoneForm(Strict):
+    time_zone: Annotated[str, needed("Choose a time zone."), AfterValidator(known_zone)] = absent()
+
+
 class RegistrationForm(ProfileForm):
     login: Login = absent()
     email: Email = absent()

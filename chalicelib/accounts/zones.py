@@ -303,4 +303,10 @@ ZONES = tuple(sorted({"UTC", *(name for names in OF_COUNTRY.values() for name in
 
 def suggested(country: str) -> str:
     """The zone that most people of a country live in; UTC where none is known."""
-    return OF_COUNTRY.get(country, "UTC").partition(" ")[0]
+    return likely(country)[0]
+
+
+def likely(country: str, chosen: str | None = None) -> tuple[str, ...]:
+    """The zones of a country, and the one that was chosen, most people first; UTC at the end."""
+    near = (*OF_COUNTRY.get(country, "").split(), "UTC")
+    return near if chosen in {None, *near} else (str(chosen), *near)

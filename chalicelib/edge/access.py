@@ -92,6 +92,8 @@ ACCESS: dict[str, Rule] = {
     "POST /account/notices/works-again": Rule.PERSON,
     "GET /unsubscribe/{token}": Rule.VISITOR,
     "POST /unsubscribe/{token}": Rule.ANYONE,
+    "GET /account/setup/zone": Rule.PERSON,
+    "POST /account/setup/zone": Rule.PERSON,
     "GET /account/setup/password": Rule.PERSON,
     "POST /account/setup/password": Rule.PERSON,
     "GET /account/sessions": Rule.PERSON,

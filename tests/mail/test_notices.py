@@ -265,6 +265,17 @@ class TestZone:
         assert kim.post("/account/setup", PROFILE).status == 303
         assert wiring.notices().of(member).zone == "Asia/Kathmandu"
 
+    def test_any_other_is_chosen_from_all_of_them(self, kim: Browser, member: str) -> None:
+        assert "Asia/Kathmandu" not in kim.get("/account/setup").text
+        page = kim.get("/account/setup/zone")
+        assert "Asia/Kathmandu" in page.text
+        answer = kim.post("/account/setup/zone", {"time_zone": "Asia/Kathmandu"})
+        assert (answer.status, answer.location) == (303, "/account/notices?saved=notices")
+        assert wiring.notices().of(member).zone == "Asia/Kathmandu"
+        assert self.selected(kim) == ["Asia/Kathmandu"]
+        for wrong in ({"time_zone": "Mars/Olympus"}, {}):
+            assert kim.post("/account/setup/zone", wrong).status == 422
+
     @pytest.mark.parametrize("zone", ["Mars/Olympus", "europe/berlin", "../UTC", "EST5EDT"])
     def test_what_is_no_zone_is_refused(self, kim: Browser, member: str, zone: str) -> None:
         answer = kim.post("/account/setup", {**PROFILE, "time_zone": zone})
