@@ -219,6 +219,41 @@ def test_each_plan_is_told_in_the_service_s_words_and_its_end_with_what_to_do(
     assert "This start uses your pass. Left on it: 10 h" in " ".join(run.stderr.split())
 
 
+@pytest.mark.guarantee("G1")
+def test_one_seat_serves_one_program_at_a_time_and_a_killed_launcher_keeps_it(
+    cloud: LocalCloud, terminal: Terminal
+) -> None:
+    table = ROOT / "client" / "examples" / "tally" / "data" / "berths.csv"
+    customer = new_customer(cloud, "launcher-seat")
+    customer.open("/apps/tally")
+    customer.browser.submit("/orders", plan=plan_of(cloud, "tally", "Monthly seat"), seats="1")
+    assert customer.pay().path.startswith("/orders/")
+    terminal.sign_in(customer, "tally")
+    assert terminal.said("install", "tally")["version"] == "1.0.0"
+
+    def reading() -> subprocess.Popen[bytes]:
+        """A program that holds its lease until it is given a table."""
+        program = terminal.start("cetrus", "run", "tally", "--", "pairs", "-")
+        assert program.stderr is not None
+        assert program.stderr.readline() == b"Tally 1.0.0\n"
+        return program
+
+    first = reading()
+    refused = terminal.cetrus("run", "tally", "--", "pairs", str(table))
+    assert (refused.returncode, refused.stdout) == (110, "")
+    assert "All seats of this license are taken." in refused.stderr
+    assert " Try again at " in refused.stderr
+    out, err = first.communicate(table.read_bytes(), timeout=300)
+    assert (first.returncode, b"Etoile" in out) == (0, True), err
+
+    # The seat is free at once; and a launcher that dies leaves it to the next start here.
+    second = reading()
+    second.kill()
+    second.communicate(timeout=300)
+    again = terminal.cetrus("run", "tally", "--", "pairs", str(table))
+    assert again.returncode == 0, again.stderr
+
+
 def test_a_person_is_told_what_is_wrong_and_what_to_do(
     cloud: LocalCloud, terminal: Terminal
 ) -> None:
