@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.local.front.command import ROOT
-from tests.cloud.people import RUN, Customer, new_customer
-from tests.cloud.program import Computer, claims_of, published_keys, verified
+from tests.cloud.people import RUN, WEB, Customer, new_customer
+from tests.cloud.program import Computer, claims_of, ok, published_keys, vendor_get, verified
 
 if TYPE_CHECKING:
     from infra.local.front.run import LocalCloud
@@ -133,6 +133,30 @@ def test_a_trial_costs_nothing_ends_by_itself_and_comes_once(
     again = customer.browser.submit("/orders", plan=plan["id"])
     assert "/c/pay/" not in again.url
     assert again.status in {409, 422}
+
+
+def test_a_vendor_reads_plans_and_sets_seats_and_end(
+    cloud: LocalCloud, halyard: Json, vendor_token: str
+) -> None:
+    plan = next(p for p in cloud.control.seed()["plans"] if p["kind"] == "subscription")
+    _, computer = bought(cloud, halyard, "plan-vendor", plan, seats="1")
+    _, lease = run(computer, "one")
+    license_id = claims_of(lease)["license"]
+    listed = ok(vendor_get(cloud, vendor_token, "/v1/vendor/applications"))["items"]
+    kinds = {each["kind"] for app in listed if app["id"] == halyard["id"] for each in app["plans"]}
+    assert kinds == {"metered", "pass", "subscription", "trial"}
+    path = f"{cloud.app}/v1/vendor/licenses/{license_id}"
+    headers = {"authorization": f"Bearer {vendor_token}"}
+    changed = ok(WEB.patch(path, json={"seats": 2}, headers=headers))
+    assert (changed["kind"], changed["seats"]) == ("subscription", 2)
+    assert computer.launch("two")["valid"]
+    ended = ok(WEB.patch(path, json={"ends_at": cloud.control.now()}, headers=headers))
+    assert ended["ends_at"]
+    cloud.control.advance(1)
+    assert computer.launch("three")["code"] == "EXPIRED"
+    assert computer.beat(lease, 2)["code"] == "EXPIRED"
+    foreign = WEB.patch(f"{path}x", json={"seats": 2}, headers=headers)
+    assert foreign.status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["metered", "pass", "subscription", "trial"])
