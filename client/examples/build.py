@@ -143,12 +143,12 @@ def build(example: str, application: str, version: str, out: Path) -> dict[str, 
 
 
 def archive_files(example: str, platform: str, release: dict[str, str], pyz: bytes) -> Files:
-    windows, plain = platform == "windows", SCRIPTS[example] is PLAIN
+    windows = platform == "windows"
     script = f"bin/{example}.cmd" if windows else f"bin/{example}"
     text = SCRIPTS[example].windows if windows else SCRIPTS[example].unix
-    # The launcher starts a plain program itself: its script would ask the launcher again.
-    start = f"lib/{example}.pyz" if plain else script
-    manifest = json.dumps({**release, "start": [start]})
+    # The launcher starts the program itself: the script of a plain one would ask it again, and a
+    # .cmd would be read by a shell.
+    manifest = json.dumps({**release, "start": [f"lib/{example}.pyz"]})
     files: Files = {
         "cetrus-app.json": (manifest.encode() + b"\n", FILE),
         script: (text.format(name=example).encode(), PROGRAM),

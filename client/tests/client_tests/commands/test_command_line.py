@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from cetrus.cli import main
 from cetrus.cli.output import Progress, hours, paint
 from cetrus.clock import SystemClock
-from client_tests.commands.tools import offer
+from client_tests.commands.tools import CLIENT, offer
 from client_tests.reference import APPLICATION
 
 if TYPE_CHECKING:
@@ -206,6 +207,12 @@ class TestNewcomer:
         for word in ("cetrus login halyard", "113", "CETRUS_SERVER", "rollback", "status"):
             assert word in said
         assert all(len(line) <= 80 for line in said.splitlines())
+
+    def test_the_version_is_that_of_the_package(self, capsys: pytest.CaptureFixture[str]) -> None:
+        package = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
+        with pytest.raises(SystemExit):
+            main(["--version"])
+        assert capsys.readouterr().out == f"cetrus {package['version']}\n"
 
     def test_status_of_a_fresh_computer_says_how_to_begin(
         self, here: None, server: Reference, capsys: pytest.CaptureFixture[str]
