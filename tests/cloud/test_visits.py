@@ -61,3 +61,14 @@ def test_what_is_not_rolled_up_is_gone_within_a_day_and_told(
     control.run("visit_sweep")
     assert files(control) == []
     assert "visitor_logs_late" in json.dumps(control.logs("visit_sweep"))
+
+
+@pytest.mark.promise("PS-32")
+def test_hours_are_merged_into_their_day_after_a_week(cloud: LocalCloud, control: Control) -> None:
+    visit(cloud, CHROME, "/privacy")
+    control.run("visit_rollup")
+    assert "VISITS#HOURS#" in json.dumps(control.dump())
+    control.advance(9 * 24 * HOURS)
+    control.run("visit_sweep")
+    assert "VISITS#HOURS#" not in json.dumps(control.dump())
+    assert "VISITS#FILES#" not in json.dumps(control.dump())
