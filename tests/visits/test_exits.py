@@ -60,3 +60,10 @@ def test_a_count_that_fails_stops_nobody(
     said = repr([vars(record) for record in caplog.records])
     assert "exit_not_counted" in said
     assert "docs.example.org" not in said
+
+
+@pytest.mark.promise("PS-28")
+def test_the_privacy_page_says_what_is_logged_and_for_how_long(browser: Browser) -> None:
+    words = browser.get("/privacy").words
+    for said in ("address, network, country", "none of them reaches a day", "25 months"):
+        assert said in words
