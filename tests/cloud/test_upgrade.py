@@ -26,7 +26,7 @@ Json = dict[str, Any]
 OURS = ROOT / "out" / "local" / "deployment.zip"
 ENOUGH = 3
 """Answers that each of them gets from each release before the next is deployed."""
-PATIENCE = 120.0
+PATIENCE = 600.0
 
 
 class Busy:

@@ -1,0 +1,97 @@
+"""Stops every function of a deployment, and lets it go again: for a restore.
+
+    python -m infra.operate.pause --stage prod --params prod.json
+    python -m infra.operate.pause --stage prod --params prod.json --resume
+
+A function that may run zero times at once answers nothing: pages and calls get 5xx, queues and
+schedules wait. Applications go on meanwhile, for the outage grace that their leases were signed
+with. Run again, it changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra import throttling
+from infra.alarms import FUNCTION_OF
+from infra.operate.deployment import BadParameters, read_deployment
+
+if TYPE_CHECKING:
+    from infra.operate.place import Place
+
+FUNCTION = "AWS::Lambda::Function"
+
+
+def functions(place: Place) -> dict[str, str]:
+    """The functions of the stack: their names in Lambda, by their names in the template."""
+    pages = place.client("cloudformation").get_paginator("list_stack_resources")
+    rows: list[dict[str, Any]] = [
+        row
+        for page in pages.paginate(StackName=place.deployment.stack)
+        for row in page["StackResourceSummaries"]
+    ]
+    return {
+        row["LogicalResourceId"]: row["PhysicalResourceId"]
+        for row in rows
+        if row["ResourceType"] == FUNCTION
+    }
+
+
+def pause(place: Place) -> list[str]:
+    """Let no function run any more; returns their names in the template."""
+    found = functions(place)
+    for physical in found.values():
+        place.client("lambda").put_function_concurrency(
+            FunctionName=physical, ReservedConcurrentExecutions=0
+        )
+    return sorted(found)
+
+
+def resume(place: Place) -> dict[str, int | None]:
+    """Give each function back what the template gives it; None is all that is left over."""
+    found = functions(place)
+    given = kept(found)
+    for name, physical in found.items():
+        count = given[name]
+        if count is None:
+            place.client("lambda").delete_function_concurrency(FunctionName=physical)
+        else:
+            place.client("lambda").put_function_concurrency(
+                FunctionName=physical, ReservedConcurrentExecutions=count
+            )
+    return given
+
+
+def kept(names: dict[str, str]) -> dict[str, int | None]:
+    """What each keeps, by its name in the template."""
+    spelled = {FUNCTION_OF.get(name, name): name for name in FUNCTION_OF}
+    table = throttling.reserved([spelled.get(name, name) for name in names])
+    return {name: table.get(spelled.get(name, name)) for name in names}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m infra.operate.pause", description=__doc__)
+    parser.add_argument("--stage", required=True)
+    parser.add_argument("--params", required=True, type=Path)
+    parser.add_argument("--resume", action="store_true", help="let the functions go again")
+    chosen = parser.parse_args(arguments)
+    from infra.operate.place import Place
+
+    try:
+        place = Place(read_deployment(chosen.stage, chosen.params))
+    except BadParameters as error:
+        print(f"pause: {error}", file=sys.stderr)
+        return 2
+    if chosen.resume:
+        for name, count in resume(place).items():
+            print(f"{name}: {'what is left over' if count is None else count}")
+    else:
+        print(f"stopped: {', '.join(pause(place))}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
