@@ -569,7 +569,7 @@ def renewals() -> Renewals:
     worker = processor("processor-worker-key")
     return Renewals(
         payment_store(), taken(), subscription_store(), worker, license_payments(), books(),
-        outbox(), now,
+        outbox(), now, member_store().payers,
     )  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from chalicelib.edge.forms import form_again, form_page, read_form
 from chalicelib.edge.responses import see_other
 from chalicelib.edge.routes import Edge
 from chalicelib.licenses.account_routes import page_of
-from chalicelib.licenses.members import BILLING, BOTH, ROLES
+from chalicelib.licenses.member_store import BILLING, BOTH
+from chalicelib.licenses.members import ROLES
 
 if TYPE_CHECKING:
     from typing import Any

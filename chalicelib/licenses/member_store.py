@@ -26,6 +26,8 @@ MOST_PEOPLE = 200  # invited or members, the owner aside
 KEPT = 90 * DAY  # rows of what is over
 PENDING, ACCEPTED, OVER = "pending", "accepted", "over"
 LIVE, ENDED = "live", "ended"
+USER, BILLING, BOTH = "user", "billing", "both"
+MOST_PAYERS = 5  # members who get the receipts: a renewal writes them all at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,15 @@ class MemberStore:
         """Pending and accepted ones, and those whose rows are not purged yet."""
         found = self.accounts.query(f"PEOPLE#{license_id}", prefix="INVITED#")
         return [to_invitation(item) for item in found]
+
+    def payers(self, license_id: str) -> list[str]:
+        """The members who get its receipts beside the owner: the first five of them."""
+        found = [
+            each for each in self.invitations(license_id)
+            if each.state == ACCEPTED and each.role in {BILLING, BOTH}
+        ]  # fmt: skip
+        found.sort(key=lambda each: each.created_at)
+        return [each.member for each in found[:MOST_PAYERS] if each.member]
 
     def put_invitation(self, invitation: Invitation) -> Write:
         """A new one, or in place of one that is over."""

@@ -19,7 +19,16 @@ from chalicelib.core.clock import DAY, SECOND
 from chalicelib.core.errors import Conflict, InvalidInput, NotFound, TooMany, Unavailable
 from chalicelib.core.ids import derived_id
 from chalicelib.licenses import rules
-from chalicelib.licenses.member_store import ACCEPTED, OVER, PENDING, Invitation, Membership
+from chalicelib.licenses.member_store import (
+    ACCEPTED,
+    BILLING,
+    BOTH,
+    OVER,
+    PENDING,
+    USER,
+    Invitation,
+    Membership,
+)
 from chalicelib.licenses.verdicts import Code
 from chalicelib.privacy.rules import Purpose, PurposeDenied
 from chalicelib.storage.dynamo import ConditionFailed
@@ -36,13 +45,11 @@ if TYPE_CHECKING:
     from chalicelib.mail.outbox import Outbox
     from chalicelib.storage.dynamo import Write
 
-USER, BILLING, BOTH = "user", "billing", "both"
 ROLES = {
-    USER: "May launch it",
-    BILLING: "Sees usage and receipts",
-    BOTH: "May launch it, and sees usage and receipts",
+    USER: "Launch it",
+    BILLING: "See usage and receipts",
+    BOTH: "Launch it, see usage and receipts",
 }
-MOST_PAYERS = 5  # members who get the receipts
 INVITATION_LIFE = 7 * DAY
 INVITATIONS_A_DAY = 20  # by one account
 INVITED_A_DAY = 3  # to one address, by anybody
@@ -259,15 +266,6 @@ class Members:
         if found is None or found.member != account_id:
             raise NotFound
         self._end(found)
-
-    def payers(self, license_id: str) -> list[str]:
-        """The members who get its receipts beside the owner, the first of them."""
-        found = [
-            each for each in self.store.invitations(license_id)
-            if each.state == ACCEPTED and each.role in {BILLING, BOTH}
-        ]  # fmt: skip
-        found.sort(key=lambda each: each.created_at)
-        return [each.member for each in found[:MOST_PAYERS] if each.member]
 
     # ends
 

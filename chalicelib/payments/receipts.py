@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.catalog.rules import METERED, TRIAL
-from chalicelib.core.clock import day_of, to_text
+from chalicelib.core.clock import to_datetime, to_text
 from chalicelib.core.money import Money
 
 if TYPE_CHECKING:
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 Mail = tuple[str, "Write"]
 RENEWAL = "renewal"
+
+
+def date_text(instant: int) -> str:
+    """`25 November 2026`, as the other mails have it."""
+    moment = to_datetime(instant)
+    return f"{moment.day} {moment:%B %Y}"
 
 
 def card_text(brand: str, last4: str) -> str:
@@ -36,7 +42,7 @@ def of_order(outbox: Outbox, order: Order, card: Card | None, now: int) -> Mail:
         "price": "" if plan.kind == TRIAL else price,
         "seats": order.seats or 0,
         "charged": str(Money(order.amount, plan.currency)) if order.charges else "",
-        "until": day_of(ends_at) if ends_at is not None else "",
+        "until": date_text(ends_at) if ends_at is not None else "",
         "at": to_text(now),
         "card": card_text(card.brand, card.last4) if card else "",
     }
@@ -45,8 +51,10 @@ def of_order(outbox: Outbox, order: Order, card: Card | None, now: int) -> Mail:
     )
 
 
-def of_renewal(outbox: Outbox, paid: Subscription, attempt: Attempt, now: int) -> Mail:
-    """`paid` is the subscription with its new period."""
+def of_renewal(
+    outbox: Outbox, paid: Subscription, attempt: Attempt, now: int, copy_to: str | None = None
+) -> Mail:
+    """`paid` is the subscription with its new period; `copy_to` a member who sees its bills."""
     arguments: dict[str, Argument] = {
         "order": paid.order_id,
         "application": paid.application_name,
@@ -55,14 +63,14 @@ def of_renewal(outbox: Outbox, paid: Subscription, attempt: Attempt, now: int) -
         "price": str(Money(paid.price, paid.currency)),
         "seats": paid.seats,
         "charged": str(Money(attempt.amount, attempt.currency)),
-        "until": day_of(paid.period_end),
+        "until": date_text(paid.period_end),
         "at": to_text(now),
         "card": attempt.card,
     }
     return outbox.message(
         "receipt",
-        fact=(paid.license_id, paid.period),
-        account=paid.account_id,
+        fact=(paid.license_id, paid.period, *([copy_to] if copy_to else [])),
+        account=copy_to or paid.account_id,
         arguments=arguments,
         due=now,
         now=now,
@@ -86,8 +94,8 @@ def payment_failed(outbox: Outbox, of: Subscription, attempt: Attempt, now: int)
         "application": of.application_name,
         "amount": str(Money(attempt.amount, attempt.currency)),
         "card": attempt.card,
-        "next": day_of(of.next_charge) if of.next_charge is not None else "",
-        "until": day_of(of.last_instant),
+        "next": date_text(of.next_charge) if of.next_charge is not None else "",
+        "until": date_text(of.last_instant),
     }
     return outbox.message(
         "payment_failed",
@@ -104,7 +112,7 @@ def canceled(outbox: Outbox, of: Subscription, now: int) -> Mail:
         "subscription_canceled",
         fact=(of.license_id, of.version),
         account=of.account_id,
-        arguments={"application": of.application_name, "until": day_of(of.period_end)},
+        arguments={"application": of.application_name, "until": date_text(of.period_end)},
         due=now,
         now=now,
     )

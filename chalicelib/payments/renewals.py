@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from chalicelib.core.clock import HOUR
+from chalicelib.core.clock import HOUR, MINUTE
 from chalicelib.core.errors import Unavailable
 from chalicelib.observability import count, failure, logger
 from chalicelib.payments import periods, receipts
@@ -22,6 +22,8 @@ from chalicelib.payments.taken import Payment, position
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chalicelib.billing.service import Books
     from chalicelib.core.clock import Clock
     from chalicelib.licenses.paying import LicensePayments
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Write
 
 STEPS = 8
+LATER = 10 * MINUTE  # before the next sweep comes
 SWEPT = 200  # how many one sweep takes on; the next goes on behind them
 
 
@@ -50,7 +53,10 @@ class Renewals:
         books: Books,
         outbox: Outbox,
         clock: Clock,
+        payers: Callable[[str], list[str]] = lambda _: [],
     ) -> None:
+        """`payers` are the members of a license who get its receipts beside its owner."""
+        self.payers = payers
         self.store, self.taken, self.subscriptions = store, taken, subscriptions
         self.processor, self.licenses, self.books = processor, licenses, books
         self.outbox, self.clock = outbox, clock
@@ -64,9 +70,20 @@ class Renewals:
             except Exception as error:  # noqa: BLE001 - one poisoned item must not stop the others
                 failure("renewal_sweep", error, license=license_id)
                 failures += 1
+                self._later(account_id, license_id)
             else:
                 done += 1
         return {"done": done, "failed": failures}
+
+    def _later(self, account_id: str, license_id: str) -> None:
+        """What failed waits behind the others, so that many of them hold up nobody."""
+        of, now = self.subscriptions.subscription(account_id, license_id), self.clock()
+        if of is None or of.due is None or of.due > now:
+            return
+        try:
+            self._commit([self.subscriptions.change(periods.waiting(of, now + LATER))])
+        except ConditionFailed:
+            return  # somebody else took it further
 
     def renew(self, account_id: str, license_id: str) -> None:
         """Take one subscription as far as it goes now; running it again changes nothing."""
@@ -151,7 +168,10 @@ class Renewals:
             raise ProcessorRefused
         paid = periods.renewed(of)
         payment = payment_of(paid, state, now)
-        mail = receipts.of_renewal(self.outbox, paid, attempt, now)
+        mails = [
+            receipts.of_renewal(self.outbox, paid, attempt, now, copy_to)
+            for copy_to in (None, *self.payers(of.license_id))
+        ]
         done = replace(attempt, outcome="paid", payment_id=state.id)
         fact = f"renewal#{of.license_id}#{paid.period}"
         entry = self.books.post(
@@ -165,7 +185,7 @@ class Renewals:
             entry,
             *self.licenses.change(head, ends_at=paid.last_instant),
         ]
-        self._commit(writes, mail)
+        self._commit(writes, *mails)
 
     def _fail(self, of: Subscription, attempt: Attempt, row: Write, now: int) -> None:
         after = periods.failed(of, attempt.code, now)
@@ -190,12 +210,10 @@ class Renewals:
             return [self.subscriptions.change(after)]
         return [self.subscriptions.change(after), *self.licenses.change(head, ends_at=now)]
 
-    def _commit(self, writes: list[Write], mail: Mail | None = None) -> None:
-        if mail is not None:
-            writes.append(mail[1])
-        self.store.table.transact(*writes)
-        if mail is not None:
-            self.outbox.nudge(mail[0])
+    def _commit(self, writes: list[Write], *mails: Mail) -> None:
+        self.store.table.transact(*writes, *(letter for _, letter in mails))
+        for message, _ in mails:
+            self.outbox.nudge(message)
 
 
 def payment_of(paid: Subscription, state: PaymentState, now: int) -> Payment:

@@ -238,8 +238,7 @@ class TestMoving:
         Browser().post(f"/email/{mails.link('email_change')}", {})
         assert [i for i in tables.items("keys") if i["pk"] == f"SUBJECT#{subject}"] == before
         events = [
-            (str(row.entry.event), row.entry.reason)
-            for row in wiring.vault().ledger.rows(subject)
+            (str(row.entry.event), row.entry.reason) for row in wiring.vault().ledger.rows(subject)
         ]
         assert events.count(("corrected", "page:/email")) == 2
 

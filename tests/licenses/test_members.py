@@ -84,7 +84,7 @@ class TestInviting:
         answer = invite(desk, owned)
         words = desk.browser.get(answer.location).words
         assert "The invitation is on its way" in words
-        assert f"{GUEST} May launch it Invited; waits until" in words
+        assert f"{GUEST} May: launch it Waits until" in words
         assert "1 of at most 200" in words
 
     @pytest.mark.promise("PS-46")
@@ -206,7 +206,7 @@ class TestAccepting:
         invite(desk, owned)
         words = other_desk.browser.get(newest(tables)).words
         assert "You are invited to Orchard" in words
-        assert "What you may do May launch it" in words
+        assert "You may Launch it" in words
         assert other_desk.browser.get(f"/account/shared/{owned}").status == 404
 
     def test_a_stranger_is_led_to_sign_in_and_back(
@@ -383,7 +383,7 @@ class TestRoles:
         assert "Install it" not in page.words
         assert other_desk.program().launch(license_id=license_id)["code"] == "UNKNOWN"
         assert other_desk.browser.get("/account/downloads").words.count("Orchard") == 0
-        assert wiring.members().payers(license_id) == [other_desk.account]
+        assert wiring.member_store().payers(license_id) == [other_desk.account]
 
     def test_a_user_sees_the_own_use_and_never_the_total(
         self, desk: Desk, other_desk: Desk, clock: FakeClock
@@ -404,7 +404,7 @@ class TestRoles:
         assert theirs.get("/v1/usage?by=computer")["items"] == []
         total = own.get("/v1/usage")["items"]
         assert [(row["license"], row["milliseconds"]) for row in total] == [(license_id, 180_000)]
-        assert wiring.members().payers(license_id) == []
+        assert wiring.member_store().payers(license_id) == []
 
     @pytest.mark.guarantee("G7")
     def test_a_member_rules_over_nothing_of_the_owner_s(self, desk: Desk, other_desk: Desk) -> None:

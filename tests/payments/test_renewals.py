@@ -9,12 +9,15 @@ import pytest
 
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, HOUR, MINUTE, months_after
+from chalicelib.licenses.member_store import Invitation
 from chalicelib.payments.periods import GRACE
 from chalicelib.payments.processor import PaymentState
+from chalicelib.payments.renewals import LATER
 from tests.crash import Killed, recorded
 from tests.payments.conftest import (
     OWNER,
     books,
+    buy,
     interleaved,
     mails,
     subscribed,
@@ -23,6 +26,7 @@ from tests.payments.test_fulfillment import kinds
 
 if TYPE_CHECKING:
     from chalicelib.catalog.rules import Plan
+    from chalicelib.licenses.member_store import MemberStore
     from chalicelib.payments.periods import Subscription
     from tests.conftest import FakeClock, Tables
     from tests.payments.conftest import FakeProcessor
@@ -51,6 +55,15 @@ def assert_renewed_once(of: Subscription, tables: Tables, processor: FakeProcess
     assert (kinds(tables)["payment"], kinds(tables)["effect"]) == (2, 2)
 
 
+def put_member(store: MemberStore, of: Subscription, account: str, role: str, at: int) -> None:
+    """As if the account had accepted an invitation at this instant."""
+    invitation = Invitation(
+        f"inv_{account}", of.license_id, OWNER, "app", "App", "vnd", "pln", "Plan", role,
+        f"sub_{account}", "claim", at, at + DAY, state="accepted", member=account,
+    )  # fmt: skip
+    store.transact(store.put_invitation(invitation))
+
+
 @pytest.fixture
 def of(crew: Plan, processor: FakeProcessor) -> Subscription:
     return subscribed(processor, crew, seats=3)
@@ -68,6 +81,37 @@ class TestPaid:
         assert (charge.amount, charge.currency, charge.key) == (
             2_700, "USD", f"{of.license_id}:1:1",
         )  # fmt: skip
+
+    def test_members_who_see_the_bills_get_the_receipt_as_well(
+        self, of: Subscription, tables: Tables, processor: FakeProcessor, clock: FakeClock
+    ) -> None:
+        store = wiring.member_store()
+        for number, role in enumerate(("billing", "user", "both", *["billing"] * 5)):
+            put_member(store, of, f"acc_{number}", role, clock.now + number)
+        clock.now = of.period_end
+        wiring.renewals().sweep()
+        told = [i["account"] for i in tables.items("accounts") if i.get("template") == "receipt"]
+        assert sorted(told) == sorted([OWNER, OWNER, "acc_0", "acc_2", "acc_3", "acc_4", "acc_5"])
+
+    def test_a_card_that_paid_for_a_pass_is_not_charged_for_it(
+        self,
+        of: Subscription,
+        day_pass: Plan,
+        processor: FakeProcessor,
+        clock: FakeClock,
+    ) -> None:
+        buy(processor, day_pass)
+        clock.now = of.period_end
+        wiring.renewals().sweep()
+        assert [charge.method for charge in processor.asked] == [f"pm_cs_{of.order_id}"]
+
+    def test_those_that_fail_are_looked_at_behind_the_others(
+        self, of: Subscription, processor: FakeProcessor, clock: FakeClock
+    ) -> None:
+        clock.now = of.period_end
+        processor.silent = True
+        wiring.renewals().sweep()
+        assert (now_of(of).due, now_of(of).charging) == (clock.now + LATER, 1)
 
     def test_before_its_time_nothing_is_charged(
         self, of: Subscription, processor: FakeProcessor, clock: FakeClock
@@ -109,7 +153,7 @@ class TestPaid:
         assert "subscription_ended" in mails(tables)
 
     @pytest.mark.guarantee("G12")
-    @pytest.mark.parametrize("seed", range(20))
+    @pytest.mark.parametrize("seed", range(10))
     def test_two_sweeps_at_the_same_time_charge_once(
         self,
         seed: int,
@@ -130,14 +174,12 @@ class TestPaid:
         assert_renewed_once(of, tables, processor)
 
     @pytest.mark.guarantee("G12")
-    @pytest.mark.parametrize("later", [15 * MINUTE, 2 * DAY], ids=["soon", "days later"])
     @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-    @pytest.mark.parametrize("death", range(12))
+    @pytest.mark.parametrize("death", range(14))
     def test_killed_at_any_call_it_charges_once_in_the_end(
         self,
         death: int,
         after: bool,
-        later: int,
         of: Subscription,
         tables: Tables,
         processor: FakeProcessor,
@@ -151,9 +193,8 @@ class TestPaid:
             pass
         else:
             assert len(calls) <= death, "it survived a death that it met"
-        clock.advance(later)
-        if later > DAY:
-            processor.keys.clear()  # the processor has forgotten the key by now
+        clock.advance(2 * DAY)
+        processor.keys.clear()  # the processor has forgotten the key by now
         wiring.renewals().sweep()
         assert_renewed_once(of, tables, processor)
 
@@ -164,7 +205,7 @@ class TestPaid:
         clock.now = of.period_end
         with recorded() as calls:
             wiring.renewals().sweep()
-        assert len(calls) <= 12
+        assert len(calls) <= 14
 
     @pytest.mark.guarantee("G12")
     @pytest.mark.parametrize("later", [15 * MINUTE, 2 * DAY], ids=["soon", "days later"])
