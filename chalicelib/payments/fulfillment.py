@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.catalog.rules import SUBSCRIPTION
+from chalicelib.catalog.rules import PASS, SUBSCRIPTION
 from chalicelib.core.errors import Unavailable
 from chalicelib.core.ids import derived_id
 from chalicelib.observability import count, logger
@@ -163,6 +163,9 @@ class Fulfillment:
         return [*writes, *self._card(order, state)], []
 
     def _card(self, order: Order, state: CheckoutState) -> list[Write]:
+        """A card that paid for a pass was not saved: it can be charged for nothing else."""
+        if order.plan.kind == PASS and not order.card_for:
+            return []
         if not (state.card and state.customer and state.payment_method):
             return []
         return [self.store.card(order, state.card, state.customer, state.payment_method)]

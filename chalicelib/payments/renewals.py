@@ -43,7 +43,7 @@ SWEPT = 200  # how many one sweep takes on; the next goes on behind them
 
 
 class Renewals:
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the wiring alone calls it
         self,
         store: PaymentStore,
         taken: TakenStore,

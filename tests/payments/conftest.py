@@ -151,7 +151,8 @@ class FakeProcessor:
     def complete(self, session_id: str, **differently: Any) -> None:
         """Somebody uses a good card; `differently` changes what was paid."""
         session = self.checkouts[session_id]
-        done = replace(session, status="complete", payment_method="pm_1", card=CARD, url=None)
+        done = replace(session, status="complete", card=CARD, url=None)
+        done = replace(done, payment_method=f"pm_{session_id}")
         if session.payment is None:
             self.checkouts[session_id] = replace(done, setup_intent=f"seti_{session_id}")
             return
