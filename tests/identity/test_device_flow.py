@@ -130,7 +130,7 @@ class TestAccessToken:
     ) -> None:
         program.sign_in(desk.browser)
         reply = program.get("/v1/usage")
-        assert (reply.status, reply.body) == (200, {"items": [], "next": None})
+        assert (reply.status, reply.body) == (200, {"items": [], "next": None, "names": {}})
 
 
 class TestLostAnswer:
