@@ -20,7 +20,7 @@ EPOCH_MONDAY = 4 * DAY  # 1970-01-05
 def zone_of(name: str | None) -> dt.tzinfo:
     try:
         return zoneinfo.ZoneInfo(name) if name else dt.UTC
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # an area, such as Europe
         return dt.UTC
 
 

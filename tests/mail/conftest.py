@@ -176,6 +176,7 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
         "left": "20.00 EUR",
     },
     "download_ready": {"application": "Solver & Co"},
+    "invitation": {"application": "Solver & Co", "role": "user"},
     "usage_summary": {
         "week": "16 to 22 November 2026",
         "total": "3 h 05 min",
