@@ -279,6 +279,25 @@ class TestPayments:
         assert state.payment is not None
         assert (state.payment.received, state.payment.code) == (0, "insufficient_funds")
 
+    @pytest.mark.parametrize("taken", [True, False])
+    def test_a_payment_that_comes_later_is_on_its_way_until_it_is_decided(
+        self, taken: bool, simulator: Handle
+    ) -> None:
+        found = processor(simulator)
+        opened = open_payment(found)
+        ask(f"{simulator.url}/_sim/complete", body={"session": opened.session_id, "later": True})
+        state = found.read_checkout(opened.session_id)
+        assert (state.status, state.payment_status, state.card) == ("complete", "unpaid", None)
+        assert (state.payment and state.payment.status) == "processing"
+        ask(f"{simulator.url}/_sim/sessions/{opened.session_id}", body={"taken": taken})
+        after = found.read_checkout(opened.session_id).payment
+        assert after is not None
+        assert (after.status, after.received) == (
+            ("succeeded", 2700) if taken else ("requires_payment_method", 0)
+        )
+        told = [one["type"] for one in ask_events(simulator)]
+        assert f"checkout.session.async_payment_{'succeeded' if taken else 'failed'}" in told
+
     def test_a_page_that_is_closed_takes_no_card(self, simulator: Handle) -> None:
         found = processor(simulator)
         opened = open_payment(found)

@@ -6,7 +6,13 @@ from urllib.parse import urlsplit
 
 from infra.local.processor import customers, payments, setups, wire
 from infra.local.processor.cards import Card
-from infra.local.processor.errors import ApiError, JsonObject, invalid_param, missing_param
+from infra.local.processor.errors import (
+    ApiError,
+    CardError,
+    JsonObject,
+    invalid_param,
+    missing_param,
+)
 from infra.local.processor.payments import Terms
 from infra.local.processor.world import PRIVATE, World
 
@@ -134,6 +140,28 @@ def submit(world: World, session: JsonObject, card: Card) -> None:
         method = customers.new_method(world, card)
         payments.confirm(world, _payment(world, session), method["id"], off_session=False)
     _finish(world, session)
+
+
+def submit_later(world: World, session: JsonObject, card: Card) -> None:
+    """Complete a payment whose outcome comes later: the session is complete and unpaid."""
+    _require_open(session)
+    if session["mode"] != "payment":
+        raise ApiError("Only a payment can come later.")
+    payments.begin(world, _payment(world, session), customers.new_method(world, card))
+    world.update(session, status="complete")
+    world.emit("checkout.session.completed", session)
+
+
+def settle(world: World, session: JsonObject, *, taken: bool) -> None:
+    """The outcome of a payment that came later."""
+    intent = intent_of(world, session)
+    try:
+        payments.finish(world, intent, taken=taken)
+    except CardError:
+        world.emit("checkout.session.async_payment_failed", session)
+        return
+    world.update(session, payment_status="paid")
+    world.emit("checkout.session.async_payment_succeeded", session)
 
 
 def authenticate(world: World, session: JsonObject, *, confirmed: bool) -> None:

@@ -146,8 +146,17 @@ CONTROLS = (
             "session": "id of the session",
             "card": "a test card's number or a behavior, 'succeeds' by itself",
             "confirm": "false: the bank's question is refused",
+            "later": "true: complete and unpaid, as a bank debit; its outcome comes later",
         },
         "completed, status, redirect (URL to go to), decline (code, decline_code, message)",
+    ),
+    Control(
+        "POST",
+        "/_sim/sessions/{id}",
+        "Decides a payment that was to come later",
+        people.settle,
+        {"taken": "true by itself; false: it failed"},
+        "session",
     ),
     Control(
         "GET",

@@ -21,6 +21,9 @@ def complete(desk: Desk, given: JsonObject, _id: str) -> JsonObject:
         session = desk.world.get("checkout.session", text(given, "session"), "session")
         if session["status"] == "complete":
             return _completed(session)
+        if given.get("later") is True:
+            checkout.submit_later(desk.world, session, card)
+            return _completed(session)
         return _try_card(desk.world, session, card, given.get("confirm") is not False)
 
 
@@ -40,6 +43,14 @@ def _try_card(world: World, session: JsonObject, card: cards.Card, confirmed: bo
             },
         }
     return _completed(session)
+
+
+def settle(desk: Desk, given: JsonObject, object_id: str) -> JsonObject:
+    """What a bank decides of a payment that was to come later."""
+    with desk.store.transaction():
+        session = desk.world.get("checkout.session", object_id, "session")
+        checkout.settle(desk.world, session, taken=given.get("taken") is not False)
+        return {"session": desk.world.public(session)}
 
 
 def _completed(session: JsonObject) -> JsonObject:

@@ -104,6 +104,22 @@ def confirm(world: World, intent: JsonObject, method_id: str, *, off_session: bo
     return _charge(world, intent, method, behavior)
 
 
+def begin(world: World, intent: JsonObject, method: JsonObject) -> None:
+    """A payment whose outcome comes later, as a bank debit's does."""
+    _require(intent, "confirm", "requires_payment_method")
+    world.update(intent, status="processing", payment_method=method["id"])
+    world.emit("payment_intent.processing", intent)
+
+
+def finish(world: World, intent: JsonObject, *, taken: bool) -> None:
+    """The outcome of a payment that was begun; CardError where the bank refused it."""
+    _require(intent, "confirm", "processing")
+    method = world.get("payment_method", intent["payment_method"])
+    if not taken:
+        _fail(world, intent, method, CardError("The payment was refused.", "payment_failed"))
+    _charge(world, intent, method, BEHAVIORS[method[PRIVATE]["behavior"]])
+
+
 def authenticate(world: World, intent: JsonObject, *, confirmed: bool) -> JsonObject:
     """Finish what the person was asked to confirm."""
     _require(intent, "confirm", "requires_action")
