@@ -128,7 +128,9 @@ def forms() -> dict[str, Schema]:
     from chalicelib.accounts import forms as accounts
     from chalicelib.identity import forms as identity
     from chalicelib.licenses import forms as licenses
+    from chalicelib.notices import forms as notices
     from chalicelib.payments import forms as payments
+    from chalicelib.staff import forms as staff
 
     models: dict[str, type[BaseModel]] = {
         "POST /register": accounts.RegistrationForm,
@@ -138,12 +140,28 @@ def forms() -> dict[str, Schema]:
         "POST /logout/everywhere": accounts.EmptyForm,
         "POST /forgot": accounts.ForgotForm,
         "POST /reset/{token}": accounts.NewPasswordForm,
-        "POST /account/setup": accounts.ProfileForm,
+        "POST /account/setup": accounts.SetupForm,
+        "POST /account/setup/zone": accounts.ZoneForm,
         "POST /account/setup/password": accounts.ChangePasswordForm,
         "POST /apps/{slug}/orders": payments.OrderForm,
         "POST /orders/{order_id}/checkout": payments.CheckoutForm,
         "POST /account/sessions/end": accounts.SessionForm,
         "POST /account/sessions/others": accounts.EmptyForm,
+        "POST /account/email": accounts.EmailForm,
+        "POST /email/{token}": accounts.EmptyForm,
+        "POST /email/stop/{token}": accounts.EmptyForm,
+        "POST /email/undo/{token}": accounts.EmptyForm,
+        "POST /account/notices": notices.NoticesForm,
+        "POST /account/notices/works-again": notices.WorksAgainForm,
+        "POST /account/subscriptions/{license_id}/cancel": payments.CancelForm,
+        "POST /account/subscriptions/{license_id}/keep": payments.CheckoutForm,
+        "POST /account/subscriptions/{license_id}/card": payments.CardForm,
+        "POST /account/licenses/{license_id}/people": licenses.InviteForm,
+        "POST /account/licenses/{license_id}/people/end": licenses.PlaceForm,
+        "POST /account/shared/{license_id}/leave": accounts.EmptyForm,
+        "POST /invitations/{token}": accounts.EmptyForm,
+        "POST /staff/login": staff.StaffLoginForm,
+        "POST /staff/logout": staff.EmptyForm,
         "POST /account/computers/keys": licenses.KeyForm,
         "POST /account/computers/name": licenses.LabelForm,
         "POST /account/computers/end": licenses.LeaseForm,
