@@ -164,3 +164,23 @@ def test_a_renewal_whose_function_dies_at_the_charge_is_charged_once(
     control.run("renewal_sweep")
     assert len(payments_of(control, order)) == 2
     assert of_type(control, "attempt", order)[0]["outcome"] == "paid"
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_payment_whose_outcome_comes_later_is_waited_for(
+    taken: bool, cloud: LocalCloud, control: Control
+) -> None:
+    customer = new_customer(cloud, f"later-{taken}".lower())
+    page = customer.open("/apps/halyard")
+    wanted = plan_named(cloud, PASS)
+    page.parsed.forms[:] = [f for f in page.parsed.forms if f.fields.get("plan") == wanted]
+    session = customer.browser.submit("/orders").path.rpartition("/")[2]
+    simulator = f"{cloud.processor}/_sim"
+    done = ok(WEB.post(f"{simulator}/complete", json={"session": session, "later": True}))
+    control.settle()
+    page = customer.browser.open(done["redirect"])
+    assert "We have no word from the card processor yet." in page.text
+    ok(WEB.post(f"{simulator}/sessions/{session}", json={"taken": taken}))
+    control.settle()
+    page = customer.browser.open(done["redirect"])
+    assert ("Your pass is paid" if taken else "This order was refused") in page.text
