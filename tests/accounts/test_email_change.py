@@ -260,7 +260,9 @@ class TestMoving:
         Browser().post(f"/email/{mails.link('email_change')}", {})
         assert Browser().get(reset).status == 404
         clock.advance(HOUR)
-        Browser().post(f"/email/undo/{mails.link('email_changed')}", {})
+        ask(asked, PROFILE["email"])
+        Browser().post(f"/email/{mails.link('email_change')}", {})
+        assert address_of(asked) == PROFILE["email"]
         assert Browser().get(reset).status == 404, "neither after it came back"
 
     def test_what_was_stopped_at_the_old_address_is_stopped_at_the_new_one(
