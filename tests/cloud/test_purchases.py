@@ -28,7 +28,7 @@ PASS, CREW = "Twenty hours", "Monthly"
 
 
 def plan_named(cloud: LocalCloud, name: str) -> str:
-    return next(p["id"] for p in cloud.control.seed()["plans"] if p["name"] == name)
+    return next(str(p["id"]) for p in cloud.control.seed()["plans"] if p["name"] == name)
 
 
 def buy(customer: Customer, name: str, **fields: str) -> str:

@@ -40,7 +40,7 @@ def license_of(desk: Desk) -> str:
 
 def lease_on(page: Answer) -> str:
     (found,) = re.findall(r'name="lease" value="([^"]+)"', page.text)
-    return found
+    return str(found)
 
 
 class TestEnding:

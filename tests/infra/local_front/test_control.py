@@ -16,6 +16,7 @@ from infra.local.front.page import linked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
 NASTY = '"><script>alert(1)</script>'
@@ -51,6 +52,9 @@ class FakeEngine:
 
     def settle(self) -> None:
         self.told.append("settle")
+
+    def deploy(self, archive: Path) -> None:
+        self.told.append(("deploy", archive))
 
     def now(self) -> str:
         return "2027-01-15T08:00:00.000000+00:00"
