@@ -117,7 +117,14 @@ class TooMany(CetrusError):
 
 
 class Unavailable(CetrusError):
+    """Not for now; the answer carries Retry-After in whole seconds."""
+
     status = 503
     code = "unavailable"
     title = "Not available just now"
     detail = "This part of the service is not available just now. Try again in a minute."
+    retry_after = 5  # programs come back sooner than people, and a lease lives for minutes
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail)
+        self.headers["Retry-After"] = str(self.retry_after)

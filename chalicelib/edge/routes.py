@@ -14,6 +14,7 @@ from chalicelib.edge.errors import answer_error
 from chalicelib.edge.request import path_value, read_request
 from chalicelib.edge.responses import see_other
 from chalicelib.observability import count, failure
+from chalicelib.storage import aws
 from chalicelib.storage.dynamo import Contended
 
 if TYPE_CHECKING:
@@ -79,14 +80,22 @@ class Edge(Blueprint):  # type: ignore[misc]  # Chalice publishes no types
             except CetrusError as error:
                 count(f"refused_{error.status}")
                 return answer_error(request, error)
-            except Contended as error:
-                failure("contended", error, resource=request.resource)
-                return answer_error(request, Unavailable())
             except Exception as error:  # noqa: BLE001 - the boundary: whatever it is, it is answered
-                failure("unhandled", error, resource=request.resource)
-                return answer_error(request, CetrusError())
+                return answer_error(request, unexpected(request, error))
 
         return answer
+
+
+def unexpected(request: Request, error: Exception) -> CetrusError:
+    """What is told of it, after it was logged: whatever may pass by itself is a 503, not a 500."""
+    if isinstance(error, Contended):
+        failure("contended", error, resource=request.resource)
+        return Unavailable()
+    if aws.passing(error):
+        failure("service_busy", error, resource=request.resource)
+        return Unavailable()
+    failure("unhandled", error, resource=request.resource)
+    return CetrusError()
 
 
 def noticed(request: Request, answer: Response) -> Response:

@@ -6,6 +6,29 @@ import os
 from functools import cache
 from typing import Any
 
+SERVER_ERROR = 500
+BUSY = frozenset(
+    {
+        "InternalFailure", "InternalServerError", "LimitExceededException",
+        "ProvisionedThroughputExceeded", "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded", "RequestThrottled", "ServiceUnavailable", "SlowDown", "Throttling",
+        "ThrottlingError", "ThrottlingException", "TooManyRequestsException",
+    }
+)  # fmt: skip
+"""By the services' own names: throttled, or failed on their side; the same call may work soon."""
+
+
+def passing(error: Exception) -> bool:
+    """Whether a service failed for a moment only: too busy, broken on its side, or not reached."""
+    from botocore import exceptions
+
+    if not isinstance(error, exceptions.ClientError):
+        return isinstance(error, (exceptions.HTTPClientError, exceptions.ConnectionError))
+    answer: dict[str, Any] = dict(error.response)
+    codes = {reason.get("Code") for reason in answer.get("CancellationReasons", ())}
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= SERVER_ERROR or bool(BUSY & {answer["Error"]["Code"], *codes})
+
 
 @cache
 def client(service: str) -> Any:

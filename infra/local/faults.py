@@ -2,6 +2,7 @@
 
 fail                  400 `InternalFailure`: botocore does not retry it, so the app sees it
 throttle              the service's own throttling error; botocore retries it by itself
+conflict              a write to DynamoDB meets another transaction and is not done; reads never do
 timeout_after_commit  the call is done, then the connection drops; botocore retries it, which
                       is what a lost answer means
 kill                  SIGKILL of the calling process before the call is done
@@ -9,6 +10,7 @@ kill                  SIGKILL of the calling process before the call is done
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,8 +20,12 @@ from .wire import Answer, refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KINDS = ("fail", "throttle", "timeout_after_commit", "kill")
+    from .wire import Call
+
+KINDS = ("fail", "throttle", "conflict", "timeout_after_commit", "kill")
 _FIELDS = {"service", "action", "function", "nth", "times", "kind"}
+_WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
+_CONFLICT = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
 _THROTTLED = {
     "dynamodb": (400, "ProvisionedThroughputExceededException"),
     "s3": (503, "SlowDown"),
@@ -41,6 +47,8 @@ class _Fault:
     left: int
 
     def matches(self, function: str, service: str, action: str) -> bool:
+        if self.kind == "conflict" and (service != "dynamodb" or action not in _WRITES):
+            return False
         return all(
             wanted is None or wanted == actual
             for wanted, actual in (
@@ -106,9 +114,26 @@ def _count(wanted: Mapping[str, Any], name: str) -> int:
     raise ValueError(f"{name}: a whole number from 1 up")
 
 
-def answer(kind: str, service: str) -> Answer:
+def answer(kind: str, call: Call) -> Answer:
     """What a call gets that a fault keeps from being done."""
+    if kind == "conflict":
+        return _conflict(call)
     if kind == "throttle":
-        status, code = _THROTTLED.get(service, (400, "ThrottlingException"))
-        return refusal(service, status, code, "Rate exceeded (local fault)")
-    return refusal(service, 400, "InternalFailure", "The call failed (local fault)")
+        status, code = _THROTTLED.get(call.service, (400, "ThrottlingException"))
+        return refusal(call.service, status, code, "Rate exceeded (local fault)")
+    return refusal(call.service, 400, "InternalFailure", "The call failed (local fault)")
+
+
+def _conflict(call: Call) -> Answer:
+    """A transaction says so for each of its actions, a single write by an error of its own."""
+    if call.action != "TransactWriteItems":
+        message = "Transaction is ongoing for the item (local fault)"
+        return refusal(call.service, 400, "TransactionConflictException", message)
+    reasons = [_CONFLICT] * len(call.parameters["TransactItems"])
+    codes = ", ".join(reason["Code"] for reason in reasons)
+    message = (
+        f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
+    )
+    status, headers, body = refusal(call.service, 400, "TransactionCanceledException", message)
+    told = {**json.loads(body), "CancellationReasons": reasons}
+    return status, headers, json.dumps(told).encode()

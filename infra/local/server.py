@@ -112,9 +112,9 @@ class CloudServer:
         if kind == "kill":
             worker.kill()
             raise Dropped
-        if kind in {"fail", "throttle"}:
+        if kind in {"fail", "throttle", "conflict"}:
             self.log.add(name, call.service, call.action, table_of(call), 0.0)
-            return faults.answer(kind, call.service)
+            return faults.answer(kind, call)
         counted()
         answer = self._judged(call, worker, environ)
         self.log.add(name, call.service, call.action, table_of(call), counted())

@@ -191,7 +191,7 @@ class TestSurface:
     @pytest.mark.parametrize(
         ("kind", "status", "done"),
         [
-            ("fail", 500, False), ("throttle", 303, True),
+            ("fail", 503, False), ("throttle", 303, True), ("conflict", 303, True),
             ("timeout_after_commit", 303, True), ("kill", 502, False),
         ],
     )  # fmt: skip

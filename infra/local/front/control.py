@@ -23,7 +23,7 @@ from infra.local.front.page import View, render
 Json = dict[str, Any]
 PREFIX = "/_local/"
 FAULT_FIELDS = ("service", "action", "function", "nth", "times", "kind")
-FAULT_KINDS = ("fail", "throttle", "timeout_after_commit", "kill")
+FAULT_KINDS = ("fail", "throttle", "conflict", "timeout_after_commit", "kill")
 MODES = ("manual", "automatic")
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; form-action 'self'; "

@@ -216,6 +216,17 @@ class TestFaults:
         assert "error" not in put(cloud, "f4")
         assert len(cloud.calls(before)) == 2
 
+    def test_a_conflict_strikes_writes_alone(self, cloud: Cloud) -> None:
+        table = cloud.physical["Things"]
+        cloud.add_fault({"kind": "conflict", "times": 2})
+        assert rows(cloud, "f7") == []
+        assert put(cloud, "f7")["error"] == "TransactionConflictException"
+        items = [{"Put": {"TableName": table, "Item": key("f7")}}]
+        answer = call(cloud, "dynamodb", "transact_write_items", TransactItems=items)
+        assert answer["error"] == "TransactionCanceledException"
+        assert rows(cloud, "f7") == []
+        assert "error" not in put(cloud, "f7")
+
     def test_a_timeout_after_commit_has_done_the_call(self, cloud: Cloud) -> None:
         table = cloud.physical["Things"]
         cloud.add_fault({"kind": "timeout_after_commit", "action": "UpdateItem"})
