@@ -112,7 +112,7 @@ def license_sweep(event: Any) -> Any:
 @app.schedule(Rate(1, unit=Rate.HOURS), name="event_log")
 def event_log(event: Any) -> Any:
     """Write what ran and what was refused to the license and usage logs."""
-    return wiring.event_log().run()
+    return wiring.event_log().run(event.context.get_remaining_time_in_millis)
 
 
 @app.schedule(Rate(15, unit=Rate.MINUTES), name="account_sweep")

@@ -22,7 +22,7 @@ from chalicelib.storage.dynamo import ABSENT, ConditionFailed
 from chalicelib.usage.rules import months_between
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from chalicelib.core.clock import Clock
     from chalicelib.licenses.store import LicenseStore
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PREFIX = "usage"
 MARK = "WATERMARK#LOG"
 EVERY = 60 * MINUTE
+# No license is begun with less time left than this, in milliseconds.
+RESERVE = 20_000
 STRETCH = DAY  # the shortest that is written: one object a license and day at most
 
 
@@ -53,18 +55,29 @@ class EventLog:
         self.store, self.bucket, self.clock = store, bucket, clock
         self.usage = store.usage
 
-    def run(self) -> dict[str, int]:
-        """Writes what is due for every license; LogIncomplete at the end where one failed."""
+    def run(self, time_left: Callable[[], int]) -> dict[str, int]:
+        """Writes what is due for every license; LogIncomplete at the end where one failed.
+
+        `time_left` is what the function may still use, in milliseconds.
+        """
         done = {"objects": 0, "events": 0, "failed": 0}
-        first = self.clock() // EVERY % SHARDS  # one that is cut short starves nobody for long
-        for shard in range(first, first + SHARDS):
-            for key in self.store.nominated(shard % SHARDS):
-                self._write_one(key.pk.removeprefix("LICENSE#"), done)
+        for license_id in self._everyone():
+            if time_left() < RESERVE:
+                count("log_behind")
+                break
+            self._write_one(license_id, done)
         for name, value in done.items():
             count(f"log_{name}", value)
         if done["failed"]:
             raise LogIncomplete(f"{done['failed']} licenses failed")
         return done
+
+    def _everyone(self) -> Iterator[str]:
+        """Each run starts at another shard: one that is cut short starves nobody for long."""
+        first = self.clock() // EVERY % SHARDS
+        for shard in range(first, first + SHARDS):
+            for key in self.store.nominated(shard % SHARDS):
+                yield key.pk.removeprefix("LICENSE#")
 
     def _write_one(self, license_id: str, done: dict[str, int]) -> None:
         try:

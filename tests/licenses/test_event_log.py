@@ -37,6 +37,9 @@ class Logs:
         store = self.world.at(client=client).store
         return EventLog(store, Bucket(self.s3, BUCKET), self.world.clock)
 
+    def run(self, time_left: int = 300_000) -> dict[str, int]:
+        return self.writer().run(lambda: time_left)
+
     def sweep(self) -> None:
         licenses = self.world.licenses
         LicenseSweep(
@@ -75,7 +78,7 @@ class TestWhatIsWritten:
         license_id = world.license()
         used(world, license_id, 90_000, "one")
         logs.later(2 * DAY)
-        logs.writer().run()
+        logs.run()
         (event,) = logs.events()
         assert event == {
             "event": "lease", "at": "2026-11-25T12:00:00.000Z",
@@ -92,7 +95,7 @@ class TestWhatIsWritten:
         world.licenses.suspend(license_id)
         assert not world.launch(license_id, "refused").valid
         logs.later(2 * DAY)
-        logs.writer().run()
+        logs.run()
         (event,) = logs.events()
         assert (event["event"], event["code"], event["launch"]) == (
             "denied", "SUSPENDED", "refused",
@@ -109,7 +112,7 @@ class TestWhatIsWritten:
         world.clock.now += DAY
         world.launch(license_id, "refused")
         logs.later(3 * DAY)
-        logs.writer().run()
+        logs.run()
         assert [event["at"][:19] for event in logs.events()] == [
             "2026-11-25T12:00:00", "2026-11-26T12:00:05",
         ]  # fmt: skip
@@ -133,17 +136,17 @@ class TestWhatIsWritten:
         logs.later(7 * HOUR)
         lease = world.opened(license_id, "long")
         logs.later(30 * HOUR)
-        logs.writer().run()
+        logs.run()
         assert logs.names() == []
         world.licenses.end(lease)
         logs.later(2 * DAY)
-        logs.writer().run()
+        logs.run()
         assert [event["launch"] for event in logs.events()] == ["long"]
 
     def test_an_idle_license_writes_no_object(self, world: World, logs: Logs) -> None:
         world.license()
         logs.later(2 * DAY)
-        assert logs.writer().run()["objects"] == 0
+        assert logs.run()["objects"] == 0
         assert logs.names() == []
 
     def test_an_outage_of_three_days_loses_nothing(self, world: World, logs: Logs) -> None:
@@ -151,7 +154,7 @@ class TestWhatIsWritten:
         for day in range(5):
             used(world, license_id, 1_000 + day, f"day-{day}")
             logs.later(DAY)
-        logs.writer().run()
+        logs.run()
         assert [event["launch"] for event in logs.events()] == [f"day-{n}" for n in range(5)]
         assert len(logs.names()) == 1
 
@@ -162,7 +165,7 @@ class TestWhatIsWritten:
             used(world, license_id, 1_000, launch)
             world.clock.now += 3 * HOUR
         logs.later(2 * DAY)
-        logs.writer().run()
+        logs.run()
         assert [event["launch"] for event in logs.events()] == ["november", "december"]
 
 
@@ -171,9 +174,9 @@ class TestOnce:
     def test_run_again_it_writes_nothing_new(self, world: World, logs: Logs) -> None:
         used(world, world.license(), 1_000, "one")
         logs.later(2 * DAY)
-        logs.writer().run()
+        logs.run()
         before = logs.names()
-        assert logs.writer().run() == {"objects": 0, "events": 0, "failed": 0}
+        assert logs.run() == {"objects": 0, "events": 0, "failed": 0}
         assert logs.names() == before
 
     @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -190,12 +193,12 @@ class TestOnce:
             except Killed:
                 died += 1
                 logs.later(7 * HOUR)  # the sweep counts on meanwhile: the stretch must not grow
-                logs.writer().run()
+                logs.run()
                 continue
             break
         assert died > 4
         logs.later(2 * DAY)
-        logs.writer().run()
+        logs.run()
         launches = [event["launch"] for event in logs.events()]
         assert sorted(launches) == sorted(f"launch-{n}" for n in range(died + 1))
 
@@ -212,9 +215,9 @@ class TestOnce:
         before = logs.names()
         used(world, license_id, 1_000, "two")
         logs.later(2 * DAY)
-        logs.writer().run()
+        logs.run()
         assert logs.names() == before
-        logs.writer().run()
+        logs.run()
         assert [event["launch"] for event in logs.events()] == ["one", "two"]
 
     def test_two_runs_at_the_same_time_write_the_same_object(
@@ -228,9 +231,17 @@ class TestOnce:
             client = turns.client(world.client)
             writers = [logs.writer(client) for _ in range(2)]
             turns.run(*(lambda w=writer: w.license(license_id) for writer in writers))
-            logs.writer().run()
+            logs.run()
         launches = [event["launch"] for event in logs.events()]
         assert sorted(launches) == sorted(f"launch-{seed}" for seed in range(12))
+
+    def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(
+        self, world: World, logs: Logs
+    ) -> None:
+        used(world, world.license(), 1_000, "one")
+        logs.later(2 * DAY)
+        assert logs.run(time_left=5_000)["objects"] == 0
+        assert logs.run()["objects"] == 1
 
     def test_one_license_that_fails_stops_no_other(self, world: World, logs: Logs) -> None:
         broken, whole = world.license(), world.license()
@@ -240,7 +251,7 @@ class TestOnce:
         row = {"pk": f"LICENSE#{broken}#2026-11", "sk": f"{NOON:013d}#broken", "type": "interval"}
         world.store.usage.apply(world.store.usage.put(row))
         with pytest.raises(LogIncomplete):
-            logs.writer().run()
+            logs.run()
         assert [event["license"] for event in logs.events()] == [whole]
 
 
