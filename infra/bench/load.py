@@ -187,18 +187,20 @@ def of_intervals(
 
 
 def of_totals(items: list[dict[str, Any]]) -> Iterator[str]:
+    """The totals of a license by day, and those by computer, are what ran."""
     counted: Counter[str] = Counter()
     for item in items:
         if item.get("type") == "interval":
             counted[item["license"]] += item["ended_at"] - item["started_at"]
-    totals: Counter[str] = Counter()
-    for item in items:
-        if item["pk"].startswith("TOTALS#lic_"):
-            totals[item["pk"].removeprefix("TOTALS#")] += item["milliseconds"]
-    for license_id in counted.keys() | totals.keys():
-        if counted[license_id] != totals[license_id]:
+    for kind in ("", "#COMPUTERS"):
+        totals: Counter[str] = Counter()
+        for item in items:
+            if item.get("type") == "total" and item["pk"] == f"TOTALS#{item['license']}{kind}":
+                totals[item["license"]] += item["milliseconds"]
+        for license_id in counted.keys() | totals.keys():
             ran, total = counted[license_id], totals[license_id]
-            yield f"{license_id}: {ran} ms ran, {total} are in its totals"
+            if ran != total:
+                yield f"{license_id}{kind}: {ran} ms ran, {total} are in its totals"
 
 
 def plain(item: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -26,7 +26,11 @@ def items() -> Items:
             "pk": "LICENSE#lic_1#2026-11", "type": "interval", "license": "lic_1", "lease": "lea_1",
             "launch_id": "one", "segment_no": 0, "started_at": START, "ended_at": END,
         },
-        {"pk": "TOTALS#lic_1", "type": "total", "milliseconds": END - START},
+        {"pk": "TOTALS#lic_1", "type": "total", "license": "lic_1", "milliseconds": END - START},
+        {
+            "pk": "TOTALS#lic_1#COMPUTERS", "type": "total", "license": "lic_1",
+            "milliseconds": END - START,
+        },
     ]  # fmt: skip
 
 
@@ -54,6 +58,10 @@ def count_too_little(found: Items) -> None:
     found[2]["milliseconds"] -= 1
 
 
+def count_a_computer_too_much(found: Items) -> None:
+    found[3]["milliseconds"] += 1
+
+
 def invent_a_launch(found: Items) -> None:
     found.append({**found[0], "launch_id": "two"})
 
@@ -65,7 +73,8 @@ def invent_a_launch(found: Items) -> None:
         (lose_the_interval, "was never closed"),
         (bill_twice, "was billed 2 times"),
         (bill_a_millisecond_more, "the receipt says 60000 ms, the interval 60001"),
-        (count_too_little, "60000 ms ran, 59999 are in its totals"),
+        (count_too_little, "lic_1: 60000 ms ran, 59999 are in its totals"),
+        (count_a_computer_too_much, "COMPUTERS: 60000 ms ran, 60001 are in its totals"),
         (invent_a_launch, "nobody asked for it"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
