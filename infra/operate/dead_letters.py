@@ -5,6 +5,7 @@
 
 A message is sent before it is deleted, so a crash in between has it run twice and never lost;
 whatever reads a queue here does nothing the second time. Messages hold ids, no personal data.
+SQS shows ten of one FIFO group, and the next once those are gone: a listing ends there.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 AT_ONCE = 10
+WAIT_SECONDS = (
+    1  # asks every server of SQS; without a wait some are asked, and "nothing" means little
+)
 HELD_SECONDS = 30  # how long a message that was listed stays hidden if this run is cut off
 ATTRIBUTES = ["SentTimestamp", "MessageGroupId", "MessageDeduplicationId"]
 
@@ -69,7 +73,7 @@ def letters(sqs: Any, queue: DeadLetters) -> Iterator[Letter]:
     while True:
         received = sqs.receive_message(
             QueueUrl=queue.url, MaxNumberOfMessages=AT_ONCE, VisibilityTimeout=HELD_SECONDS,
-            WaitTimeSeconds=0, MessageSystemAttributeNames=ATTRIBUTES,
+            WaitTimeSeconds=WAIT_SECONDS, MessageSystemAttributeNames=ATTRIBUTES,
         ).get("Messages", [])  # fmt: skip
         fresh = [message for message in received if message["MessageId"] not in seen]
         if not fresh:
@@ -101,6 +105,23 @@ def run_again(sqs: Any, queue: DeadLetters, letter: Letter) -> None:
     sqs.delete_message(QueueUrl=queue.url, ReceiptHandle=letter.receipt)
 
 
+def listed(sqs: Any, queue: DeadLetters) -> list[Letter]:
+    """What is there; it stays."""
+    found = list(letters(sqs, queue))
+    for letter in found:
+        give_back(sqs, queue, letter)
+    return found
+
+
+def moved(sqs: Any, queue: DeadLetters) -> list[Letter]:
+    """All that was there, each moved as it was received, until the queue gives nothing more."""
+    found = []
+    for letter in letters(sqs, queue):
+        run_again(sqs, queue, letter)
+        found.append(letter)
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m infra.operate.dead_letters", description=__doc__.split("\n")[0]
@@ -112,12 +133,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         use_stack(chosen.stack)
     sqs, count = client("sqs"), 0
     for queue in queues(sqs, os.environ["MAIL_QUEUE_URL"]):
-        found = list(letters(sqs, queue))
+        found = (moved if chosen.again else listed)(sqs, queue)
         count += len(found)
         print(f"{queue.name}: {len(found)}")
         for letter in found:
             print(f"  {letter}")
-            (run_again if chosen.again else give_back)(sqs, queue, letter)
     print(f"{count} {'moved back' if chosen.again else 'in all'}")
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import boto3
 import pytest
@@ -51,6 +52,7 @@ class Queues:
 def queues(aws: object, monkeypatch: pytest.MonkeyPatch) -> Queues:
     made = Queues()
     monkeypatch.setenv("MAIL_QUEUE_URL", made.mail)
+    monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
     made.send(made.mail_dead, "mail one")
     made.send(made.mail_dead, "mail two")
     made.send(made.pay_dead, "event")
@@ -77,6 +79,73 @@ def test_one_command_runs_all_again(queues: Queues, capsys: pytest.CaptureFixtur
     assert queues.waiting(queues.pay) == ["event"]
     assert queues.waiting(queues.mail_dead) == queues.waiting(queues.pay_dead) == []
     assert queues.waiting(queues.other_dead) == ["not ours"]
+
+
+def all_of(queues: Queues, url: str) -> list[str]:
+    """Every body of a queue, in the order it gives them; they are gone then."""
+    found: list[str] = []
+    while received := queues.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
+        "Messages", []
+    ):
+        for message in received:
+            found.append(message["Body"])
+            queues.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return found
+
+
+def test_more_than_one_call_can_receive_goes_back_in_one_run(
+    queues: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bodies = [f"more {n:02d}" for n in range(25)]
+    for body in bodies:
+        queues.send(queues.mail_dead, body)
+    main([])
+    assert "cetrus-MailDlq-1: 27" in capsys.readouterr().out
+    main(["--again"])
+    assert "cetrus-MailDlq-1: 27" in capsys.readouterr().out
+    assert sorted(all_of(queues, queues.mail)) == ["mail one", "mail two", *bodies]
+    assert queues.waiting(queues.mail_dead) == []
+
+
+def test_a_group_of_more_than_one_call_shows_goes_back_in_one_run_and_in_order(
+    queues: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bodies = [f"event {n:02d}" for n in range(11)]
+    for body in bodies:
+        queues.send(queues.pay_dead, body)
+    main(["--again"])
+    assert "cetrus-PaymentsDlq-1.fifo: 12" in capsys.readouterr().out
+    assert all_of(queues, queues.pay) == ["event", *bodies]
+    assert queues.waiting(queues.pay_dead) == []
+
+
+def test_each_is_moved_before_more_are_received(
+    queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a run takes, none waits longer than its own nine neighbors."""
+    sqs = boto3.client("sqs", region_name=REGION)
+    (queue,) = (q for q in dead_letters.queues(sqs, queues.mail) if "MailDlq" in q.name)
+    for n in range(15):
+        queues.send(queues.mail_dead, f"more {n}")
+    held, most = 0, []
+
+    def counted(name: str, step: int) -> None:
+        real = getattr(sqs, name)
+
+        def call(**wanted: object) -> Any:
+            nonlocal held
+            answer = real(**wanted)
+            held += len(answer.get("Messages", [])) if step > 0 else -1
+            most.append(held)
+            return answer
+
+        monkeypatch.setattr(sqs, name, call)
+
+    counted("receive_message", 1)
+    counted("delete_message", -1)
+    assert len(dead_letters.moved(sqs, queue)) == 17
+    assert max(most) <= 10
+    assert held == 0
 
 
 def test_a_crash_between_the_two_calls_loses_nothing(
