@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from chalicelib.licenses.values import Interval, Lease
     from chalicelib.storage.dynamo import Item
 
+INTERVAL = 1  # the position of its row among the writes that close
+
 
 class Renewing:
     def __init__(self, store: LicenseStore, clock: Clock) -> None:
@@ -182,8 +184,20 @@ class Renewing:
 
     def close_expired(self, lease: Lease) -> bool:
         """Closes at its own end a lease that nobody ended; False where another call was first."""
+        interval = expiry(lease)
         try:
-            self.store.usage.transact(*self.store.close(lease, expiry(lease)))
+            self.store.usage.transact(*self.store.close(lease, interval))
+        except ConditionFailed as refusal:
+            return refusal.failed == {INTERVAL} and self._free_again(lease, interval)
+        return True
+
+    def _free_again(self, lease: Lease, interval: Interval) -> bool:
+        """Only the interval stood in the way: the segment was closed and settled once already.
+
+        A restore of the table has brought back the row that was deleted then.
+        """
+        try:
+            self.store.usage.apply(self.store.free(lease, interval))
         except ConditionFailed:
             return False
         return True

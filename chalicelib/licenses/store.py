@@ -332,12 +332,12 @@ class LicenseStore:
         The end is pinned as it was read or signed; `at_least` says instead that it is known only
         to lie behind that instant.
         """
-        writes = [self._free(lease, interval, at_least), self.interval_row(lease, interval)]
+        writes = [self.free(lease, interval, at_least), self.interval_row(lease, interval)]
         if lease.capped:
             writes.append(self.settle(lease, interval.ended_at))
         return writes
 
-    def _free(self, lease: Lease, interval: Interval, at_least: int | None) -> Write:
+    def free(self, lease: Lease, interval: Interval, at_least: int | None = None) -> Write:
         pk = license_pk(lease.license)
         condition, values = f"{AS_READ} AND {OPEN}", {**same(lease), ":end": lease.expires_at}
         if at_least is not None:

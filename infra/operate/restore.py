@@ -2,8 +2,9 @@
 
     python -m infra.operate.restore --source accounts-restored --target accounts
 
-What is in the table is never overwritten: it is newer. Some rows stay away on purpose (below). Run
-again, it changes nothing. Keys are never restored (G10): there is no copy of that table.
+What is in the table is never overwritten: it is newer. Some rows stay away on purpose (below), and
+a name goes back only to whom the table says it belongs. Run again, it changes nothing. Keys are
+never restored (G10): there is no copy of that table.
 """
 
 from __future__ import annotations
@@ -20,9 +21,35 @@ Item = dict[str, Any]
 ABSENT = "attribute_not_exists(pk)"
 # A sign-in that was ended after the copy was made must not live again, so nobody's does: people and
 # computers sign in anew.
-NOT_AGAIN = ("SESSION#", "FAMILY#", "REFRESH#", "DEVICE#", "CODE#")
+NOT_AGAIN = (
+    "SESSION#", "SESSIONS#", "STAFFSESSION#", "FAMILY#", "REFRESH#", "DEVICE#", "CODE#",
+)  # fmt: skip
 UNFINISHED = frozenset({"waiting", "sending"})
 """States in which a mail would go out, a second time perhaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Rows that say whose a name is, and what the owner's own row says of it.
+
+    `owner` is the attribute with the owner's id, `holds` the owner's attribute with the name, and
+    `over` the state of an owner who has left.
+    """
+
+    prefix: str
+    owner: str
+    row: str
+    holds: str
+    over: str
+
+
+NAMES = (
+    Names("EMAIL#", "account", "ACCOUNT", "email_claim", "ending"),
+    Names("LOGIN#", "account", "ACCOUNT", "login_claim", "ending"),
+    Names("STAFFNAME#", "staff_id", "STAFF", "name_claim", "ended"),
+)
+HELD, THERE = 0, 1
+"""Positions in the transaction that puts a name back."""
 
 
 @dataclass(slots=True)
@@ -38,16 +65,31 @@ class Restored:
 
 
 def restore(client: Any, source: str, target: str) -> Restored:
-    """Put every item of `source` into `target` that is not there and may live again."""
+    """Put every item of `source` into `target` that is not there and may live again.
+
+    Names come last: whose they are, the owners' rows in `target` say.
+    """
     done = Restored()
     for item in scanned(client, source):
         if stays_away(item):
             done.away += 1
-        elif put_if_absent(client, target, item):
-            done.put += 1
-        else:
-            done.there += 1
+        elif names_of(item) is None:
+            _count(done, put=put_if_absent(client, target, item))
+    for item in scanned(client, source):
+        if names := names_of(item):
+            put = put_if_held(client, target, item, names)
+            if put is None:
+                done.away += 1
+            else:
+                _count(done, put=put)
     return done
+
+
+def _count(done: Restored, *, put: bool) -> None:
+    if put:
+        done.put += 1
+    else:
+        done.there += 1
 
 
 def stays_away(item: Mapping[str, Any]) -> bool:
@@ -63,6 +105,36 @@ def put_if_absent(client: Any, table: str, item: Item) -> bool:
         client.put_item(TableName=table, Item=item, ConditionExpression=ABSENT)
     except client.exceptions.ConditionalCheckFailedException:
         return False
+    return True
+
+
+def names_of(item: Mapping[str, Any]) -> Names | None:
+    key = str(item["pk"]["S"])
+    return next((names for names in NAMES if key.startswith(names.prefix)), None)
+
+
+def put_if_held(client: Any, table: str, item: Item, names: Names) -> bool | None:
+    """None where the owner in the table left, is gone, or goes by another name."""
+    owner, held = item[names.owner]["S"], str(item["pk"]["S"]).removeprefix(names.prefix)
+    check = {
+        "TableName": table,
+        "Key": {"pk": {"S": f"{names.row}#{owner}"}, "sk": {"S": names.row}},
+        "ConditionExpression": "#state <> :over AND #holds = :held",
+        "ExpressionAttributeNames": {"#state": "state", "#holds": names.holds},
+        "ExpressionAttributeValues": {":over": {"S": names.over}, ":held": {"S": held}},
+    }
+    put = {"TableName": table, "Item": item, "ConditionExpression": ABSENT}
+    try:
+        client.transact_write_items(TransactItems=[{"ConditionCheck": check}, {"Put": put}])
+    except client.exceptions.TransactionCanceledException as error:
+        failed = [
+            at
+            for at, reason in enumerate(error.response["CancellationReasons"])
+            if reason["Code"] == "ConditionalCheckFailed"
+        ]
+        if not failed:
+            raise
+        return None if HELD in failed and THERE not in failed else False
     return True
 
 

@@ -255,6 +255,41 @@ class TestExpiry:
             world.room_adds_up(license_id)
 
 
+class TestBroughtBack:
+    """A restore of the table puts back the row of an open lease that was deleted at its end."""
+
+    @CAPPED
+    @pytest.mark.parametrize("ended", [True, False])
+    def test_its_place_is_freed_and_nothing_else_changes(
+        self, world: World, cap: int | None, ended: bool
+    ) -> None:
+        license_id = world.license(cap=cap)
+        lease = world.opened(license_id)
+        (row,) = world.open(license_id)
+        world.clock.now += 1_000 if ended else TTL
+        if ended:
+            world.licenses.end(lease)
+        else:
+            world.close_expired(license_id)
+        before = (world.rows(license_id), world.store.room(license_id))
+        world.store.usage.apply(world.store.usage.put(row))
+        world.clock.now = lease.expires_at
+        renewing = world.licenses.renewing
+        assert renewing.close_expired(lease)
+        assert world.open(license_id) == []
+        assert (world.rows(license_id), world.store.room(license_id)) == before
+        assert not renewing.close_expired(lease)
+
+    def test_a_row_that_is_not_the_closed_segment_stays(self, world: World) -> None:
+        license_id = world.license()
+        lease = world.opened(license_id)
+        (row,) = world.open(license_id)
+        world.licenses.end(lease)
+        world.store.usage.apply(world.store.usage.put({**row, "segment_no": 1}))
+        assert not world.licenses.renewing.close_expired(lease)
+        assert len(world.open(license_id)) == 1
+
+
 class TestCap:
     @pytest.mark.guarantee("G3")
     def test_the_worst_case_is_reserved_before_permission_is_given(self, world: World) -> None:

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 
+from chalicelib.licenses.sweep import LicenseSweep
+from chalicelib.usage.service import Usage
+from chalicelib.usage.store import UsageStore
 from infra.operate import restore as restoring
 from infra.operate.restore import restore, scanned
 from tests.infra.operate.world import SHAPE, client
+from tests.licenses.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +43,90 @@ def held(dynamodb: Any) -> list[dict[str, Any]]:
     return sorted(scanned(dynamodb, TABLE_NAME), key=lambda it: str(it["pk"]["S"]))
 
 
+def row(pk: str, sk: str, **more: str) -> dict[str, Any]:
+    return {**item(pk, **more), "sk": {"S": sk}}
+
+
+def account(state: str = "active", email: str = "old") -> dict[str, Any]:
+    return row("ACCOUNT#1", "ACCOUNT", state=state, email_claim=email, login_claim="ada")
+
+
+def member(state: str = "active") -> dict[str, Any]:
+    return row("STAFF#1", "STAFF", state=state, name_claim="grace")
+
+
+EMAIL = row("EMAIL#old", "EMAIL", account="1")
+LOGIN = row("LOGIN#ada", "LOGIN", account="1")
+STAFFNAME = row("STAFFNAME#grace", "STAFFNAME", staff_id="1")
+
+
+class TestNames:
+    @pytest.mark.parametrize("state", ["active", "unconfirmed"])
+    def test_lost_names_come_back_with_their_lost_owners(self, state: str, dynamodb: Any) -> None:
+        everything = [account(state), EMAIL, LOGIN, member(), STAFFNAME]
+        put(dynamodb, COPY, *everything)
+        done = restore(dynamodb, COPY, TABLE_NAME)
+        assert (done.put, done.there, done.away) == (5, 0, 0)
+        assert held(dynamodb) == sorted(everything, key=lambda it: str(it["pk"]["S"]))
+        done = restore(dynamodb, COPY, TABLE_NAME)
+        assert (done.put, done.there, done.away) == (0, 5, 0)
+
+    @pytest.mark.guarantee("G7")
+    def test_an_address_that_the_account_moved_from_stays_free(self, dynamodb: Any) -> None:
+        put(dynamodb, COPY, account(), EMAIL, LOGIN)
+        put(dynamodb, TABLE_NAME, account(email="new"), row("EMAIL#new", "EMAIL", account="1"))
+        done = restore(dynamodb, COPY, TABLE_NAME)
+        assert (done.put, done.there, done.away) == (1, 1, 1)
+        assert EMAIL not in held(dynamodb)
+        assert LOGIN in held(dynamodb)
+
+    @pytest.mark.guarantee("G7")
+    def test_names_of_whoever_left_stay_free(self, dynamodb: Any) -> None:
+        put(dynamodb, COPY, account(), EMAIL, LOGIN, member(), STAFFNAME)
+        left = [account("ending"), member("ended")]
+        put(dynamodb, TABLE_NAME, *left)
+        done = restore(dynamodb, COPY, TABLE_NAME)
+        assert (done.put, done.there, done.away) == (0, 2, 3)
+        assert held(dynamodb) == left
+
+    def test_names_of_nobody_stay_free(self, dynamodb: Any) -> None:
+        put(dynamodb, COPY, EMAIL, LOGIN, STAFFNAME)
+        assert restore(dynamodb, COPY, TABLE_NAME).away == 3
+        assert held(dynamodb) == []
+
+    def test_a_name_that_another_took_meanwhile_stays_the_others(self, dynamodb: Any) -> None:
+        put(dynamodb, COPY, account(), EMAIL)
+        taken = row("EMAIL#old", "EMAIL", account="2")
+        put(dynamodb, TABLE_NAME, account(email="new"), taken)
+        done = restore(dynamodb, COPY, TABLE_NAME)
+        assert (done.put, done.there, done.away) == (0, 2, 0)
+        assert taken in held(dynamodb)
+
+
+class TestLeases:
+    @pytest.mark.guarantee("G2")
+    def test_a_lease_that_ended_after_the_copy_is_closed_once_more_without_a_trace(
+        self, dynamodb: Any
+    ) -> None:
+        for name in ("usage", "usage-restored"):
+            dynamodb.create_table(TableName=name, **SHAPE)
+        world = World(dynamodb, accounts_name=TABLE_NAME)
+        license_id = world.license()
+        lease = world.opened(license_id)
+        put(dynamodb, "usage-restored", *scanned(dynamodb, "usage"))
+        world.clock.now += 1_000
+        world.licenses.end(lease)
+        rows = world.rows(license_id)
+        assert restore(dynamodb, "usage-restored", "usage").put == 1
+        world.clock.now = lease.expires_at
+        usage = Usage(UsageStore(world.store.usage), world.licenses)
+        sweep = LicenseSweep(world.licenses, usage, world.clock)
+        assert sweep.license(license_id)[0] == 1
+        assert sweep.license(license_id)[0] == 0
+        assert world.open(license_id) == []
+        assert world.rows(license_id) == rows
+
+
 class TestRestore:
     def test_what_is_missing_comes_back_whole(self, dynamodb: Any) -> None:
         lost = {**item("ACCOUNT#1", name="sealed"), "count": {"N": "3"}, "key": {"B": b"\x00\x01"}}
@@ -64,6 +152,8 @@ class TestRestore:
         "away",
         [
             item("SESSION#x"),
+            item("SESSIONS#x"),
+            item("STAFFSESSION#x"),
             item("FAMILY#x"),
             item("REFRESH#x"),
             item("DEVICE#x"),
