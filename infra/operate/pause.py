@@ -3,9 +3,10 @@
     python -m infra.operate.pause --stage prod --params prod.json
     python -m infra.operate.pause --stage prod --params prod.json --resume
 
-A function that may run zero times at once answers nothing: pages and calls get 5xx, queues and
-schedules wait. Applications go on meanwhile, for the outage grace that their leases were signed
-with. Run again, it changes nothing.
+A function that may run zero times at once answers nothing: pages and calls get 5xx. Lambda would go
+on receiving messages for it, and after five times in vain a message is a dead letter; so what joins
+queues and functions is switched off first and on last. Applications go on meanwhile, for the outage
+grace that their leases were signed with. Run again, it changes nothing.
 """
 
 from __future__ import annotations
@@ -22,11 +23,20 @@ from infra.operate.deployment import BadParameters, read_deployment
 if TYPE_CHECKING:
     from infra.operate.place import Place
 
-FUNCTION = "AWS::Lambda::Function"
+FUNCTION, MAPPING = "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
 
 
 def functions(place: Place) -> dict[str, str]:
     """The functions of the stack: their names in Lambda, by their names in the template."""
+    return resources(place, FUNCTION)
+
+
+def mappings(place: Place) -> dict[str, str]:
+    """What hands queues' messages to functions: ids in Lambda, by names in the template."""
+    return resources(place, MAPPING)
+
+
+def resources(place: Place, kind: str) -> dict[str, str]:
     pages = place.client("cloudformation").get_paginator("list_stack_resources")
     rows: list[dict[str, Any]] = [
         row
@@ -36,12 +46,24 @@ def functions(place: Place) -> dict[str, str]:
     return {
         row["LogicalResourceId"]: row["PhysicalResourceId"]
         for row in rows
-        if row["ResourceType"] == FUNCTION
+        if row["ResourceType"] == kind
     }
 
 
+def hand_out(place: Place, *, enabled: bool) -> None:
+    """Whether queues' messages are received for the functions from here on."""
+    lambdas = place.client("lambda")
+    on, off = ("Enabled", "Enabling"), ("Disabled", "Disabling")
+    for physical in mappings(place).values():
+        # One that is on its way there already refuses to be told so once more.
+        state = lambdas.get_event_source_mapping(UUID=physical)["State"]
+        if state not in (on if enabled else off):
+            lambdas.update_event_source_mapping(UUID=physical, Enabled=enabled)
+
+
 def pause(place: Place) -> list[str]:
-    """Let no function run any more; returns their names in the template."""
+    """Let no function run and no message be received; returns the functions' names."""
+    hand_out(place, enabled=False)
     found = functions(place)
     for physical in found.values():
         place.client("lambda").put_function_concurrency(
@@ -62,6 +84,7 @@ def resume(place: Place) -> dict[str, int | None]:
             place.client("lambda").put_function_concurrency(
                 FunctionName=physical, ReservedConcurrentExecutions=count
             )
+    hand_out(place, enabled=True)
     return given
 
 

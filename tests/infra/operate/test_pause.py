@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 
-from infra.operate.pause import functions, pause, resume
-from tests.infra.operate.world import World, client, deployment
+from infra.operate.pause import MAPPING, functions, hand_out, mappings, pause, resume
+from tests.infra.operate.world import REGION, World, client, deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,13 @@ def world() -> Iterator[World]:
         resources: dict[str, Any] = {
             "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": role}},
             "Queue": {"Type": "AWS::SQS::Queue"},
+            "Mapping": {
+                "Type": "AWS::Lambda::EventSourceMapping",
+                "Properties": {
+                    "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]},
+                    "FunctionName": {"Ref": "MailSender"},
+                },
+            },
         }
         for name in NAMES:
             resources[name] = {
@@ -63,6 +70,71 @@ def at_once(world: World) -> dict[str, int | None]:
         answer = client("lambda").get_function_concurrency(FunctionName=physical)
         found[name] = answer.get("ReservedConcurrentExecutions")
     return found
+
+
+def handed_out(world: World) -> list[str]:
+    """The states of what hands messages to functions."""
+    lambdas = client("lambda")
+    return [
+        str(lambdas.get_event_source_mapping(UUID=physical)["State"])
+        for physical in mappings(world).values()
+    ]
+
+
+def test_no_message_is_received_while_it_is_paused(world: World) -> None:
+    assert handed_out(world) == ["Enabled"]
+    for _ in range(2):
+        pause(world)
+        assert handed_out(world) == ["Disabled"]
+    for _ in range(2):
+        resume(world)
+        assert handed_out(world) == ["Enabled"]
+
+
+def test_what_hands_messages_out_is_switched_off_first_and_on_last(world: World) -> None:
+    told: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        told.append(model.name)
+
+    events = client("lambda", REGION).meta.events  # the very client that the world asks
+    events.register("before-call.lambda.UpdateEventSourceMapping", note, unique_id="note")
+    events.register("before-call.lambda.PutFunctionConcurrency", note, unique_id="note-too")
+    try:
+        pause(world)
+        assert told == ["UpdateEventSourceMapping", *["PutFunctionConcurrency"] * 3]
+        told.clear()
+        resume(world)
+        assert told == [*["PutFunctionConcurrency"] * 2, "UpdateEventSourceMapping"]
+    finally:
+        events.unregister("before-call.lambda.UpdateEventSourceMapping", unique_id="note")
+        events.unregister("before-call.lambda.PutFunctionConcurrency", unique_id="note-too")
+
+
+@pytest.mark.parametrize("state", ["Disabling", "Disabled"])
+def test_one_that_is_on_its_way_is_not_told_again(state: str) -> None:
+    class Lambdas:
+        def get_event_source_mapping(self, **_: str) -> dict[str, str]:
+            return {"State": state}
+
+        def update_event_source_mapping(self, **_: object) -> None:
+            raise AssertionError(state)
+
+    class Stack:
+        deployment = deployment()
+
+        def client(self, service: str) -> Any:
+            return Lambdas() if service == "lambda" else self
+
+        def get_paginator(self, _: str) -> Any:
+            return self
+
+        def paginate(self, **_: str) -> list[dict[str, Any]]:
+            row = {"LogicalResourceId": "M", "PhysicalResourceId": "1", "ResourceType": MAPPING}
+            return [{"StackResourceSummaries": [row]}]
+
+    place: Any = Stack()
+    hand_out(place, enabled=False)
 
 
 def test_functions_are_found_and_nothing_else(world: World) -> None:
