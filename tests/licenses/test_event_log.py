@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from chalicelib.core.clock import DAY, HOUR
+from chalicelib.licenses import denials
 from chalicelib.licenses.event_log import EventLog, LogIncomplete
 from chalicelib.licenses.sweep import LicenseSweep
 from chalicelib.storage.objects import Bucket
@@ -116,6 +117,17 @@ class TestWhatIsWritten:
         assert [event["at"][:19] for event in logs.events()] == [
             "2026-11-25T12:00:00", "2026-11-26T12:00:05",
         ]  # fmt: skip
+
+    def test_launches_that_are_made_up_fill_no_more_than_a_day_s_places(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(denials, "PLACES", 4)
+        license_id = world.license()
+        world.licenses.suspend(license_id)
+        for number in range(30):
+            world.launch(license_id, f"made-up-{number}")
+        rows = list(world.store.usage.query(f"LICENSE#{license_id}#2026-11", prefix="DENIED#"))
+        assert len(rows) == 4
 
     @pytest.mark.guarantee("G7")
     def test_a_foreign_launch_leaves_no_trace_and_costs_what_an_unknown_one_costs(
