@@ -3,7 +3,6 @@
 python -m tests.hostile.operator mails ACCOUNT COUNT      that many good messages and a broken one
 python -m tests.hostile.operator events COUNT             that many good events and a broken one
 python -m tests.hostile.operator mend EVENT               the row of a broken event, as it should be
-python -m tests.hostile.operator taken CUSTOMER ...       what the processor took from its customers
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from chalicelib import wiring
 from chalicelib.payments.rules import Event
 from chalicelib.payments.store import inbox_pk
-from chalicelib.settings import settings
 from chalicelib.storage.dynamo import PRESENT
 from infra.local.clock import follow
 
@@ -71,26 +69,8 @@ def mend(event: str) -> Json:
     return {"mended": event}
 
 
-def taken(*customers: str) -> Json:
-    """Amounts by the processor's own ids of payments that succeeded."""
-    import httpx
-
-    key = wiring.secrets().get("processor-worker-key")
-    headers = {"authorization": f"Bearer {key}"}
-    found: Json = {}
-    for customer in customers:
-        answer = httpx.get(
-            f"{settings().processor_api}/v1/payment_intents",
-            params={"customer": customer, "limit": "100"}, headers=headers, trust_env=False,
-        )  # fmt: skip
-        for payment in answer.raise_for_status().json()["data"]:
-            if payment["status"] == "succeeded":
-                found[payment["id"]] = payment["amount_received"]
-    return found
-
-
 JOBS: dict[str, Callable[..., Json]] = {
-    "mails": mails, "events": events, "mend": mend, "taken": taken,
+    "mails": mails, "events": events, "mend": mend,
 }  # fmt: skip
 
 
@@ -101,7 +81,6 @@ def main() -> int:
         "mails": mails,
         "events": events,
         "mend": mend,
-        "taken": taken,
     }
     made = jobs[job](*arguments)
     print(json.dumps(made))  # noqa: T201 - its answer
