@@ -10,8 +10,12 @@ from typing import Any
 
 RATE, BURST = 500, 1000
 """Requests a second, and at once, of the whole gateway."""
-# Each of these costs a whole processor for a tenth of a second (argon2), and nobody types faster.
-PASSWORDS = ("/login", "/register", "/forgot")
+# Each but the last costs a processor for a tenth of a second (argon2), and nobody types faster.
+PASSWORDS = (
+    "/login", "/register", "/verify/{token}", "/reset/{token}", "/account/email",
+    "/account/setup/password", "/staff/login", "/forgot",
+)  # fmt: skip
+"""Routes of forms that make or try a password, and of the one that has a way around it mailed."""
 PASSWORD_RATE, PASSWORD_BURST = 20, 40
 
 # The routes keep nothing for themselves and may have all that nobody else keeps: a reservation is
@@ -47,7 +51,7 @@ def method_settings() -> list[dict[str, Any]]:
     return [
         _setting("*", "/*", RATE, BURST),
         *(
-            _setting("POST", path.replace("/", "/~1", 1), PASSWORD_RATE, PASSWORD_BURST)
+            _setting("POST", f"/{path.replace('/', '~1')}", PASSWORD_RATE, PASSWORD_BURST)
             for path in PASSWORDS
         ),
     ]

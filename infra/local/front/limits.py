@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from infra import throttling
 from infra.local.front.events import address_of, viewer_of
 from infra.local.front.http import Answer, Request, as_problem
 
@@ -21,7 +22,10 @@ MOST_ADDRESSES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `requests` per address in any `seconds`; empty methods or paths mean all."""
+    """At most `requests` per address in any `seconds`; empty methods or paths mean all.
+
+    A path that ends in `*` means all that begin so.
+    """
 
     name: str
     requests: int
@@ -31,15 +35,22 @@ class Limit:
 
     def covers(self, method: str, path: str) -> bool:
         return (not self.methods or method in self.methods) and (
-            not self.paths or path in self.paths
+            not self.paths or any(fits(path, pattern) for pattern in self.paths)
         )
+
+
+def fits(path: str, pattern: str) -> bool:
+    return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
+
+
+FORMS = tuple(path.replace("{token}", "*") for path in throttling.PASSWORDS)
 
 
 LIMITS = (
     Limit("requests", requests=6_000, seconds=300),
-    Limit("credentials", 300, 300, methods=("POST",), paths=("/login", "/register", "/forgot")),
+    Limit("credentials", requests=600, seconds=300, methods=("POST",), paths=FORMS),
 )
-"""Twenty requests a second and one password a second, sustained for five minutes: far above a
+"""Twenty requests a second and two passwords a second, sustained for five minutes: far above a
 person or an office behind one address, and above a test suite that runs from 127.0.0.1."""
 
 

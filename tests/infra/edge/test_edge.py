@@ -249,9 +249,9 @@ def limit_of(rule: dict[str, Any]) -> Limit:
     methods: list[str] = []
     paths: list[str] = []
     for match in matches(rate.get("ScopeDownStatement")):
-        assert match["PositionalConstraint"] == "EXACTLY"
+        more = {"EXACTLY": "", "STARTS_WITH": "*"}[match["PositionalConstraint"]]
         where = methods if "Method" in match["FieldToMatch"] else paths
-        where.append(match["SearchString"])
+        where.append(match["SearchString"] + more)
     return Limit(
         rule["Name"], rate["Limit"], rate["EvaluationWindowSec"], tuple(methods), tuple(paths)
     )

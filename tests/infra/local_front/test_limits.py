@@ -77,6 +77,19 @@ class TestNetworkLimits:
             assert limits.refuse(request, "api") is None
         assert len(limits._asked["requests"]) <= 5
 
+    def test_a_path_with_a_token_is_one_form_whatever_the_token(self) -> None:
+        limits = NetworkLimits(now=lambda: 0.0)
+        (credentials,) = (limit for limit in LIMITS if limit.name == "credentials")
+        for n in range(credentials.requests):
+            path = f"/verify/{n}" if n % 2 else f"/reset/{n}"
+            assert limits.refuse(Request("POST", path, (), b"", "::1"), "api") is None
+        for path in ("/verify/other", "/staff/login", "/account/email"):
+            refused = limits.refuse(Request("POST", path, (), b"", "::1"), "api")
+            assert refused is not None
+            assert refused.status == 429
+        assert limits.refuse(Request("GET", "/verify/other", (), b"", "::1"), "api") is None
+        assert limits.refuse(Request("POST", "/verify", (), b"", "::1"), "api") is None
+
     def test_the_declared_limits_leave_room_for_a_test_suite(self) -> None:
         described = NetworkLimits().described()
         assert [row["name"] for row in described] == ["requests", "credentials"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import app
 from infra import alarms, throttling
 from infra.alarms import COUNTED, Counted
 from infra.dashboard import COLUMNS, HEIGHT, WIDTH
@@ -101,13 +103,29 @@ class TestAtOnce:
         (stage,) = template.of_type("AWS::ApiGateway::Stage").values()
         whole, *narrow = stage["MethodSettings"]
         assert (whole["ThrottlingRateLimit"], whole["ThrottlingBurstLimit"]) == (500, 1000)
-        paths = {one["ResourcePath"].replace("~1", "").replace("//", "/") for one in narrow}
+        paths = {path_of(one) for one in narrow}
         assert paths == set(throttling.PASSWORDS)
         (api,) = template.of_type("AWS::ApiGateway::RestApi").values()
         for one in narrow:
-            assert "post" in api["Body"]["paths"][one["ResourcePath"].replace("/~1", "/")]
+            assert "post" in api["Body"]["paths"][path_of(one)]
             assert one["HttpMethod"] == "POST"
             assert one["ThrottlingRateLimit"] <= whole["ThrottlingRateLimit"] / 10
+
+    def test_every_form_that_hashes_a_password_is_among_them(self) -> None:
+        hashing = {
+            path
+            for path, methods in app.app.routes.items()
+            if "POST" in methods
+            and "form.password" in inspect.getsource(inspect.unwrap(methods["POST"].view_function))
+        }
+        assert hashing == set(throttling.PASSWORDS) - {"/forgot"}
+
+
+def path_of(setting: dict[str, Any]) -> str:
+    """The route that a setting is about: its slashes are written as in a JSON pointer."""
+    path: str = setting["ResourcePath"]
+    assert path.startswith("/~1")
+    return path[1:].replace("~1", "/")
 
 
 class TestDashboard:
