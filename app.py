@@ -118,7 +118,7 @@ def event_log(event: Any) -> Any:
 @app.schedule(Rate(15, unit=Rate.MINUTES), name="account_sweep")
 def account_sweep(event: Any) -> Any:
     """End the accounts that nobody confirmed, and the addresses that were kept for a while."""
-    return wiring.cleanup().run()
+    return wiring.cleanup().run(event.context.get_remaining_time_in_millis)
 
 
 @app.schedule(Rate(15, unit=Rate.MINUTES), name="visit_rollup")

@@ -15,12 +15,16 @@ from chalicelib.observability import count, failure
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from chalicelib.accounts.guests import Guests
     from chalicelib.accounts.rules import Account
     from chalicelib.accounts.store import AccountStore
     from chalicelib.core.clock import Clock
+
+
+# Nobody is begun with less time left than this, in milliseconds.
+RESERVE = 20_000
 
 
 class CleanupIncomplete(Exception):
@@ -36,18 +40,29 @@ class Cleanup:
     ) -> None:  # fmt: skip
         self.store, self.guests, self.lapse, self.clock = store, guests, lapse, clock
 
-    def run(self) -> dict[str, int]:
-        """End what is due; CleanupIncomplete at the end where one of them failed."""
-        done, now = {"accounts": 0, "guests": 0, "failed": 0}, self.clock()
-        for account_id in self.store.unconfirmed(now):
-            self._one("accounts", self.end_account, account_id, done)
-        for subject in self.guests.store.due_guests(now):
-            self._one("guests", self.end_guest, subject, done)
+    def run(self, time_left: Callable[[], int]) -> dict[str, int]:
+        """End what is due; CleanupIncomplete at the end where one of them failed.
+
+        `time_left` is what the function may still use, in milliseconds; the next run goes on.
+        """
+        done = {"accounts": 0, "guests": 0, "failed": 0}
+        for what, end, name in self._due(self.clock()):
+            if time_left() < RESERVE:
+                count("cleanup_behind")
+                break
+            self._one(what, end, name, done)
         for name, value in done.items():
             count(f"cleanup_{name}", value)
         if done["failed"]:
             raise CleanupIncomplete(f"{done['failed']} could not be ended")
         return done
+
+    def _due(self, now: int) -> Iterator[tuple[str, Callable[[str], bool], str]]:
+        """Everybody whose time is over, as what, and how it is ended."""
+        for account_id in self.store.unconfirmed(now):
+            yield "accounts", self.end_account, account_id
+        for subject in self.guests.store.due_guests(now):
+            yield "guests", self.end_guest, subject
 
     def _one(
         self, what: str, end: Callable[[str], bool], name: str, done: dict[str, int]

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chalicelib.core.clock import HOUR
 from chalicelib.mail.store import SHARDS, due_key
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -46,8 +47,12 @@ class AgendaStore:
         self.table = table
 
     def due(self, up_to: int) -> Iterator[str]:
-        """Accounts that the index nominates, the longest due first in each shard."""
-        for shard in range(SHARDS):
+        """Accounts that the index nominates, the longest due first in each shard.
+
+        Each hour begins at another shard: a run that is cut short does not starve the same ones.
+        """
+        first = up_to // HOUR % SHARDS
+        for shard in (number % SHARDS for number in range(first, first + SHARDS)):
             keys = self.table.index(
                 "gsi1", "gsi1pk", f"MORNINGS#{shard}", range_name="gsi1sk", up_to=due_key(up_to)
             )

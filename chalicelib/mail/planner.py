@@ -40,7 +40,7 @@ MOST_WRITES = 90  # of a look's messages in one transaction
 
 
 class PlanningIncomplete(Exception):
-    """Some accounts failed; the others were looked at, and the next run tries all again."""
+    """Some accounts or licenses failed; the others were looked at, and a later run tries again."""
 
 
 class MailPlanner:
@@ -61,7 +61,8 @@ class MailPlanner:
         """How many accounts were woken and looked at, and how many mails written."""
         self.facts.begin()
         ends = time.monotonic() + ENOUGH
-        done = {"woken": self.walk(WALKED), "looks": 0, "mails": 0, "failed": 0}
+        done = {"woken": 0, "looks": 0, "mails": 0, "failed": 0}
+        self._walk_or_log(done)
         for account in islice(self.agendas.due(self.clock() + AHEAD), MOST_LOOKS):
             if time.monotonic() > ends:
                 break
@@ -69,20 +70,33 @@ class MailPlanner:
         for name, value in done.items():
             count(f"planner_{name}", value)
         if done["failed"]:
-            raise PlanningIncomplete(f"{done['failed']} accounts failed")
+            raise PlanningIncomplete(f"{done['failed']} accounts or licenses failed")
         return done
 
-    def walk(self, most: int) -> int:
-        """Wake the owners of the next licenses behind the last run's; how many that were.
+    def _walk_or_log(self, done: dict[str, int]) -> None:
+        """Who is awake already has their mail, whatever becomes of the walk."""
+        try:
+            done["woken"], failed = self.walk(WALKED)
+            done["failed"] += failed
+        except Exception as error:  # noqa: BLE001 - the looks do not need it
+            failure("planner_walk_failed", error)
+            done["failed"] += 1
+
+    def walk(self, most: int) -> tuple[int, int]:
+        """Wake the owners of the next licenses behind the last run's; how many, how many failed.
 
         Nothing else wakes anybody: a license is met within as many runs as there are stretches.
         """
-        found, further = self.licenses.stretch(self.agendas.cursor(), most)
-        now = self.clock()
-        owners = dict.fromkeys(head.account for head in found if usable(head, now))
-        woken = sum(self._wake(account, now) for account in owners)
+        found, further, failed = self.licenses.stretch(self.agendas.cursor(), most)
+        now, woken = self.clock(), 0
+        for account in dict.fromkeys(head.account for head in found if usable(head, now)):
+            try:
+                woken += self._wake(account, now)
+            except Exception as error:  # noqa: BLE001 - one account must not keep the others asleep
+                failure("planner_failed", error, account=account)
+                failed += 1
         self.agendas.move_cursor(further)
-        return woken
+        return woken, failed
 
     def _wake(self, account: str, now: int) -> bool:
         agenda = self.agendas.agenda(account)

@@ -76,6 +76,7 @@ class Rollup:
             self.bucket.delete(file.key)
             return "again"
         if standing.unreadable:
+            self.store.give_back(file)  # other rules find it with all its tries
             return None
         if standing.tries > MOST_TRIES:
             return self._set_aside(file)

@@ -111,8 +111,9 @@ class VisitStore:
         self.usage.apply(self._mark(file, " ADD tries :one", {":one": -1}))
 
     def set_aside(self, file: LogFile) -> None:
-        """Under these rules the file cannot be read."""
-        self.usage.apply(self._mark(file, ", unreadable = :rules", {":rules": RULES}))
+        """Under these rules the file cannot be read; other rules have all tries again."""
+        values = {":rules": RULES, ":none": 0}
+        self.usage.apply(self._mark(file, ", unreadable = :rules, tries = :none", values))
 
     def count(self, file: LogFile, days: Mapping[str, Mapping[str, Names]]) -> bool:
         """The file's marker and its counters in one transaction; False where it was counted."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import wiring
-from chalicelib.accounts.cleanup import CleanupIncomplete
+from chalicelib.accounts.cleanup import RESERVE, CleanupIncomplete
 from chalicelib.accounts.rules import UNCONFIRMED_LIFE
-from chalicelib.core.clock import DAY, HOUR
+from chalicelib.core.clock import DAY, HOUR, MINUTE
 from chalicelib.privacy.rules import Purpose, PurposeDenied
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.accounts.conftest import PASSWORD, PROFILE, REGISTRATION
@@ -41,7 +41,7 @@ class TestUnconfirmed:
         browser.post("/register", REGISTRATION)
         (account,) = accounts(tables)
         clock.advance(UNCONFIRMED_LIFE)
-        assert wiring.cleanup().run() == {"accounts": 1, "guests": 0, "failed": 0}
+        assert wiring.cleanup().run(lambda: MINUTE) == {"accounts": 1, "guests": 0, "failed": 0}
         assert kinds(tables) <= LEFT
         assert tables.items("keys") == []
         with pytest.raises(PurposeDenied):
@@ -52,7 +52,7 @@ class TestUnconfirmed:
     ) -> None:
         browser.post("/register", REGISTRATION)
         clock.advance(UNCONFIRMED_LIFE - 1)
-        assert wiring.cleanup().run() == {"accounts": 0, "guests": 0, "failed": 0}
+        assert wiring.cleanup().run(lambda: MINUTE) == {"accounts": 0, "guests": 0, "failed": 0}
         assert len(accounts(tables)) == 1
 
     def test_a_decoy_ends_alike_and_leaves_the_address_to_its_owner(
@@ -60,7 +60,7 @@ class TestUnconfirmed:
     ) -> None:
         Browser().post("/register", OTHER)
         clock.advance(UNCONFIRMED_LIFE)
-        assert wiring.cleanup().run()["accounts"] == 1
+        assert wiring.cleanup().run(lambda: MINUTE)["accounts"] == 1
         assert [item["state"] for item in accounts(tables)] == ["active"]
         fields = {"login": PROFILE["email"], "password": PASSWORD}
         assert Browser().post("/login", fields).location == "/account"
@@ -70,7 +70,7 @@ class TestUnconfirmed:
     ) -> None:
         browser.post("/register", REGISTRATION)
         clock.advance(UNCONFIRMED_LIFE)
-        wiring.cleanup().run()
+        wiring.cleanup().run(lambda: MINUTE)
         browser.post("/register", REGISTRATION)
         link = mails.link("welcome")
         assert browser.post(f"/verify/{link}", {"password": PASSWORD}).location == "/account"
@@ -124,11 +124,22 @@ class TestUnconfirmed:
 
         monkeypatch.setattr(cleanup.guests.vault, "erase", fail_once)
         with pytest.raises(CleanupIncomplete):
-            cleanup.run()
+            cleanup.run(lambda: MINUTE)
         assert [item["state"] for item in accounts(tables)] == ["ending"]
         monkeypatch.setattr(cleanup.guests.vault, "erase", erase)
-        assert cleanup.run() == {"accounts": 1, "guests": 0, "failed": 0}
+        assert cleanup.run(lambda: MINUTE) == {"accounts": 1, "guests": 0, "failed": 0}
         assert accounts(tables) == []
+
+    def test_a_run_that_has_no_time_left_begins_nobody_and_the_next_goes_on(
+        self, browser: Browser, tables: Tables, clock: FakeClock
+    ) -> None:
+        browser.post("/register", REGISTRATION)
+        Browser().post("/register", OTHER)
+        clock.advance(UNCONFIRMED_LIFE)
+        left = iter([MINUTE, RESERVE - 1])
+        assert wiring.cleanup().run(lambda: next(left)) == {"accounts": 1, "guests": 0, "failed": 0}
+        assert len(accounts(tables)) == 1
+        assert wiring.cleanup().run(lambda: RESERVE)["accounts"] == 1
 
 
 class TestRaces:
@@ -165,10 +176,10 @@ class TestDeaths:
             return name
 
         def judge(name: str) -> None:
-            wiring.cleanup().run()
+            wiring.cleanup().run(lambda: MINUTE)
             assert kinds(tables) <= LEFT
 
-        assert at_every_call(prepare, lambda _: wiring.cleanup().run(), judge) > 10
+        assert at_every_call(prepare, lambda _: wiring.cleanup().run(lambda: MINUTE), judge) > 10
 
     def test_what_is_ending_can_neither_sign_in_nor_be_confirmed_nor_be_reset(
         self, browser: Browser, mails: Mails, clock: FakeClock, tables: Tables

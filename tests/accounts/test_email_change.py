@@ -14,7 +14,7 @@ from chalicelib.accounts.rules import (
     AddressTaken,
     LinkEnded,
 )
-from chalicelib.core.clock import DAY, HOUR
+from chalicelib.core.clock import DAY, HOUR, MINUTE
 from chalicelib.core.errors import CetrusError
 from chalicelib.mail.links import link_token
 from chalicelib.mail.rules import MailClass
@@ -124,7 +124,7 @@ class TestAsking:
         (guest,) = [item for item in tables.items("accounts") if item["type"] == "guest"]
         clock.advance(DAY)
         assert Browser().get(f"/email/{mails.link('email_change')}").status == 404
-        assert wiring.cleanup().run()["guests"] == 1
+        assert wiring.cleanup().run(lambda: MINUTE)["guests"] == 1
         assert not [i for i in tables.items("keys") if i["pk"] == guest["pk"]]
         assert {i["sk"] for i in tables.items("accounts") if i["pk"] == guest["pk"]} == set()
 
@@ -343,7 +343,7 @@ class TestTakingBack:
         assert Browser().get(undo).status == 200
         clock.advance(HOUR)
         assert Browser().get(undo).status == 404
-        wiring.cleanup().run()
+        wiring.cleanup().run(lambda: MINUTE)
         assert {i["type"] for i in tables.items("accounts")} & {"guest"} == set()
 
     def test_where_the_old_address_has_another_account_it_is_locked_all_the_same(

@@ -271,7 +271,7 @@ class TestAccepting:
         clock.advance(INVITATION_LIFE)
         assert Browser().get(path).status == 404
         assert "Nobody yet" in desk.browser.get(people(owned)).words
-        assert wiring.cleanup().run()["guests"] == 1
+        assert wiring.cleanup().run(lambda: MINUTE)["guests"] == 1
         assert not [i for i in tables.items("keys") if i["pk"] == guest]
         assert not [i for i in tables.items("accounts") if i["pk"] == guest]
         assert taken(tables, owned) == 0
@@ -281,7 +281,7 @@ class TestAccepting:
         self, joined: str, desk: Desk, clock: FakeClock
     ) -> None:
         clock.advance(INVITATION_LIFE + DAY)
-        assert wiring.cleanup().run()["guests"] == 0
+        assert wiring.cleanup().run(lambda: MINUTE)["guests"] == 0
         assert GUEST in desk.browser.get(people(joined)).words
 
 
@@ -298,7 +298,7 @@ class TestEnding:
         invite(desk, owned)
         assert remove(desk, owned).status == 303
         assert Browser().get(newest(tables)).status == 404
-        wiring.cleanup().run()
+        wiring.cleanup().run(lambda: MINUTE)
         assert {i["type"] for i in tables.items("accounts")} & {"guest"} == set()
         assert taken(tables, owned) == 0
 

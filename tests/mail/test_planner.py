@@ -12,6 +12,7 @@ from chalicelib.core.clock import DAY, HOUR, MINUTE, from_text
 from chalicelib.mail import planner as planning
 from chalicelib.mail.agenda import AgendaStore
 from chalicelib.mail.planner import PlanningIncomplete
+from chalicelib.mail.store import SHARDS
 from chalicelib.storage.dynamo import ConditionFailed, Database, Table
 from tests.conftest import kept_client
 from tests.crash import at_every_call, recorded
@@ -341,7 +342,7 @@ class TestTrouble:
             assert agenda
             assert agenda.awake
 
-        def walk(_: str) -> int:
+        def walk(_: str) -> tuple[int, int]:
             return wiring.mail_planner().walk(500)
 
         assert at_every_call(prepare, walk, judge) >= 36
@@ -377,6 +378,49 @@ class TestTrouble:
         assert [m["account"] for m in town.written()] == ["acc_lee"]
         planner.run()
         assert sorted(m["account"] for m in town.written()) == ["acc_kim", "acc_lee"]
+
+    @pytest.mark.parametrize("call", ["head", "wake"])
+    def test_one_license_that_fails_in_the_walk_keeps_nobody_else_asleep(
+        self, town: Town, monkeypatch: pytest.MonkeyPatch, call: str
+    ) -> None:
+        used_last_week(town, BERLIN, "ann")
+        for name in ("kim", "lee"):
+            town.license(town.person(name, BERLIN), named=f"lic_{name}")
+        planner = wiring.mail_planner()
+        store = planner.licenses.store if call == "head" else planner.agendas
+        stock = getattr(store, call)
+
+        def fail(name: str, *rest: Any) -> Any:
+            if name.endswith("kim"):
+                raise KeyError(name)
+            return stock(name, *rest)
+
+        town.at("2026-11-23T07:00:00Z")
+        with monkeypatch.context() as patch:
+            patch.setattr(store, call, fail)
+            with pytest.raises(PlanningIncomplete, match="1 accounts or licenses failed"):
+                planner.run()
+        assert town.said() == ["usage_summary 2026-11-23T07:00"]
+        awake = {name: planner.agendas.agenda(f"acc_{name}") for name in ("kim", "lee")}
+        assert awake["lee"]
+        assert awake["kim"] is None
+        planner.run()
+        assert planner.agendas.agenda("acc_kim")
+
+    def test_a_walk_that_fails_as_a_whole_holds_up_no_mail(
+        self, town: Town, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        used_last_week(town)
+        town.at("2026-11-23T07:00:00Z")
+        planner = wiring.mail_planner()
+
+        def fail(*_: Any) -> Any:
+            raise ValueError
+
+        monkeypatch.setattr(planner.licenses, "stretch", fail)
+        with pytest.raises(PlanningIncomplete):
+            planner.run()
+        assert town.said() == ["usage_summary 2026-11-23T07:00"]
 
     def test_more_than_one_transaction_holds_comes_in_several(
         self, town: Town, monkeypatch: pytest.MonkeyPatch
@@ -431,8 +475,8 @@ class TestCost:
     def test_the_walk_comes_by_everybody_a_stretch_at_a_time(self, town: Town) -> None:
         for number in range(9):
             town.license(town.person(f"kim{number}", BERLIN), named=f"lic_{number}")
-        assert [wiring.mail_planner().walk(1) for _ in range(9)] == [1] * 9
-        assert wiring.mail_planner().walk(20) == 0
+        assert [wiring.mail_planner().walk(1) for _ in range(9)] == [(1, 0)] * 9
+        assert wiring.mail_planner().walk(20) == (0, 0)
 
     def test_who_has_nothing_to_use_any_more_is_left_alone(self, town: Town) -> None:
         account = town.person("kim", BERLIN)
@@ -480,6 +524,18 @@ class TestAgenda:
         tables.accounts.transact(store.sleep(agenda))
         assert "acc_0" not in set(store.due(clock.now + DAY))
         assert not store.look_at("acc_0", clock.now)
+
+    def test_each_hour_another_shard_has_its_turn_first(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        """A run that is cut short does not leave the same accounts behind each time."""
+        store = AgendaStore(tables.accounts)
+        accounts = [f"acc_{number}" for number in range(SHARDS)]
+        for account in accounts:
+            store.wake(account, clock.now)
+        orders = [list(store.due(clock.now + hour * HOUR)) for hour in range(SHARDS)]
+        assert [sorted(order) for order in orders] == [accounts] * SHARDS
+        assert sorted(order[0] for order in orders) == accounts
 
 
 def runner(turns: Turns) -> Any:

@@ -264,6 +264,12 @@ class TestPoison:
                 rollup()
         assert rollup() == {"counted": 1, "again": 0, "unreadable": 1, "failed": 0}
         assert door.left == [killer]
+        for _ in range(MOST_TRIES + 1):
+            assert rollup() == {"counted": 0, "again": 0, "unreadable": 0, "failed": 0}
+        monkeypatch.setattr(rollup_module, "rolled", stock)
+        monkeypatch.setattr("chalicelib.visits.store.RULES", 99)
+        assert rollup()["counted"] == 1, "rules that read otherwise begin anew"
+        assert door.left == []
 
 
 class TestTrouble:
