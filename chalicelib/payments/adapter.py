@@ -76,7 +76,6 @@ class StripeProcessor:
         currency: str,
         success_url: str,
         cancel_url: str,
-        expires_at: int | None = None,
     ) -> Checkout:
         params: Any = {
             "mode": "setup",
@@ -87,8 +86,6 @@ class StripeProcessor:
             "cancel_url": cancel_url,
             "metadata": {"order": order_id},
         }
-        if expires_at is not None:
-            params["expires_at"] = expires_at // SECOND
         made = self._ask(
             lambda api: api.v1.checkout.sessions.create(params, {"idempotency_key": order_id})
         )
@@ -213,9 +210,6 @@ class StripeProcessor:
             if not events or not page["has_more"]:
                 return
             after = events[-1].id
-
-    def read_event(self, event_id: str) -> Event:
-        return read(self._ask(lambda api: api.v1.events.retrieve(event_id)), read_event)
 
     def _events(self, since: int, after: str | None) -> dict[str, Any]:
         params: Any = {"limit": PAGE, "created": {"gte": since // SECOND}}

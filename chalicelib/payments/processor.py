@@ -134,12 +134,10 @@ class Processor(Protocol):
         currency: str,
         success_url: str,
         cancel_url: str,
-        expires_at: int | None = None,
     ) -> Checkout:
         """The page where the customer saves a card; the same order gets the same page for a day.
 
-        All arguments must be the same at each call for one order. Without `expires_at` the page
-        lives 24 hours.
+        All arguments must be the same at each call for one order.
         """
         ...
 
@@ -187,8 +185,4 @@ class Processor(Protocol):
 
     def list_events(self, since: int) -> Iterator[Event]:
         """Events created from `since` on, newest first, of at most the last 30 days."""
-        ...
-
-    def read_event(self, event_id: str) -> Event:
-        """One event, fetched now."""
         ...

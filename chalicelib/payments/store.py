@@ -167,7 +167,7 @@ class PaymentStore:
         """The account's customer at the processor: the first one kept stays."""
         item: Item = {"pk": account_pk(account_id), "sk": "CUSTOMER", "type": "customer", "v": 1}
         try:
-            self.table.apply(self.table.put({**item, "customer": customer}, ABSENT, old=True))
+            self.table.apply(self.table.put({**item, "customer": customer}, ABSENT))
         except ConditionFailed:
             return self.customer(account_id) or customer
         return customer

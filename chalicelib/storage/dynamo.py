@@ -319,14 +319,9 @@ class Table:
         return (Key(item["pk"], item["sk"]) for item in found)
 
     def put(
-        self,
-        item: Item,
-        condition: str | None = None,
-        values: Item | None = None,
-        *,
-        old: bool = False,
-    ) -> Write:
-        return Write("Put", self.name, item=item, condition=condition, values=values or {}, old=old)
+        self, item: Item, condition: str | None = None, values: Item | None = None
+    ) -> Write:  # fmt: skip
+        return Write("Put", self.name, item=item, condition=condition, values=values or {})
 
     def update(
         self,
@@ -364,7 +359,6 @@ class Table:
         values: Item | None = None,
         *,
         names: dict[str, str] | None = None,
-        old: bool = False,
     ) -> Write:
         return Write(
             "ConditionCheck",
@@ -373,7 +367,6 @@ class Table:
             condition=condition,
             values=values or {},
             names=names or {},
-            old=old,
         )
 
     def apply(self, write: Write) -> Item | None:

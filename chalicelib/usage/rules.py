@@ -13,7 +13,6 @@ from chalicelib.core.clock import DAY, day_of, from_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-DAYS_SHOWN = 30
 # Where totals were counted before computers were told apart.
 UNKNOWN = "unknown"
 
@@ -100,11 +99,6 @@ def days_of(month: str) -> list[str]:
     start = day_start(f"{month}-01")
     days = (day_of(start + number * DAY) for number in range(31))
     return [day for day in days if day.startswith(month)]
-
-
-def last_days(now: int, count: int = DAYS_SHOWN) -> list[str]:
-    """The days up to today, oldest first."""
-    return [day_of(now - back * DAY) for back in range(count - 1, -1, -1)]
 
 
 def months_between(start: int, end: int) -> list[str]:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 PASSWORD = "nine slow boats at anchor"  # noqa: S105 - of a customer that lives as long as the run
 CARD = {"number": "4242424242424242", "expiry": "12/34", "cvc": "123"}
-HEARTBEAT = "/v1/leases/{lease_id}/heartbeats"
 
 
 class Unexpected(Exception):

@@ -66,7 +66,6 @@ class FakeProcessor:
         currency: str,
         success_url: str,
         cancel_url: str,
-        expires_at: int | None = None,
     ) -> Checkout:
         return self._open(order_id, customer, "no_payment_required", None)
 
@@ -142,9 +141,6 @@ class FakeProcessor:
 
     def list_events(self, since: int) -> Iterator[Event]:
         return iter(self.events)
-
-    def read_event(self, event_id: str) -> Event:
-        return next(event for event in self.events if event.id == event_id)
 
     # what people and banks do
 

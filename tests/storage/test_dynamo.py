@@ -76,7 +76,7 @@ class TestConditions:
         table = tables.usage
         table.apply(table.put({"pk": "A", "sk": "A", "n": 1}, ABSENT))
         with pytest.raises(ConditionFailed) as refusal:
-            table.transact(table.put({"pk": "A", "sk": "A", "n": 2}, ABSENT, old=True))
+            table.transact(table.update("A", "A", "SET n = n", condition=ABSENT, old=True))
         assert refusal.value.items == {0: {"pk": "A", "sk": "A", "n": 1}}
 
     def test_an_update_answers_the_item_as_it_is_afterwards(self, tables: Tables) -> None:

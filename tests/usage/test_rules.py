@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.clock import DAY, day_of, month_of
+from chalicelib.core.clock import DAY, month_of
 from chalicelib.usage.charts import chart
-from chalicelib.usage.rules import day_start, last_days, months_between, split
+from chalicelib.usage.rules import day_start, days_of, months_between, split
 
 MIDNIGHT = 1_795_651_200_000  # 2026-11-26T00:00:00Z
 INSTANTS = st.integers(min_value=0, max_value=4_000_000_000_000)
@@ -46,15 +46,9 @@ def test_months_between_are_all_and_in_order(start: int, length: int) -> None:
     })  # fmt: skip
 
 
-def test_last_days_end_today() -> None:
-    days = last_days(MIDNIGHT + 5, 3)
-    assert days == ["2026-11-24", "2026-11-25", "2026-11-26"]
-    assert days[-1] == day_of(MIDNIGHT)
-
-
 class TestChart:
     def test_bars_stand_on_the_baseline_and_keep_their_proportion(self) -> None:
-        days = last_days(MIDNIGHT, 30)
+        days = days_of("2026-11")
         made = chart(days, {days[3]: 3_600_000, days[4]: 1_800_000})
         assert len(made.bars) == 30
         assert made.top == 3_600_000
@@ -64,7 +58,7 @@ class TestChart:
         assert max(bar.x + bar.width for bar in made.bars) <= made.width
 
     def test_a_little_use_still_shows_and_none_does_not(self) -> None:
-        days = last_days(MIDNIGHT, 2)
+        days = ["2026-11-25", "2026-11-26"]
         made = chart(days, {days[0]: 1, days[1]: 30 * 3_600_000})
         assert made.bars[0].height == 1.0
         assert made.top == 2 * DAY
