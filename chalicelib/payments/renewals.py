@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from chalicelib.core.cards import card_text
 from chalicelib.core.clock import HOUR, MINUTE
 from chalicelib.core.errors import Unavailable
 from chalicelib.observability import count, failure, logger
@@ -76,14 +77,15 @@ class Renewals:
         return {"done": done, "failed": failures}
 
     def _later(self, account_id: str, license_id: str) -> None:
-        """What failed waits behind the others, so that many of them hold up nobody."""
-        of, now = self.subscriptions.subscription(account_id, license_id), self.clock()
-        if of is None or of.due is None or of.due > now:
-            return
+        """What failed waits behind the others, so that many of them hold up nobody.
+
+        It is moved by its key alone: what failed may be a row that cannot be read.
+        """
+        now = self.clock()
         try:
-            self._commit([self.subscriptions.change(periods.waiting(of, now + LATER))])
-        except ConditionFailed:
-            return  # somebody else took it further
+            self.subscriptions.look_later(account_id, license_id, now, now + LATER)
+        except Exception as error:  # noqa: BLE001 - nor may one that cannot be moved stop the others
+            failure("renewal_later", error, license=license_id)
 
     def renew(self, account_id: str, license_id: str) -> None:
         """Take one subscription as far as it goes now; running it again changes nothing."""
@@ -116,7 +118,7 @@ class Renewals:
     def _start(self, of: Subscription, now: int) -> None:
         """The try, before anybody is charged; without a card it has failed already."""
         card = self.store.card_in_use(of.account_id) or {}
-        known = receipts.card_text(card["brand"], card["last4"]) if card else ""
+        known = card_text(card["brand"], card["last4"]) if card else ""
         attempt = Attempt(
             of.license_id, of.account_id, of.period + 1, of.tries + 1, card.get("customer", ""),
             card.get("method", ""), known, of.amount, of.currency, now,

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.payments.periods import Attempt, Subscription
-from chalicelib.storage.dynamo import ABSENT, Item, Table, Write
+from chalicelib.storage.dynamo import ABSENT, ConditionFailed, Item, Table, Write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,20 @@ class SubscriptionStore:
             "gsi1", "gsi1pk", RENEWAL_DUE, range_name="gsi1sk", up_to=f"{up_to:013d}"
         )
         return ((key.pk.partition("#")[2], key.sk.partition("#")[2]) for key in keys)
+
+    def look_later(self, account_id: str, license_id: str, now: int, due: int) -> None:
+        """Behind all that is due by `due`, without reading it; nothing where it is not due now."""
+        write = self.table.update(
+            f"ACCOUNT#{account_id}",
+            f"SUBSCRIPTION#{license_id}",
+            "SET gsi1sk = :due",
+            {":due": f"{due:013d}", ":now": f"{now:013d}"},
+            condition="gsi1sk <= :now",
+        )
+        try:
+            self.table.apply(write)
+        except ConditionFailed:
+            return  # somebody else took it further
 
     # tries
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,6 +14,7 @@ from chalicelib.licenses.member_store import Invitation
 from chalicelib.payments.periods import GRACE
 from chalicelib.payments.processor import PaymentState
 from chalicelib.payments.renewals import LATER
+from chalicelib.payments.subscription_store import SubscriptionStore
 from tests.crash import Killed, recorded
 from tests.payments.conftest import (
     OWNER,
@@ -111,7 +113,12 @@ class TestPaid:
         clock.now = of.period_end
         processor.silent = True
         wiring.renewals().sweep()
-        assert (now_of(of).due, now_of(of).charging) == (clock.now + LATER, 1)
+        assert list(wiring.subscription_store().due(clock.now)) == []
+        assert now_of(of).charging == 1
+        processor.silent = False
+        clock.advance(LATER)
+        assert wiring.renewals().sweep() == {"done": 1, "failed": 0}
+        assert now_of(of).period == 1
 
     def test_before_its_time_nothing_is_charged(
         self, of: Subscription, processor: FakeProcessor, clock: FakeClock
@@ -291,6 +298,39 @@ class TestPaid:
         broken = {**now_item(tables, of), "pk": "ACCOUNT#acc_0", "account_id": "acc_0"}
         broken |= {"charging": 1, "gsi1sk": "0" * 13}
         tables.accounts.apply(tables.accounts.put(broken))
+        clock.now = of.period_end
+        assert wiring.renewals().sweep() == {"done": 1, "failed": 1}
+
+    @pytest.mark.guarantee("G12")
+    def test_a_row_that_cannot_be_read_goes_behind_the_others_and_stops_none(
+        self, of: Subscription, processor: FakeProcessor, tables: Tables, clock: FakeClock
+    ) -> None:
+        broken = {**now_item(tables, of), "pk": "ACCOUNT#acc_0", "account_id": "acc_0"}
+        del broken["period"], broken["plan_name"]
+        tables.accounts.apply(tables.accounts.put({**broken, "gsi1sk": "0" * 13}))
+        clock.now = of.period_end
+        first, _ = wiring.subscription_store().due(clock.now)
+        assert first == ("acc_0", of.license_id)
+        assert wiring.renewals().sweep() == {"done": 1, "failed": 1}
+        assert now_of(of).period == 1
+        assert list(wiring.subscription_store().due(clock.now)) == []
+        assert list(wiring.subscription_store().due(clock.now + LATER)) == [first]
+
+    def test_one_that_cannot_even_be_moved_stops_no_other(
+        self,
+        of: Subscription,
+        processor: FakeProcessor,
+        tables: Tables,
+        clock: FakeClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        tables.accounts.apply(
+            tables.accounts.put(
+                {**now_item(tables, of), "pk": "ACCOUNT#acc_0", "account_id": "acc_0",
+                 "charging": 1, "gsi1sk": "0" * 13}
+            )
+        )  # fmt: skip
+        monkeypatch.setattr(SubscriptionStore, "look_later", Mock(side_effect=OSError))
         clock.now = of.period_end
         assert wiring.renewals().sweep() == {"done": 1, "failed": 1}
 

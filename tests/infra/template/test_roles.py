@@ -190,7 +190,10 @@ class TestTables:
     @pytest.mark.parametrize(
         ("table", "key", "action", "functions"),
         [
-            ("AccountsTable", "ACCOUNT#acc_1", "UpdateItem", FULFILLERS | {"AccountSweep"}),
+            (
+                "AccountsTable", "ACCOUNT#acc_1", "UpdateItem",
+                FULFILLERS | {"AccountSweep", "RenewalSweep"},
+            ),  # fmt: skip
             ("AccountsTable", "ACCOUNT#acc_1", "DeleteItem", {"AccountSweep"}),
             ("AccountsTable", "VENDOR#vnd_1", "DeleteItem", set()),
             ("AccountsTable", "VENDOR#vnd_1", "PutItem", {"PaymentWorker", "PaymentSweep"}),
