@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item, Table, Write
 
 GUESTS = "GUESTS"
+Spans = tuple[tuple[int, int], ...]
 PENDING, DONE, STOPPED = "pending", "done", "stopped"
 
 
@@ -44,6 +45,10 @@ class Change:
 
     def just_asked(self, now: int) -> bool:
         return self.waits(now) and now < self.asked_at + FORGOT_WINDOW
+
+
+def spans(undone: Spans) -> list[list[int]]:
+    return [list(span) for span in undone]
 
 
 class AddressStore:
@@ -127,10 +132,13 @@ class AddressStore:
             condition="change_state = :pending AND subject = :subject",
         )  # fmt: skip
 
-    def move(self, account: Account, claim: str, now: int, *, lock: str | None = None) -> Write:
+    def move(
+        self, account: Account, claim: str, now: int, *, lock: str | None = None, undone: Spans = ()
+    ) -> Write:  # fmt: skip
         """The account answers to another address, and links that were mailed before are dead.
 
-        With `lock`, a verifier that no password fits, every session ends as well.
+        With `lock`, a verifier that no password fits, every session ends as well, and moves are
+        known as taken back.
         """
         values: Item = {
             ":new": claim, ":old": account.email_claim, ":epoch": account.epoch, ":now": now,
@@ -138,8 +146,8 @@ class AddressStore:
         }  # fmt: skip
         update = "SET email_claim = :new, addressed_at = :now"
         if lock is not None:
-            update += ", password = :lock, epoch = :next"
-            values |= {":lock": lock, ":next": account.epoch + 1}
+            update += ", password = :lock, epoch = :next, undone = :undone"
+            values |= {":lock": lock, ":next": account.epoch + 1, ":undone": spans(undone)}
         return self.accounts.update(
             f"ACCOUNT#{account.id}", "ACCOUNT", update, values,
             condition="#s = :active AND email_claim = :old AND epoch = :epoch",
@@ -152,11 +160,15 @@ class AddressStore:
             {":next": account.epoch + 1, ":epoch": account.epoch}, condition="epoch = :epoch",
         )  # fmt: skip
 
-    def lock(self, account: Account, verifier: str) -> Write:
+    def lock(self, account: Account, verifier: str, undone: Spans) -> Write:
         """No password fits any more, and every session ends."""
         return self.accounts.update(
-            f"ACCOUNT#{account.id}", "ACCOUNT", "SET password = :lock, epoch = :next",
-            {":lock": verifier, ":next": account.epoch + 1, ":epoch": account.epoch},
+            f"ACCOUNT#{account.id}", "ACCOUNT",
+            "SET password = :lock, epoch = :next, undone = :undone",
+            {
+                ":lock": verifier, ":next": account.epoch + 1, ":epoch": account.epoch,
+                ":undone": spans(undone),
+            },
             condition="epoch = :epoch",
         )  # fmt: skip
 

@@ -27,7 +27,7 @@ from chalicelib.privacy.rules import Purpose, PurposeDenied
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
-    from chalicelib.accounts.address_store import AddressStore
+    from chalicelib.accounts.address_store import AddressStore, Spans
     from chalicelib.accounts.guests import Guests
     from chalicelib.accounts.links import Links
     from chalicelib.accounts.rules import Link
@@ -59,7 +59,9 @@ class EmailMove:
         """LinkEnded where the link no longer works; changes nothing."""
         now = self.clock()
         link = self.links.read(token, kind, now)
-        if kind is not LinkKind.EMAIL_UNDO:
+        if kind is LinkKind.EMAIL_UNDO:
+            self._moved(link)
+        else:
             self._asked(link, now)
 
     def confirm(self, token: str) -> None:
@@ -91,22 +93,32 @@ class EmailMove:
         """Back to the address that the link was mailed to; no password fits any more.
 
         Where that address has another account by now, the account stays and is locked all the
-        same: AddressTaken.
+        same: AddressTaken. A link of a move that an older mailbox has taken back no longer works.
         """
         now = self.clock()
         link = self.links.read(token, LinkKind.EMAIL_UNDO, now)
-        account = self.accounts.account(link.account)
-        if account is None or not account.active:
-            raise LinkEnded
+        account = self._moved(link)
         used = self.links.use(token, LinkKind.EMAIL_UNDO, now)
         address = self._address(link.target)
         if self.keyed.of("email", email_identity(address)) == account.email_claim:
             raise LinkEnded
+        undone = account.undone_by(link, now)
         try:
-            self._move(account, address, link.target, now, used, lock=nobodys())
+            message = self._move(
+                account, address, link.target, now, used, lock=nobodys(), undone=undone
+            )
         except AddressTaken:
-            self._once(used, self.store.lock(account, nobodys()), self.guests.leave(link.target))
+            lock = self.store.lock(account, nobodys(), undone)
+            self._once(used, lock, self.guests.leave(link.target))
             raise
+        self.outbox.nudge(message)
+
+    def _moved(self, link: Link) -> Account:
+        """Whose move the link is about, unless an older mailbox has taken that back."""
+        account = self.accounts.account(link.account)
+        if account is None or not account.active or link.was_undone(account):
+            raise LinkEnded
+        return account
 
     def _asked(self, link: Link, now: int) -> Account:
         """Whose wish the link is about, while that wish stands; LinkEnded after it."""
@@ -130,19 +142,18 @@ class EmailMove:
 
     def _move(
         self, account: Account, address: str, guest: str, now: int, *others: Write,
-        lock: str | None = None,
+        lock: str | None = None, undone: Spans = (),
     ) -> str:  # fmt: skip
-        """The id of the message to the old mailbox; none is written where the account is locked."""
+        """The id of the message to the old mailbox, with a way back unless it is locked."""
         claim = self.keyed.of("email", email_identity(address))
         profile = self.people.profile(account.id)
-        word = "" if lock else profile["email"]
-        message, farewell = self._farewell(account, word, now) if word else ("", [])
+        message, farewell = self._farewell(account, profile["email"], now, way_back=not lock)
 
         def writes() -> list[Write]:
             return [
                 self.store.take_claim(claim, account.id),
                 self.accounts.release_claim(Claim.EMAIL, account.email_claim, account.id),
-                self.store.move(account, claim, now, lock=lock),
+                self.store.move(account, claim, now, lock=lock, undone=undone),
                 self.guests.leave(guest),
                 *others,
                 *farewell,
@@ -166,14 +177,19 @@ class EmailMove:
             writes.append(self.wishes.clear(account_id, BOUNCED, now))
         return writes
 
-    def _farewell(self, account: Account, address: str, now: int) -> tuple[str, list[Write]]:
-        """Word to the old mailbox, with a way back for seven days."""
+    def _farewell(
+        self, account: Account, address: str, now: int, *, way_back: bool
+    ) -> tuple[str, list[Write]]:
+        """Word to the old mailbox, with a way back for seven days, or that it was taken back."""
         subject, guest = self.guests.receive(
             Purpose.ACCOUNT, {"email": address}, now + UNDO_LIFE, FORM
         )
         message, letter = self.outbox.message(
-            "email_changed", fact=(subject,), account=subject, arguments={}, due=now, now=now
-        )
+            "email_changed" if way_back else "email_taken_back",
+            fact=(subject,), account=subject, arguments={}, due=now, now=now,
+        )  # fmt: skip
+        if not way_back:
+            return message, [*guest, letter]
         link = self.links.make(
             message, LinkKind.EMAIL_UNDO, subject, now, account=account, life=UNDO_LIFE
         )

@@ -126,7 +126,8 @@ class AccountGone(Conflict):
 class Account:
     """Instants in milliseconds; `epoch` rises with each sign-out everywhere.
 
-    `addressed_at` is when it came to its present address, if that is not its first.
+    `addressed_at` is when it came to its present address, if that is not its first. `undone` are
+    the spans of moves that were taken back: from the one whose link did it to the last before that.
     """
 
     id: str
@@ -140,6 +141,7 @@ class Account:
     confirmed_at: int | None = None
     decoy: bool = False
     addressed_at: int = 0
+    undone: tuple[tuple[int, int], ...] = ()
 
     @property
     def active(self) -> bool:
@@ -149,6 +151,11 @@ class Account:
     def ends_at(self) -> int:
         """When it ends, unless somebody confirms it."""
         return self.created_at + UNCONFIRMED_LIFE
+
+    def undone_by(self, link: Link, now: int) -> tuple[tuple[int, int], ...]:
+        """The spans once this link is used; those whose links have all ended are left out."""
+        known = [span for span in self.undone if now < span[1] + UNDO_LIFE]
+        return (*known, (link.made_at, max(now, self.addressed_at)))
 
     def may_still_confirm(self, now: int) -> bool:
         """Whether a link that is mailed now would work for all its life."""
@@ -193,6 +200,10 @@ class Link:
         """Whether nothing that ends such links has happened to the account since."""
         same = (self.account, self.epoch) == (account.id, account.epoch)
         return same and (not account.addressed_at or self.made_at > account.addressed_at)
+
+    def was_undone(self, account: Account) -> bool:
+        """Whether an older mailbox has taken back the move that this link tells of: it wins."""
+        return any(since < self.made_at <= until for since, until in account.undone)
 
 
 def admits(session: Session, account: Account | None, now: int) -> bool:

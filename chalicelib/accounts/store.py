@@ -48,6 +48,7 @@ def to_account(item: Item) -> Account:
         id=item["pk"].removeprefix("ACCOUNT#"),
         state=State(item["state"]),
         decoy=item.get("decoy", False),
+        undone=tuple((since, until) for since, until in item.get("undone", ())),
         **{name: item[name] for name in FACTS if name in item},
     )
 

@@ -81,6 +81,11 @@ TEMPLATES: dict[str, Template] = {
         audience=GUESTS,
         link="/email/undo/{token}",
     ),
+    "email_taken_back": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because this was the address of your account until now.",
+        audience=GUESTS,
+    ),
     "invitation": Template(
         MailClass.NOTICE,
         "You get this mail because somebody who uses Cetrus gave us your address to invite you.",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chalicelib.edge.request import Request
 
 RFC_3339 = r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)"
+EARLIEST, LATEST = from_text("2000-01-01T00:00:00Z"), from_text("9999-12-30T00:00:00Z")
 NO_TIME = "A time such as 2026-12-31T00:00:00Z, or null for no end."
 
 
@@ -38,7 +39,11 @@ def read_change(request: Request) -> dict[str, Any]:
 
 
 def instant(moment: str) -> int:
+    """InvalidInput where it is no time, or outside of what every page can show in any zone."""
     try:
-        return from_text(moment.upper())
+        found = from_text(moment.upper())
     except (ValueError, OverflowError):
         raise InvalidInput(errors={"ends_at": NO_TIME}) from None
+    if not EARLIEST <= found <= LATEST:
+        raise InvalidInput(errors={"ends_at": NO_TIME})
+    return found

@@ -75,6 +75,12 @@ class TestAsking:
         statuses = [ask(member, password="three pears in winter") for _ in range(11)]
         assert statuses == [401] * 10 + [429]
 
+    def test_a_right_password_costs_nothing(self, member: Browser) -> None:
+        wrong = "three pears in winter"
+        assert [ask(member, password=wrong) for _ in range(9)] == [401] * 9
+        assert ask(member) == 303
+        assert [ask(member, password=wrong) for _ in range(2)] == [401, 429]
+
     def test_the_account_s_own_address_is_no_other_however_it_is_spelled(
         self, member: Browser
     ) -> None:
@@ -334,6 +340,64 @@ class TestTakingBack:
         assert account_of(PROFILE["login"]).email_claim == wiring.keyed().of(
             "email", PROFILE["email"]
         )
+
+    def refused(self, undo: str) -> None:
+        assert Browser().get(undo).status == 404
+        with pytest.raises(LinkEnded):
+            wiring.email_move().undo(undo.rpartition("/")[2])
+
+    def moved_on(self, moved: Browser, mails: Mails, clock: FakeClock) -> tuple[str, str]:
+        """The way back to the first and to the second address, of an account at a third."""
+        first = self.undo(mails)
+        ask(moved, "third@ballymote.example")
+        clock.advance(HOUR)
+        Browser().post(f"/email/{mails.link('email_change')}", {})
+        clock.advance(HOUR)
+        return first, self.undo(mails)
+
+    def test_once_the_older_mailbox_took_it_back_the_younger_one_cannot(
+        self, moved: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        first, second = self.moved_on(moved, mails, clock)
+        assert Browser().post(first, {}).status == 303
+        assert Browser().get(second).status == 404
+        clock.advance(HOUR)
+        owner = Browser()
+        owner.post("/forgot", {"email": PROFILE["email"]})
+        owner.post(f"/reset/{mails.link('password_reset')}", {"password": "three pears in winter"})
+        self.refused(second)
+        assert address_of(owner) == PROFILE["email"]
+        clock.advance(HOUR)
+        ask(owner, "fourth@ballymote.example", "three pears in winter")
+        Browser().post(f"/email/{mails.link('email_change')}", {})
+        third = self.undo(mails)
+        clock.advance(HOUR)
+        assert Browser().post(third, {}).status == 303, "a later move has its own way back"
+        self.refused(second)
+
+    def test_the_older_mailbox_has_the_last_word(
+        self, moved: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        first, second = self.moved_on(moved, mails, clock)
+        assert Browser().post(second, {}).status == 303
+        clock.advance(HOUR)
+        assert Browser().post(first, {}).status == 303
+        assert owner_of(PROFILE["email"]) == account_of(PROFILE["login"]).id
+
+    def test_an_older_mailbox_that_locks_it_ends_the_younger_one_s_link_too(
+        self, moved: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        first, second = self.moved_on(moved, mails, clock)
+        Browser().post("/register", {**REGISTRATION, "login": "new.comer"})
+        assert Browser().post(first, {}).status == 409
+        self.refused(second)
+
+    def test_the_mailbox_that_it_was_taken_from_hears_of_it(
+        self, moved: Browser, mails: Mails
+    ) -> None:
+        Browser().post(self.undo(mails), {})
+        subject = "Your account was taken back to an earlier address"
+        assert [to for to, title in sent_mails() if title == subject] == [NEW]
 
     def test_for_seven_days_and_then_the_old_address_is_forgotten(
         self, moved: Browser, mails: Mails, clock: FakeClock, tables: Tables

@@ -70,6 +70,12 @@ class TestChange:
             ({"ends_at": "tomorrow"}, 422, "ends_at"), ({"ends_at": "2030-01-01"}, 422, "ends_at"),
             ({"ends_at": "2030-13-01T00:00:00Z"}, 422, "ends_at"),
             ({"ends_at": "2030-01-01T00:00:00"}, 422, "ends_at"),
+            ({"ends_at": "9999-12-31T23:59:59.9999Z"}, 422, "ends_at"),
+            ({"ends_at": "9999-12-31T23:59:59-23:59"}, 422, "ends_at"),
+            ({"ends_at": "9999-12-30T00:00:00.001Z"}, 422, "ends_at"),
+            ({"ends_at": "0000-01-01T00:00:00Z"}, 422, "ends_at"),
+            ({"ends_at": "0001-01-01T00:00:00+23:59"}, 422, "ends_at"),
+            ({"ends_at": "1999-12-31T23:59:59Z"}, 422, "ends_at"),
             ({"state": "active"}, 422, "state"), (b"[]", 422, "body"), (b"{", 400, "body"),
         ],
     )  # fmt: skip
