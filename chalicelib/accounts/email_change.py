@@ -106,6 +106,7 @@ class EmailChange:
                 to_present,
                 self.links.make(letter, LinkKind.EMAIL, subject, now, account=account),
                 self.links.make(notice, LinkKind.EMAIL_STOP, subject, now, account=account),
+                self.attempts.give_back(ATTEMPTS, account.id, now),
                 *guest,
             )
         except ConditionFailed as refusal:

@@ -19,8 +19,11 @@ import datetime as dt
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from chalicelib.core.clock import DAY, HOUR, MINUTE, SECOND
+from chalicelib.catalog.rules import METERED, SUBSCRIPTION
+from chalicelib.core.cards import card_text
+from chalicelib.core.clock import DAY
 from chalicelib.core.money import Money
+from chalicelib.core.spans import spoken
 from chalicelib.mail.mornings import (
     WEEK,
     first_morning,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
 TRIAL_NOTICE = (3, 1)  # days before a trial's end; the second where the first came before the trial
 RENEWAL_NOTICE = 7
+CHARGED = frozenset({METERED, SUBSCRIPTION})  # what goes on to cost something by the saved card
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +153,19 @@ def summary(known: Known, seen: Look) -> Iterator[Occasion]:
     if week is None or not total:
         return
     due = week.summary_due(seen.zone)
-    lines = [f"{name}: {lasting(ms)}" for name, ms in sorted(known.used.items()) if ms]
-    said: Arguments = {"week": week_text(week), "total": lasting(total), "lines": lines}
+    lines = [f"{name}: {spoken(ms)}" for name, ms in sorted(known.used.items()) if ms]
+    said: Arguments = {"week": week_text(week), "total": spoken(total), "lines": lines}
     fact = (known.account, week.name)
     yield Occasion("usage_summary", fact, due, due + WEEK, said)
 
 
 def card_expiring(known: Known, seen: Look) -> Iterator[Occasion]:
-    """A card is good until the end of its month, by the calendar where the person is."""
+    """A card is good until the end of its month, by the calendar where the person is.
+
+    Nothing is said of one that nothing is charged to any more: a trial and a pass charge nothing.
+    """
     card = known.card
-    if card is None or not known.rights:
+    if card is None or not any(right.plan_kind in CHARGED for right in known.rights):
         return
     first = dt.date(card.exp_year, card.exp_month, 1)
     days = calendar.monthrange(card.exp_year, card.exp_month)[1]
@@ -166,7 +173,7 @@ def card_expiring(known: Known, seen: Look) -> Iterator[Occasion]:
     end = round(ends.timestamp()) * 1000
     due = mornings_before(end - DAY, days - 1, seen.zone)
     arguments = {
-        "card": f"{card.brand} ending in {card.last4}",
+        "card": card_text(card.brand, card.last4),
         "ends": f"{days} {first:%B %Y}",
     }
     fact = (known.account, card.id, f"{card.exp_year:04d}-{card.exp_month:02d}")
@@ -218,14 +225,6 @@ def updates(known: Known, seen: Look) -> Iterator[Occasion]:
         arguments = {"application": release.application_name, "version": release.version}
         fact = (release.application, release.version, known.account)
         yield Occasion("installer_updated", fact, due, due + WEEK, arguments)
-
-
-def lasting(milliseconds: int) -> str:
-    """`3 h 05 min`, or seconds where it is less than a minute."""
-    if milliseconds < MINUTE:
-        return f"{max(1, milliseconds // SECOND)} s"
-    hours, minutes = milliseconds // HOUR, milliseconds // MINUTE % 60
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
 def moment(instant: int, zone: dt.tzinfo) -> str:

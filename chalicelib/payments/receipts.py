@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.catalog.rules import METERED, TRIAL
+from chalicelib.core.cards import card_text
 from chalicelib.core.clock import to_datetime, to_text
 from chalicelib.core.money import Money
 
@@ -24,10 +25,6 @@ def date_text(instant: int) -> str:
     """`25 November 2026`, as the other mails have it."""
     moment = to_datetime(instant)
     return f"{moment.day} {moment:%B %Y}"
-
-
-def card_text(brand: str, last4: str) -> str:
-    return f"{brand.capitalize()} ending in {last4}"
 
 
 def of_order(outbox: Outbox, order: Order, card: Card | None, now: int) -> Mail:

@@ -1,21 +1,17 @@
-"""Usage as files that a spreadsheet opens: comma-separated, UTF-8, one header line.
-
-A text that a spreadsheet would take for a formula gets an apostrophe in front.
-"""
+"""Usage as files that a spreadsheet opens."""
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Any
-
-from chalice.app import Response
 
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import TooLarge
+from chalicelib.edge.sheets import sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from chalice.app import Response
 
     from chalicelib.licenses.service import Ownership
     from chalicelib.storage.dynamo import Item
@@ -23,7 +19,6 @@ if TYPE_CHECKING:
     from chalicelib.usage.rules import Use
 
 MOST = 15_000  # lines; a Lambda's answer holds six megabytes
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 DAYS = ("day", "application", "license", "computer", "label", "milliseconds")
 INTERVALS = (
     "started_at", "ended_at", "milliseconds", "application", "license", "computer", "label",
@@ -73,18 +68,4 @@ def answer(
     """TooManyLines rather than a file that is cut short."""
     if len(lines) > MOST:
         raise TooManyLines
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(header)
-    writer.writerows([harmless(cell) for cell in line] for line in lines)
-    name = f"cetrus-usage-{kind}-{selection.month or 'all'}.csv"
-    headers = {
-        "Content-Type": "text/csv; charset=utf-8",
-        "Content-Disposition": f'attachment; filename="{name}"',
-    }
-    return Response(text.getvalue(), status_code=200, headers=headers)
-
-
-def harmless(cell: Any) -> Any:
-    """A text that no spreadsheet computes."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    return sheet(f"cetrus-usage-{kind}-{selection.month or 'all'}.csv", header, lines)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Any
-
-from chalice.app import Response
 
 from chalicelib import wiring
 from chalicelib.core.clock import day_of
@@ -15,10 +11,13 @@ from chalicelib.edge.forms import Filled
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import html
 from chalicelib.edge.routes import Edge
+from chalicelib.edge.sheets import sheet
 from chalicelib.visits import trends
 from chalicelib.visits.charts import bars
 
 if TYPE_CHECKING:
+    from chalice.app import Response
+
     from chalicelib.edge.request import Request
 
 routes = Edge(__name__)
@@ -81,23 +80,13 @@ def values(days: trends.Range, today: str, shown: str) -> dict[str, Any]:
 def save_trends(request: Request) -> Response:
     """Every row that may be shown, as a spreadsheet takes it."""
     days = asked(request)
-    report, text = wiring.trends().report(days), io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["from", "to", "family", "name", "count"])
+    report = wiring.trends().report(days)
+    lines: list[tuple[str, ...]] = []
     for family in trends.TITLES:
         found = trends.table(family, report.families[family])
         rows = [(row.name, str(row.number)) for row in found.rows]
         if found.others != 0:
             rows.append(("(others)", str(found.others or f"below {trends.LEAST}")))
-        writer.writerows([days.first, days.last, family, plain(name), n] for name, n in rows)
-    name = f"cetrus-trends-{days.first}-{days.last}.csv"
-    headers = {
-        "Content-Type": "text/csv; charset=utf-8",
-        "Content-Disposition": f'attachment; filename="{name}"',
-    }
-    return Response(text.getvalue(), headers=headers)
-
-
-def plain(name: str) -> str:
-    """A spreadsheet takes no name for a formula."""
-    return f"'{name}" if name[:1] in "=+-@" else name
+        lines += [(days.first, days.last, family, name, number) for name, number in rows]
+    header = ("from", "to", "family", "name", "count")
+    return sheet(f"cetrus-trends-{days.first}-{days.last}.csv", header, lines)

@@ -76,7 +76,7 @@ def test_the_summary_comes_on_monday_at_eight_and_once(
         plan_and_send(control)
     (mail,) = mails_of(user, "Your usage")
     assert mail["class"] == "notice"
-    assert "Halyard: 2 min" in mail["text"]
+    assert "Halyard: 2 minutes" in mail["text"]
     assert f"{cloud.app}/account/usage" in mail["text"]
     assert mail["at"].startswith(dt.datetime.fromtimestamp(monday / 1000, dt.UTC).isoformat()[:13])
 

@@ -158,7 +158,7 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
         "charged": "",
         "until": "",
         "at": "2026-11-25T12:00:00.000Z",
-        "card": "visa ending in 4242",
+        "card": "Visa ending in 4242",
     },
     "payment_failed": {
         "application": "Solver & Co",
@@ -179,10 +179,10 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
     "invitation": {"application": "Solver & Co", "role": "user"},
     "usage_summary": {
         "week": "16 to 22 November 2026",
-        "total": "3 h 05 min",
-        "lines": ["Halyard: 2 h 05 min", "Solver & Co: 1 h 00 min"],
+        "total": "3 hours 5 minutes",
+        "lines": ["Halyard: 2 hours 5 minutes", "Solver & Co: 1 hour"],
     },
-    "card_expiring": {"card": "visa ending in 4242", "ends": "30 November 2026"},
+    "card_expiring": {"card": "Visa ending in 4242", "ends": "30 November 2026"},
     "trial_ending": {
         "application": "Solver & Co",
         "slug": "solver",

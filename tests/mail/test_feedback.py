@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KIM = "Kim@Example.com"
 FORM = {"account_name": "Kim", "login": "kim", "email": KIM, "name": "Kim"}
 PASSWORD = "a-passphrase-of-some-length"
-SUMMARY = {"week": "16 to 22 November 2026", "total": "1 h 00 min", "lines": ["Halyard: 1 h"]}
+SUMMARY = {"week": "16 to 22 November 2026", "total": "1 hour", "lines": ["Halyard: 1 hour"]}
 
 
 def bounce(at: int, address: str = KIM, kind: str = "Permanent") -> str:

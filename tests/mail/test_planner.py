@@ -68,7 +68,7 @@ class TestWeek:
         town.at("2026-11-23T07:00:00Z")
         assert send_all() == {"sent": 1}
         (mail,) = sent()
-        assert "1 h 35 min" in mail
+        assert "1 hour 35 minutes" in mail
         assert "16 to 22 November 2026" in mail
 
     def test_weeks_without_use_have_no_mail(self, town: Town) -> None:
@@ -98,7 +98,7 @@ class TestWeek:
         town.at("2026-11-23T07:00:00Z")
         town.plan_mail()
         (message,) = town.written()
-        assert message["arguments"]["lines"] == ["Halyard: 1 h 37 min"]
+        assert message["arguments"]["lines"] == ["Halyard: 1 hour 37 minutes"]
 
     def test_a_license_that_ended_in_the_week_is_still_summed_up(self, town: Town) -> None:
         account = town.person("kim", BERLIN)
