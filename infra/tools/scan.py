@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.local.template import Resolver
+from infra.operate.edge import write_edge
 from infra.package import ROOT, package
 
 if TYPE_CHECKING:
@@ -168,9 +169,11 @@ def scan(out: Path) -> list[Finding]:
     python = environment()
     made = package("prod", out)
     template = json.loads(made.cfn.read_text())
-    findings = [*by_checkov(python, made.cfn), *by_policy_scanners(python, template)]
-    edge = ROOT / "infra" / "edge.yaml"
-    return findings + (by_checkov(python, edge) if edge.exists() else [])
+    return [
+        *by_checkov(python, made.cfn),
+        *by_policy_scanners(python, template),
+        *by_checkov(python, write_edge(out)),
+    ]
 
 
 def main() -> int:

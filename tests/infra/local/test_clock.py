@@ -94,6 +94,13 @@ class TestProcesses:
         again = manual.invoke("probe", {"do": "time"})["time"]
         assert again - seen.pop() == pytest.approx(0.25, abs=1e-5)
 
+    def test_a_long_poll_of_a_queue_ends_though_the_clock_stands(self, manual: Cloud) -> None:
+        manual.freeze(True)
+        sqs = manual.client("sqs")
+        queue = sqs.create_queue(QueueName="nothing-comes")["QueueUrl"]
+        answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1)
+        assert "Messages" not in answer
+
     def test_advancing_waits_for_what_runs(self, manual: Cloud) -> None:
         seen: list[float] = []
         started = time.time()
