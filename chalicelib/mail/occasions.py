@@ -20,7 +20,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from chalicelib.catalog.rules import METERED, SUBSCRIPTION
-from chalicelib.core.cards import card_text
 from chalicelib.core.clock import DAY
 from chalicelib.core.money import Money
 from chalicelib.core.spans import spoken
@@ -173,7 +172,7 @@ def card_expiring(known: Known, seen: Look) -> Iterator[Occasion]:
     end = round(ends.timestamp()) * 1000
     due = mornings_before(end - DAY, days - 1, seen.zone)
     arguments = {
-        "card": card_text(card.brand, card.last4),
+        "card": card.text,
         "ends": f"{days} {first:%B %Y}",
     }
     fact = (known.account, card.id, f"{card.exp_year:04d}-{card.exp_month:02d}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chalicelib.core.cards import card_text
 from chalicelib.payments.periods import ACTIVE
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ class CardOnFile:
     last4: str
     exp_month: int
     exp_year: int
+
+    @property
+    def text(self) -> str:
+        return card_text(self.brand, self.last4)
 
 
 @dataclass(frozen=True, slots=True)

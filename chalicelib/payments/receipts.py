@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.catalog.rules import METERED, TRIAL
-from chalicelib.core.cards import card_text
 from chalicelib.core.clock import to_datetime, to_text
 from chalicelib.core.money import Money
 
@@ -41,7 +40,7 @@ def of_order(outbox: Outbox, order: Order, card: Card | None, now: int) -> Mail:
         "charged": str(Money(order.amount, plan.currency)) if order.charges else "",
         "until": date_text(ends_at) if ends_at is not None else "",
         "at": to_text(now),
-        "card": card_text(card.brand, card.last4) if card else "",
+        "card": card.text if card else "",
     }
     return outbox.message(
         "receipt", fact=(order.id,), account=order.account_id, arguments=arguments, due=now, now=now

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.catalog.rules import PASS, SUBSCRIPTION, TRIAL
+from chalicelib.core.cards import card_text
 from chalicelib.core.clock import DAY, HOUR, MINUTE, SECOND
 from chalicelib.core.errors import Conflict, InvalidInput, Malformed, NotFound
 
@@ -105,6 +106,10 @@ class Card:
     last4: str
     exp_month: int
     exp_year: int
+
+    @property
+    def text(self) -> str:
+        return card_text(self.brand, self.last4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core import clock, ids, money
+from chalicelib.core import clock, ids, money, spans
 from chalicelib.core.keyed import KeyedHash
 from chalicelib.core.money import CURRENCIES, HOUR_MS, MICRO, Money
 
@@ -115,3 +115,15 @@ class TestKeyedHash:
 
     def test_the_key_is_never_shown(self) -> None:
         assert "topsecret" not in repr(KeyedHash(b"topsecret"))
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (999, "less than a second"), (59_999, "59 seconds"), (60_000, "1 minute"),
+        (3_599_999, "59 minutes 59 seconds"), (3_600_000, "1 hour"),
+        (90_359_000, "25 hours 5 minutes"),
+    ],
+)  # fmt: skip
+def test_a_length_is_said_as_people_say_it_and_never_too_long(milliseconds: int, text: str) -> None:
+    assert spans.spoken(milliseconds) == text
