@@ -1,7 +1,8 @@
 """What the front door itself answers, when a request never reaches the app.
 
 Browsers get a small page, programs an RFC 9457 problem; the `Accept` header decides. The page
-stands alone: it needs no stylesheet, and its links are whole, since no prefix is known here.
+has the site's frame and stands alone: it needs no stylesheet, and its links are whole, since no
+prefix is known here.
 """
 
 from __future__ import annotations
@@ -23,10 +24,6 @@ HEADERS = {
 }
 
 RETRY_SECONDS = 5
-NOTHING_HERE = (
-    "No page or call has this address and method. "
-    "The address may be mistyped, or the link may be old."
-)
 
 PAGE = Path(__file__).with_name("gateway.html").read_text()
 
@@ -41,6 +38,8 @@ class Answer:
     title: str
     detail: str
     retry: bool = False
+    heading: str = ""  # what people read instead of title and detail
+    words: str = ""
 
     def properties(self) -> dict[str, Any]:
         """The SAM form of this answer."""
@@ -57,7 +56,8 @@ class Answer:
         }
 
     def page(self) -> str:
-        return PAGE.replace("TITLE", self.title).replace("DETAIL", self.detail)
+        heading, words = self.heading or self.title, self.words or self.detail
+        return PAGE.replace("TITLE", heading).replace("DETAIL", words)
 
     def problem(self) -> dict[str, Any]:
         return {
@@ -69,21 +69,21 @@ class Answer:
         }
 
 
+def nothing_here(kind: str) -> Answer:
+    return Answer(
+        kind,
+        404,
+        "not_found",
+        "There is nothing here",
+        "No call has this address and method.",
+        heading="There is no page at this address",
+        words="The address may be mistyped, or the link may be old.",
+    )
+
+
 ANSWERS = (
-    Answer(
-        "MISSING_AUTHENTICATION_TOKEN",
-        404,
-        "not_found",
-        "There is nothing here",
-        NOTHING_HERE,
-    ),
-    Answer(
-        "RESOURCE_NOT_FOUND",
-        404,
-        "not_found",
-        "There is nothing here",
-        NOTHING_HERE,
-    ),
+    nothing_here("MISSING_AUTHENTICATION_TOKEN"),
+    nothing_here("RESOURCE_NOT_FOUND"),
     Answer(
         "REQUEST_TOO_LARGE",
         413,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jinja2 import Template
 
+HOUR_MS = 3_600_000
 LINK = re.compile(r"https?://[^\s<>\"']+")
 SAID = {
     "advanced": "The clock was moved; every schedule that came due has run.",
@@ -61,6 +62,8 @@ def _template() -> Template:
     environment = Environment(loader=here, autoescape=True)
     environment.filters["linked"] = linked
     environment.filters["pairs"] = pairs
+    environment.filters["application"] = application
+    environment.filters["price"] = price
     return environment.get_template("page.html")
 
 
@@ -81,6 +84,25 @@ def linked(text: Any) -> Any:
         end = found.end()
     pieces.append(html.escape(text[end:]))
     return Markup("".join(pieces))  # noqa: S704  # every piece was escaped above
+
+
+def application(plan: Any, seed: Any) -> str:
+    """The name of the application that a seeded plan is of, or its id."""
+    wanted = plan.get("application", "")
+    named = (one["name"] for one in seed.get("applications", []) if one.get("id") == wanted)
+    return str(next(named, wanted))
+
+
+def price(plan: Any) -> str:
+    """What a seeded plan costs, as a person reads it."""
+    if plan.get("kind") == "metered":
+        return f"{plan['price_per_hour']} {plan['currency']} an hour"
+    if not plan.get("price"):
+        return "nothing"
+    amount = f"{plan['price'] / 100:.2f} {plan['currency']}"
+    if plan.get("period_months"):
+        return f"{amount} a seat and month"
+    return f"{amount} for {plan['prepaid_ms'] / HOUR_MS:g} hours"
 
 
 def pairs(value: Any) -> list[tuple[str, str]]:

@@ -164,8 +164,8 @@ def _summary(session: JsonObject) -> dict[str, str]:
         return common | {
             "heading": "Save a card",
             "amount": "",
-            "explanation": "Nothing is charged now. The merchant may charge this card later, "
-            "for what you agreed on with it.",
+            "explanation": "Nothing is charged now. The card is saved for the merchant. Whether "
+            "anything is charged later, and what, is what the merchant's own page said.",
             "button": "Save this card",
             "terms": "Of a card, the simulator keeps the brand, the last four digits and the "
             "expiry. The number goes nowhere.",
@@ -174,11 +174,21 @@ def _summary(session: JsonObject) -> dict[str, str]:
     return common | {
         "heading": f"Pay for {session['_sim']['description']}",
         "amount": amount,
-        "explanation": "The amount is charged once, when you press the button.",
+        "explanation": f"The amount is charged when you press the button. {_afterwards(session)}",
         "button": f"Pay {amount}",
         "terms": "Of a card, the simulator keeps the brand, the last four digits and the "
         "expiry. The number goes nowhere.",
     }
+
+
+def _afterwards(session: JsonObject) -> str:
+    """What a payment means for later, by what the session says of the card."""
+    if session["_sim"]["intent"]["setup_future_usage"] == "off_session":
+        return (
+            "The card is saved for the merchant, which charges it again without asking "
+            "as its own page said, for example for the next month."
+        )
+    return "It is charged once, and the card is not saved."
 
 
 def money(amount: int, currency: str) -> str:

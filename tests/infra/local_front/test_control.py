@@ -108,6 +108,11 @@ class FakeEngine:
         raise RuntimeError("broken")
 
 
+def plan(kind: str, **facts: Any) -> dict[str, Any]:
+    """A seeded plan of this kind, by the name of its kind."""
+    return {"application": "app_1", "kind": kind, "name": kind, "currency": "USD", **facts}
+
+
 class Surface:
     def __init__(self) -> None:
         self.cloud = FakeEngine()
@@ -115,8 +120,15 @@ class Surface:
         self.seed: dict[str, Any] = {
             "urls": {"app": "http://localhost:1"},
             "sign_ins": [{"role": "customer", "login": NASTY, "password": "p"}],
-            "vendors": [{"name": "Halyard", "id": "vnd_1"}],
-            "tokens": {"vendor": "cvt_1"},
+            "vendors": [{"name": "Harbor Tools", "id": "vnd_1"}],
+            "applications": [{"id": "app_1", "name": "Halyard", "sha256": "0123456789abcdef" * 4}],
+            "plans": [
+                plan("metered", price_per_hour="0.90"),
+                plan("pass", price=1500, prepaid_ms=20 * 3_600_000),
+                plan("subscription", price=2900, period_months=1),
+                plan("trial"),
+            ],
+            "tokens": {"vendor": "cvt_" + "1" * 60},
         }
 
     def answer(self, request: Request) -> Answer:
@@ -335,7 +347,11 @@ class TestPage:
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert 'href="http://localhost:1/verify/abc?x=1&amp;y=2"' in answer.text
         assert "Halyard" in answer.text
-        assert "cvt_1" in answer.text
+        for price in ("0.90 USD an hour", "15.00 USD for 20 hours", "29.00 USD a seat and month"):
+            assert f'<td data-label="Price">{price}</td>' in answer.text
+        assert '<td data-label="Price">nothing</td>' in answer.text
+        assert "cvt_1" not in answer.text, "what is long and raw stands behind the link"
+        assert 'href="/_local/seed"' in answer.text
 
     def test_it_loads_nothing_from_elsewhere(self, http: httpx.Client) -> None:
         page = http.get("/").text

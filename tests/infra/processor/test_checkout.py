@@ -18,6 +18,29 @@ from tests.infra.processor.conftest import (
 GOOD = "4242 4242 4242 4242"
 
 
+class TestWords:
+    """What the page promises is what the session says, and no more."""
+
+    def test_saving_a_card_promises_no_charge_and_announces_none(
+        self, api: stripe.StripeClient
+    ) -> None:
+        text = ask(open_setup(api).url).text
+        assert "Nothing is charged now." in text
+        assert "merchant&#x27;s own page" in text or "merchant's own page" in text
+        assert "may charge" not in text
+
+    def test_a_payment_that_saves_no_card_is_charged_once(self, api: stripe.StripeClient) -> None:
+        assert "charged once, and the card is not saved" in ask(open_payment(api).url).text
+
+    def test_a_payment_that_saves_the_card_says_that_it_may_be_charged_again(
+        self, api: stripe.StripeClient
+    ) -> None:
+        intent = {"setup_future_usage": "off_session"}
+        text = ask(open_payment(api, payment_intent_data=intent).url).text
+        assert "The card is saved" in text
+        assert "charged once" not in text
+
+
 class TestSavingACard:
     def test_a_session_starts_open_with_its_page_and_setup_intent(
         self, processor: Handle, api: stripe.StripeClient

@@ -373,9 +373,16 @@ class TestGatewayResponses:
         assert problem.keys() == {"type", "title", "status", "detail", "code"}
         assert problem["type"].startswith("https://cetrus.test/")
         page = answer["responseTemplates"]["text/html"]
-        assert problem["detail"] in page
-        assert 'href="https://cetrus.test/"' in page
-        assert 'href="https://cetrus.test/status"' in page
+        words = "The address may be mistyped" if status == 404 else problem["detail"]
+        assert words in page
+        for place in ("/", "/apps", "/account", "/status", "/contact"):
+            assert f'href="https://cetrus.test{place}"' in page
+
+    def test_an_unknown_page_is_not_called_a_call(self, template: Template) -> None:
+        templates = gateway_responses(template)["MISSING_AUTHENTICATION_TOKEN"]["responseTemplates"]
+        assert "<h1>There is no page at this address</h1>" in templates["text/html"]
+        assert "method" not in templates["text/html"]
+        assert "No call has this" in json.loads(templates["application/problem+json"])["detail"]
 
     def test_every_answer_carries_the_security_headers(self, template: Template) -> None:
         for kind, answer in gateway_responses(template).items():
