@@ -201,18 +201,21 @@ class StripeProcessor:
         params: Any = {"payment_intent": payment_id, "amount": amount}
         self._ask(lambda api: api.v1.refunds.create(params, {"idempotency_key": idempotency_key}))
 
-    def list_events(self, since: int) -> Iterator[Event]:
+    def list_events(self, since: int, until: int | None = None) -> Iterator[Event]:
+        created = {"gte": since // SECOND}
+        if until is not None:
+            created["lt"] = until // SECOND
         after: str | None = None
         while True:
-            page = self._events(since, after)
+            page = self._events(created, after)
             events = read(page, lambda found: [read_event(event) for event in found["data"]])
             yield from events
             if not events or not page["has_more"]:
                 return
             after = events[-1].id
 
-    def _events(self, since: int, after: str | None) -> dict[str, Any]:
-        params: Any = {"limit": PAGE, "created": {"gte": since // SECOND}}
+    def _events(self, created: dict[str, int], after: str | None) -> dict[str, Any]:
+        params: Any = {"limit": PAGE, "created": created}
         if after is not None:
             params["starting_after"] = after
         return self._ask(lambda api: api.v1.events.list(params))

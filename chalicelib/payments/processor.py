@@ -183,6 +183,6 @@ class Processor(Protocol):
         """Gives back a part of a payment, or all of it; the event of it tells us."""
         ...
 
-    def list_events(self, since: int) -> Iterator[Event]:
-        """Events created from `since` on, newest first, of at most the last 30 days."""
+    def list_events(self, since: int, until: int | None = None) -> Iterator[Event]:
+        """Events created from `since` on and before `until`, newest first, of the last 30 days."""
         ...

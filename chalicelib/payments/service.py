@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.catalog.rules import PASS, SUBSCRIPTION, TRIAL
-from chalicelib.core.clock import HOUR
 from chalicelib.core.errors import Conflict, Unavailable
 from chalicelib.core.ids import derived_id
 from chalicelib.observability import count, failure, logger
@@ -21,6 +20,7 @@ from chalicelib.payments.rules import (
     TermsChanged,
     TrialTaken,
 )
+from chalicelib.payments.sweeping import Sweep
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from chalicelib.payments.taken import Payment
 
 TRIES = 5
-SWEPT = 200  # how many of each kind one sweep takes on; the next goes on behind them
 
 
 class EventChanged(Conflict):
@@ -345,44 +344,4 @@ class Payments:
 
     def sweep(self) -> dict[str, int]:
         """Find what no webhook told, then finish events and orders; one failure stops no other."""
-        now = self.clock()
-        listed = self._each("list", self._list_events, [now])
-        due = list(first_of(self.store.due_events(now)))
-        events = self._each("event", self.process, due)
-        orders = list(first_of(self.store.open_orders(now - rules.UNWATCHED)))
-        settled = self._each("order", self._settle, orders)
-        return {"listed": listed, "events": events, "orders": settled}
-
-    def _each(self, what: str, act: Callable[[Any], None], things: list[Any]) -> int:
-        """How many went through."""
-        through = 0
-        for thing in things:
-            try:
-                act(thing)
-            except Exception as error:  # noqa: BLE001 - one poisoned item must not stop the others
-                failure(f"payment_sweep_{what}", error)
-            else:
-                through += 1
-        return through
-
-    def _settle(self, found: tuple[str, str]) -> None:
-        account_id, order_id = found
-        order = self.store.order(account_id, order_id)
-        if order and order.session_id is None:
-            if self.clock() - order.created_at >= rules.SESSION_LIFE:
-                self.store.table.apply(self.store.abandoned(order))
-            return
-        self.fulfillment.fulfill(account_id, order_id)
-
-    def _list_events(self, now: int) -> None:
-        """Put what the processor has and we do not into the inbox, from the cursor minus 1 h."""
-        since = (self.store.cursor() or now - rules.SESSION_LIFE) - HOUR
-        for event in self.processor.list_events(since):
-            self.store.receive(event, "listed", now)
-        self.store.advance_cursor(now)
-
-
-def first_of(found: Any) -> Any:
-    from itertools import islice
-
-    return islice(found, SWEPT)
+        return Sweep(self.store, self.processor, self.fulfillment, self.process, self.clock).run()

@@ -2,7 +2,7 @@
 
 | item | pk | sk | gsi1 |
 |---|---|---|---|
-| order | ACCOUNT#<id> | ORDER#<order> | ORDER_OPEN / created, while it may still be paid |
+| order | ACCOUNT#<id> | ORDER#<order> | ORDER_OPEN / created or last looked at, while not settled |
 | pointer to an order | ORDER#<order> | ORDER | |
 | the one open order of a plan | ACCOUNT#<id> | WISH#<plan> | |
 | customer at the processor | ACCOUNT#<id> | CUSTOMER | |
@@ -86,11 +86,15 @@ class PaymentStore:
         return sorted(map(to_order, found), key=lambda order: -order.created_at)
 
     def open_orders(self, up_to: int) -> Iterator[tuple[str, str]]:
-        """Account and order of what the index says was opened until then and is not settled."""
+        """Account and order of what the index says was opened, or looked at, until then."""
         keys = self.table.index(
             "gsi1", "gsi1pk", ORDERS_OPEN, range_name="gsi1sk", up_to=due_key(up_to)
         )
         return ((key.pk.partition("#")[2], key.sk.partition("#")[2]) for key in keys)
+
+    def order_later(self, account_id: str, order_id: str, looked_at: int) -> None:
+        """Behind the open orders that nobody looked at since; one that is settled stays out."""
+        self._move(account_pk(account_id), f"ORDER#{order_id}", looked_at, looked_at)
 
     def at_checkout(self, order: Order, session_id: str) -> None:
         """open -> checkout; ConditionFailed where it has moved."""
@@ -253,6 +257,24 @@ class PaymentStore:
                 names={"#state": "state"},
             )
         )
+
+    def event_later(self, event_id: str, now: int, due: int) -> None:
+        """Look again at `due`, without reading it; nothing where it is not due now."""
+        self._move(inbox_pk(event_id), "INBOX", now, due)
+
+    def _move(self, pk: str, sk: str, now: int, due: int) -> None:
+        """On in its index by the key alone, from wherever up to `now` it is."""
+        write = self.table.update(
+            pk,
+            sk,
+            "SET gsi1sk = :due",
+            {":due": due_key(due), ":now": due_key(now)},
+            condition="gsi1sk <= :now",
+        )
+        try:
+            self.table.apply(write)
+        except ConditionFailed:
+            return  # done meanwhile, or moved by another sweep
 
     # the event list
 

@@ -139,7 +139,7 @@ class FakeProcessor:
             found = self.payments[payment_id]
             self.payments[payment_id] = replace(found, refunded=found.refunded + amount)
 
-    def list_events(self, since: int) -> Iterator[Event]:
+    def list_events(self, since: int, until: int | None = None) -> Iterator[Event]:
         return iter(self.events)
 
     # what people and banks do

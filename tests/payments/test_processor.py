@@ -146,10 +146,14 @@ class TestEvents:
         assert [event.order_id for event in done] == ["ord_2", "ord_1", "ord_0"]
         assert all(event.object_id for event in events)
 
-    def test_nothing_before_the_instant_is_listed(self, simulator: Handle) -> None:
+    def test_nothing_before_the_instant_or_from_the_end_on_is_listed(
+        self, simulator: Handle
+    ) -> None:
         open_setup(processor(simulator))
         worker = processor(simulator, WORKER_KEY)
         assert list(worker.list_events(4_000_000_000_000)) == []
+        assert list(worker.list_events(0, 1_000_000_000_000)) == []
+        assert list(worker.list_events(0, 4_000_000_000_000)) == list(worker.list_events(0))
 
     def test_the_checkout_key_may_not_list_events(self, simulator: Handle) -> None:
         with pytest.raises(ProcessorRefused):

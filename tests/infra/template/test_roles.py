@@ -191,9 +191,11 @@ class TestTables:
         ("table", "key", "action", "functions"),
         [
             (
-                "AccountsTable", "ACCOUNT#acc_1", "UpdateItem",
+                "AccountsTable",
+                "ACCOUNT#acc_1",
+                "UpdateItem",
                 FULFILLERS | {"AccountSweep", "RenewalSweep"},
-            ),  # fmt: skip
+            ),
             ("AccountsTable", "ACCOUNT#acc_1", "DeleteItem", {"AccountSweep"}),
             ("AccountsTable", "VENDOR#vnd_1", "DeleteItem", set()),
             ("AccountsTable", "VENDOR#vnd_1", "PutItem", {"PaymentWorker", "PaymentSweep"}),
