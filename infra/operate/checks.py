@@ -166,7 +166,7 @@ def certificate(place: Place) -> str | None:
 @check(
     "secrets",
     When.SERVING,
-    "python -m infra.admin --stack {stack} secrets --checkout-key FILE --worker-key FILE",
+    ".venv/bin/python -m infra.admin --stack {stack} secrets --checkout-key FILE --worker-key FILE",
 )
 def secrets(place: Place) -> str | None:
     wanted = [f"/cetrus/{place.deployment.stage}/{name}" for name in secret_names()]
@@ -217,7 +217,7 @@ def webhook_secret(place: Place) -> str | None:
     return None if counts else "no signing secret counts at this time"
 
 
-@check("signing-key", When.SERVING, "python -m infra.admin --stack {stack} signing-key")
+@check("signing-key", When.SERVING, ".venv/bin/python -m infra.admin --stack {stack} signing-key")
 def signing_key(place: Place) -> str | None:
     from boto3.dynamodb.types import TypeDeserializer
 

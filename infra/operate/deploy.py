@@ -129,7 +129,11 @@ def agree(question: str) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="make deploy", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make deploy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--stage", required=True)
     parser.add_argument("--params", required=True, type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "deploy")

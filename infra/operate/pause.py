@@ -96,7 +96,11 @@ def kept(names: dict[str, str]) -> dict[str, int | None]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m infra.operate.pause", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.operate.pause",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--stage", required=True)
     parser.add_argument("--params", required=True, type=Path)
     parser.add_argument("--resume", action="store_true", help="let the functions go again")

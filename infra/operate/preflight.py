@@ -33,8 +33,11 @@ class Finding:
 
 
 def look(check: Check, place: Place) -> Finding | None:
-    """Ask one check. One that cannot be asked is a finding too: silence would pass for health."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    """Ask one check. One that cannot be asked is a finding too: silence would pass for health.
+
+    Raises NoCredentialsError: it is one and the same for all that needs an account.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
     from dns.exception import DNSException
 
     from infra.operate.place import NoSuchStack
@@ -43,6 +46,8 @@ def look(check: Check, place: Place) -> Finding | None:
         problem = check.look(place)
     except NoSuchStack:
         problem = "the stack is not there yet"
+    except NoCredentialsError:
+        raise
     except ClientError as error:
         problem = f"could not be looked at: {error.response['Error']['Code']}"
     except (BotoCoreError, DNSException) as error:
@@ -76,10 +81,37 @@ class Preflight:
 
 
 def preflight(place: Place) -> Preflight:
+    from botocore.exceptions import NoCredentialsError
+
     from infra.operate.checks import CHECKS
 
-    found = (look(check, place) for check in CHECKS)
-    return Preflight(tuple(finding for finding in found if finding), _deployed(place))
+    found: list[Finding] = []
+    unseen: list[str] = []
+    for check in CHECKS:
+        try:
+            finding = look(check, place)
+        except NoCredentialsError:
+            unseen.append(check.name)
+            continue
+        if finding:
+            found.append(finding)
+    return Preflight((*_nobody(unseen), *found), _deployed(place))
+
+
+def _nobody(unseen: list[str]) -> tuple[Finding, ...]:
+    """One finding for all that could not be looked at because nobody is signed in to AWS."""
+    if not unseen:
+        return ()
+    problem = "no AWS credentials; what needs an account was not looked at: "
+    rest = ", ".join(name for name in unseen if name != "account")
+    return (
+        Finding(
+            "account",
+            When.DEPLOYING,
+            problem + rest,
+            "Sign in: export AWS_PROFILE=…, aws sso login",
+        ),
+    )
 
 
 def _deployed(place: Place) -> bool:
@@ -105,7 +137,11 @@ def told(result: Preflight, place: Place) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="make preflight", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make preflight",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--stage", required=True)
     parser.add_argument("--params", required=True, type=Path)
     chosen = parser.parse_args(arguments)
@@ -114,11 +150,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         place = Place(read_deployment(chosen.stage, chosen.params))
     except BadParameters as error:
-        print(f"preflight: {error}", file=sys.stderr)
+        print(f"preflight: {error}{_how(chosen.params)}", file=sys.stderr)
         return 2
     result = preflight(place)
     print(told(result, place))
     return 1 if result.findings else 0
+
+
+def _how(file: Path) -> str:
+    return "" if file.exists() else f" Write {file.name} as in docs/first-deploy.md, line 6."
 
 
 if __name__ == "__main__":

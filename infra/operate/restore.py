@@ -144,7 +144,11 @@ def scanned(client: Any, table: str) -> Iterator[Item]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m infra.operate.restore", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.operate.restore",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--source", required=True, help="the table that was restored beside it")
     parser.add_argument("--target", required=True, help="the table that the stack names")
     chosen = parser.parse_args(arguments)

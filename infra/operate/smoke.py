@@ -240,7 +240,11 @@ def seen(check: Callable[[Site], str], site: Site) -> Seen:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="make smoke", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make smoke",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("url")
     chosen = parser.parse_args(arguments)
     found = smoke(chosen.url)

@@ -261,7 +261,10 @@ class TestWithoutAnAccount:
         result = preflight.preflight(world)
         assert not result.deployed
         found = {one.name: one.problem for one in result.findings}
-        assert found["account"] == "could not be looked at: NoCredentialsError"
+        assert found["account"].startswith("no AWS credentials; what needs an account was not")
+        named = found["account"].rpartition(": ")[2].split(", ")
+        assert {"artifacts", "concurrency", "secrets", "mail-rules", "backups"} <= set(named)
+        assert len(result.findings) == 1, "said once, with no remedy of another problem"
         assert not found.keys() & {"python", "aws", "receiving", "mail-exchanger", "address"}
         assert "account" in {one.name for one in result.blocking}
 
@@ -319,8 +322,9 @@ class TestCommand:
         assert ended.value.code == 1
         said = capsys.readouterr().out
         assert "missing  aws: " in said
-        assert "missing  account: could not be looked at: NoCredentialsError" in said
-        assert "later    secrets: " in said
+        assert said.startswith("missing  account: no AWS credentials; what needs an account was")
+        assert "NoCredentialsError" not in said
+        assert "later    address: " in said
         assert re.search(r"preflight of cetrus-prod: \d+ missing, \d+ to do", said)
 
     def test_a_bad_file_is_told_in_one_line(
@@ -330,6 +334,13 @@ class TestCommand:
         file.write_text('{"account": "12"}')
         assert preflight.main(["--stage", "prod", "--params", str(file)]) == 2
         assert "Missing: " in capsys.readouterr().err
+
+    def test_where_there_is_no_file_it_says_how_to_write_one(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / "prod.json"
+        assert preflight.main(["--stage", "prod", "--params", str(file)]) == 2
+        assert "Write prod.json as in docs/first-deploy.md, line 6." in capsys.readouterr().err
 
     def test_serving_checks_say_when_they_are_needed(self) -> None:
         assert {check.when for check in CHECKS} == set(When)
