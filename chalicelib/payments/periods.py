@@ -113,6 +113,12 @@ class Subscription:
         return self.period_end if self.state in {CANCELING, ENDED} else self.period_end + GRACE
 
     @property
+    def set_end(self) -> int:
+        """Where payments last set the license's end; another one is its vendor's word."""
+        canceled = self.state == CANCELING and self.charging is None
+        return self.period_end if canceled else self.period_end + GRACE
+
+    @property
     def next_charge(self) -> int | None:
         """When the card is charged next, if it is."""
         if self.state in {CANCELING, ENDED} or self.refused in HARD:
@@ -216,6 +222,28 @@ def with_another_card(of: Subscription, now: int) -> Subscription | None:
     if of.state != PAST_DUE or of.charging is not None:
         return None
     return replace(of, refused="", due=now, version=of.version + 1)
+
+
+def end_on_canceling(of: Subscription, ends_at: int | None, now: int) -> int | None:
+    """Where the license ends once it is canceled, if it ends at `ends_at` now; never later.
+
+    An end that its vendor set within the grace stays, so that keeping the subscription cannot move
+    it; the sweep ends what is not paid.
+    """
+    if now >= of.period_end:
+        return now if ends_at is None else min(ends_at, now)
+    vendors = ends_at is not None and ends_at != of.set_end and ends_at < of.period_end + GRACE
+    return ends_at if vendors else of.period_end
+
+
+def end_on_paying(of: Subscription, after: Subscription, ends_at: int | None) -> int | None:
+    """Where the license ends once more is paid or kept: what its vendor set stays."""
+    return after.last_instant if ends_at == of.set_end else ends_at
+
+
+def cut_short(of: Subscription, ends_at: int | None) -> bool:
+    """Does the license end, by its vendor's word, before the next period does?"""
+    return ends_at is not None and ends_at != of.set_end and ends_at < renewed(of).period_end
 
 
 def waiting(of: Subscription, until: int) -> Subscription:

@@ -105,9 +105,8 @@ class Renewals:
             self._resolve(of, head)
             return
         now, licenses = self.clock(), self.licenses
-        step, until = periods.next_step(
-            of, now, payable=licenses.payable(head), over=licenses.over(head)
-        )
+        payable = licenses.payable(head) and not periods.cut_short(of, head.ends_at)
+        step, until = periods.next_step(of, now, payable=payable, over=licenses.over(head))
         if step is Step.END:
             self._end(of, now)
         elif step is Step.WAIT:
@@ -185,7 +184,7 @@ class Renewals:
             self.store.effect(fact, of.order_id, now),
             *self.taken.take(payment),
             entry,
-            *self.licenses.change(head, ends_at=paid.last_instant),
+            *self.licenses.change(head, ends_at=periods.end_on_paying(of, paid, head.ends_at)),
         ]
         self._commit(writes, *mails)
 

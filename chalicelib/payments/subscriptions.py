@@ -73,7 +73,7 @@ class Subscriptions:
             raise EffectChanged
         head = self._head(license_id)
         after = periods.canceled(of, now)
-        ends_at = now if after.state == periods.ENDED else after.period_end
+        ends_at = periods.end_on_canceling(of, head.ends_at, now)
         moved = [] if of.charging is not None else self._move(head, ends_at)
         over = after.state == periods.ENDED
         mail = (receipts.ended if over else receipts.canceled)(self.outbox, after, now)
@@ -95,9 +95,8 @@ class Subscriptions:
                 return of
             after = periods.kept(of)
             try:
-                self.store.table.transact(
-                    self.store.change(after), *self._move(head, after.last_instant)
-                )
+                ends_at = periods.end_on_paying(of, after, head.ends_at)
+                self.store.table.transact(self.store.change(after), *self._move(head, ends_at))
             except ConditionFailed:
                 continue
             return after
@@ -108,5 +107,5 @@ class Subscriptions:
             raise SubscriptionUnknown
         return head
 
-    def _move(self, head: Head, ends_at: int) -> list[Write]:
+    def _move(self, head: Head, ends_at: int | None) -> list[Write]:
         return [] if head.ends_at == ends_at else self.licenses.change(head, ends_at=ends_at)

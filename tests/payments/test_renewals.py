@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from email import message_from_bytes, policy
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
@@ -11,12 +12,16 @@ import pytest
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, HOUR, MINUTE, months_after
 from chalicelib.licenses.member_store import Invitation
+from chalicelib.mail.letters import Letterhead, compose
+from chalicelib.mail.templates import TEMPLATES
 from chalicelib.payments.periods import GRACE
 from chalicelib.payments.processor import PaymentState
 from chalicelib.payments.renewals import LATER
 from chalicelib.payments.subscription_store import SubscriptionStore
+from chalicelib.privacy.sinks import Recipient
 from tests.crash import Killed, recorded
 from tests.payments.conftest import (
+    CARD,
     OWNER,
     books,
     buy,
@@ -71,6 +76,41 @@ def of(crew: Plan, processor: FakeProcessor) -> Subscription:
     return subscribed(processor, crew, seats=3)
 
 
+class TestVendorsEnd:
+    def test_no_period_is_charged_that_the_license_would_not_last(
+        self, of: Subscription, processor: FakeProcessor, clock: FakeClock
+    ) -> None:
+        wiring.licenses().end_at(of.license_id, of.period_end + 20 * DAY)
+        clock.now = of.period_end
+        wiring.renewals().sweep()
+        assert (processor.asked, ends_at(of)) == ([], of.period_end + 20 * DAY)
+        clock.now = of.period_end + GRACE
+        wiring.renewals().sweep()
+        assert (now_of(of).state, ends_at(of), processor.asked) == ("ended", clock.now, [])
+
+    def test_it_is_set_while_a_charge_is_on_its_way_and_stays(
+        self, of: Subscription, processor: FakeProcessor, clock: FakeClock
+    ) -> None:
+        clock.now = of.period_end
+        processor.silent = True
+        wiring.renewals().sweep()
+        processor.silent, ends = False, of.period_end + 20 * DAY
+        wiring.licenses().end_at(of.license_id, ends)
+        clock.advance(LATER)
+        wiring.renewals().sweep()
+        assert (now_of(of).period, ends_at(of), len(processor.asked)) == (1, ends, 1)
+
+    def test_a_license_without_an_end_is_renewed_and_keeps_none(
+        self, of: Subscription, processor: FakeProcessor, clock: FakeClock
+    ) -> None:
+        wiring.licenses().end_at(of.license_id, None)
+        clock.now = of.period_end
+        wiring.renewals().sweep()
+        head = wiring.licenses().head(of.license_id)
+        assert head
+        assert (now_of(of).period, head.ends_at) == (1, None)
+
+
 class TestPaid:
     @pytest.mark.guarantee("G5")
     def test_a_period_that_ends_is_followed_by_one_that_is_paid(
@@ -92,8 +132,40 @@ class TestPaid:
             put_member(store, of, f"acc_{number}", role, clock.now + number)
         clock.now = of.period_end
         wiring.renewals().sweep()
-        told = [i["account"] for i in tables.items("accounts") if i.get("template") == "receipt"]
-        assert sorted(told) == sorted([OWNER, OWNER, "acc_0", "acc_2", "acc_3", "acc_4", "acc_5"])
+        found = [item for item in tables.items("accounts") if item["type"] == "message"]
+        told = [item["account"] for item in found if item["template"] == "receipt"]
+        assert told == [OWNER, OWNER]
+        copies = [item for item in found if item["template"] == "receipt_copy"]
+        assert sorted(item["account"] for item in copies) == [
+            "acc_0", "acc_2", "acc_3", "acc_4", "acc_5",
+        ]  # fmt: skip
+
+    @pytest.mark.guarantee("G5")
+    def test_the_copy_of_a_receipt_names_no_card_and_leads_to_the_members_own_page(
+        self, of: Subscription, tables: Tables, processor: FakeProcessor, clock: FakeClock
+    ) -> None:
+        put_member(wiring.member_store(), of, "acc_0", "billing", clock.now)
+        clock.now = of.period_end
+        wiring.renewals().sweep()
+        (copy,) = (i for i in tables.items("accounts") if i.get("template") == "receipt_copy")
+        message = wiring.mail_store().message(copy["pk"].partition("#")[2])
+        assert message is not None
+        head = Letterhead("Cetrus <mail@cetrus.test>", "cetrus.test", "https://cetrus.test")
+        template = TEMPLATES["receipt_copy"]
+        raw = compose(head, message, template, Recipient("kim@example.com", "Kim", "Lee"), "").raw
+        mail = message_from_bytes(raw, policy=policy.default)
+        for part in mail.iter_parts():
+            text = str(part.get_content())
+            assert CARD.last4 not in text.replace(message.id, "")
+            assert CARD.brand not in text.lower()
+            assert "27.00 USD" in text
+            assert f"https://cetrus.test/account/shared/{of.license_id}" in text
+            assert "/account/subscriptions" not in text
+            assert "/orders/" not in text
+            assert "placed this order" not in text
+        assert CARD.last4 not in str(copy["arguments"]).replace(of.license_id, "").replace(
+            of.order_id, ""
+        )
 
     def test_a_card_that_paid_for_a_pass_is_not_charged_for_it(
         self,

@@ -130,6 +130,46 @@ class TestCancel:
         wiring.renewals().sweep()
         assert (now_of(of).state, len(processor.asked)) == ("ended", 1)
 
+    @pytest.mark.parametrize("days", [1, 33])
+    def test_an_end_that_the_vendor_set_is_undone_by_no_cancel_and_no_keep(
+        self, days: int, of: Subscription, processor: FakeProcessor, clock: FakeClock
+    ) -> None:
+        ends = clock.now + days * DAY
+        wiring.licenses().end_at(of.license_id, ends)
+        for _ in range(2):
+            assert cancel(of).state == "canceling"
+            assert ends_at(of) == ends
+            assert wiring.subscriptions().keep(OWNER, of.license_id).state == "active"
+            assert ends_at(of) == ends
+        clock.now = max(of.period_end, ends)
+        wiring.renewals().sweep()
+        assert (processor.asked, ends_at(of)) == ([], ends)
+        assert not wiring.licenses().usable(of.license_id)
+
+    def test_canceled_it_runs_no_longer_than_is_paid_whatever_the_vendor_said(
+        self, of: Subscription, clock: FakeClock
+    ) -> None:
+        wiring.licenses().end_at(of.license_id, None)
+        cancel(of)
+        assert ends_at(of) == of.period_end
+        wiring.subscriptions().keep(OWNER, of.license_id)
+        wiring.licenses().end_at(of.license_id, of.period_end + 2 * DAY)
+        cancel(of)
+        clock.now = of.period_end
+        wiring.renewals().sweep()
+        assert (now_of(of).state, ends_at(of)) == ("ended", of.period_end)
+
+    def test_what_had_ended_is_not_moved_by_a_cancel(
+        self, of: Subscription, processor: FakeProcessor, clock: FakeClock
+    ) -> None:
+        processor.decline = "insufficient_funds"
+        clock.now = of.period_end
+        wiring.renewals().sweep()
+        wiring.licenses().end_at(of.license_id, clock.now + HOUR)
+        clock.advance(DAY)
+        assert cancel(of).state == "ended"
+        assert ends_at(of) == of.period_end + HOUR
+
     def test_another_account_has_no_such_subscription(self, of: Subscription) -> None:
         service = wiring.subscriptions()
         with pytest.raises(NotFound):
