@@ -96,7 +96,7 @@ def application(plan: Any, seed: Any) -> str:
 def price(plan: Any) -> str:
     """What a seeded plan costs, as a person reads it."""
     if plan.get("kind") == "metered":
-        return f"{plan['price_per_hour']} {plan['currency']} an hour"
+        return f"{plan['price_per_hour']} an hour"
     if not plan.get("price"):
         return "nothing"
     amount = f"{plan['price'] / 100:.2f} {plan['currency']}"

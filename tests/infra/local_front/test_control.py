@@ -123,7 +123,7 @@ class Surface:
             "vendors": [{"name": "Harbor Tools", "id": "vnd_1"}],
             "applications": [{"id": "app_1", "name": "Halyard", "sha256": "0123456789abcdef" * 4}],
             "plans": [
-                plan("metered", price_per_hour="0.90"),
+                plan("metered", price_per_hour="0.90 USD"),
                 plan("pass", price=1500, prepaid_ms=20 * 3_600_000),
                 plan("subscription", price=2900, period_months=1),
                 plan("trial"),
