@@ -172,12 +172,11 @@ class Identity:
     # access tokens
 
     def _access(self, family: Family, now: int) -> str:
-        owned = self.licenses.runnable_by(family.account)
-        ids = [o.license for o in owned if o.application == family.application]
+        ids = self.licenses.in_launch_order(family.account, family.application, rules.MOST_LICENSES)
         claims = {
             "iss": self.issuer, "aud": self.issuer, "client_id": family.application,
             "sub": self.licenses.person(family.account, family.application), "sid": family.id,
-            "application": family.application, "licenses": ids[-rules.MOST_LICENSES :],
+            "application": family.application, "licenses": ids,
             "cnf": {"jkt": family.computer}, "iat": now // SECOND, "jti": new_id("tok"),
             "exp": (now + rules.ACCESS_LIFE) // SECOND,
         }  # fmt: skip

@@ -50,6 +50,21 @@ class Place:
         return any(words in name.casefold() for name in named)
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One computer, with its place under each license that it launched on."""
+
+    id: str
+    label: str
+    places: tuple[Place, ...]
+
+    @property
+    def turn(self) -> tuple[int, int, str]:
+        """What runs first, then what was seen last."""
+        running = sum(place.running for place in self.places)
+        return -running, -max(place.seen_at for place in self.places), self.id
+
+
 def overview(licenses: Licenses, owned: Ownership, now: int) -> Overview | None:
     """As it stands now, from the license partition alone."""
     found = licenses.store.partition(owned.license)
@@ -88,15 +103,25 @@ def counted_to(found: Sequence[Item], head: Head) -> int:
 def find_computers(
     found: Sequence[Overview], labels: Mapping[str, str], query: str, page: int
 ) -> dict[str, Any]:
-    """A page of the computers that answer to what was typed: what runs first, then by last use."""
-    places = [place for each in found for place in places_of(each, labels)]
-    chosen = [place for place in places if place.answers_to(query.strip().casefold())]
-    chosen.sort(key=lambda place: (-place.running, -place.seen_at, place.computer.id))
+    """A page of the computers that answer to what was typed: what runs first, then by last use.
+
+    A computer is one, however many applications and licenses it launches.
+    """
+    machines, words = machines_of(found, labels), query.strip().casefold()
+    chosen = [each for each in machines if any(place.answers_to(words) for place in each.places)]
+    chosen.sort(key=lambda machine: machine.turn)
     first = (page - 1) * PAGE_SIZE
     return {
-        "places": chosen[first : first + PAGE_SIZE], "query": query[:60], "count": len(chosen),
-        "page": page, "pages": -(-len(chosen) // PAGE_SIZE), "known": len(places),
+        "machines": chosen[first : first + PAGE_SIZE], "query": query[:60], "count": len(chosen),
+        "page": page, "pages": -(-len(chosen) // PAGE_SIZE), "known": len(machines),
     }  # fmt: skip
+
+
+def machines_of(found: Sequence[Overview], labels: Mapping[str, str]) -> list[Machine]:
+    under: dict[str, list[Place]] = {}
+    for place in (place for each in found for place in places_of(each, labels)):
+        under.setdefault(place.computer.id, []).append(place)
+    return [Machine(id_, places[0].label, tuple(places)) for id_, places in under.items()]
 
 
 def places_of(under: Overview, labels: Mapping[str, str]) -> Iterator[Place]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chalicelib.catalog.rules import SUBSCRIPTION
+from chalicelib.catalog.rules import METERED, PASS, SUBSCRIPTION, TRIAL
 from chalicelib.core import money
 from chalicelib.core.clock import SECOND, month_of
 from chalicelib.core.errors import Conflict, InvalidInput, Unauthorized
@@ -30,6 +30,8 @@ SETTLED = frozenset({Code.LEASE_EXPIRED, Code.LEASE_ENDED, Code.LEASE_SUPERSEDED
 BY_END, BY_EXPIRY = "end", "expiry"
 MAX_SEATS = 200
 MAX_SEGMENT = 9_999
+# Which license a launch tries first: what is paid already goes before what is yet to be billed.
+TURNS = (SUBSCRIPTION, TRIAL, PASS, METERED)
 LEAST_LEASE = SECOND  # the shortest that a pass with less than a full lease left still gives
 
 
@@ -71,6 +73,11 @@ class Ask:
     @property
     def candidates(self) -> tuple[str, ...]:
         return (self.license_id,) if self.license_id else self.own
+
+
+def turn(kind: str | None) -> int:
+    """Where a license of this kind of plan stands in the order of launches; unknown ones last."""
+    return TURNS.index(kind) if kind in TURNS else len(TURNS)
 
 
 def lease_id(license_id: str, launch_id: str) -> str:

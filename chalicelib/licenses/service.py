@@ -155,6 +155,18 @@ class Licenses:
         found = self.accounts.query(f"ACCOUNT#{account_id}", between=("LICENSE#", "MEMBER#~"))
         return sorted(filter(None, map(runnable, found)), key=lambda each: each.granted_at)
 
+    def in_launch_order(self, account_id: str, application_id: str, limit: int) -> list[str]:
+        """Up to `limit`, the newest, that the account may launch; what costs nothing more first.
+
+        A launch takes the first that permits it: a subscription, a trial, a pass, and only then
+        what is billed by its time; of the same kind the oldest.
+        """
+        owned = [o for o in self.runnable_by(account_id) if o.application == application_id]
+        plans = self.catalog.plans(application_id) if len(owned) > 1 else []
+        kinds = {plan.id: plan.kind for plan in plans}
+        latest = owned[-limit:]
+        return [o.license for o in sorted(latest, key=lambda o: rules.turn(kinds.get(o.plan)))]
+
     def owned(self, account_id: str, license_id: str) -> Ownership:
         """NotFound where the account has no such license, whether or not there is one."""
         return self._listed(f"ACCOUNT#{account_id}", license_id)

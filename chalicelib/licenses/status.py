@@ -45,4 +45,4 @@ def left_of(head: Head, room: Room | None, now: int) -> str:
     left = spoken(rules.affordable(room.cap - room.spent, head.terms.rate))
     over = head.standing == rules.REVOKED or (head.ends_at is not None and now >= head.ends_at)
     whole = length(head.terms.prepaid_ms or 0)
-    return f"{left} of {whole} were not used" if over else f"{left} of {whole}"
+    return f"{left} of {whole} were not used" if over else f"{left} of {whole} left"

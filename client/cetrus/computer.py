@@ -22,6 +22,11 @@ class Computer:
         self.jwk = jose.public_jwk(key)
         self.id = jose.thumbprint(self.jwk)
 
+    @property
+    def name(self) -> str:
+        """`Ab1c De2f Gh3i`: as the website shows this computer, for a person to compare."""
+        return " ".join(self.id[start : start + 4] for start in (0, 4, 8))
+
     def prove(self, method: str, url: str, *, iat: int, token: str | None = None) -> str:
         """The DPoP proof of RFC 9449 for one request; `url` without query, `iat` in seconds."""
         claims = {"htm": method, "htu": url, "iat": iat, "jti": secrets.token_urlsafe(16)}

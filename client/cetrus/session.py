@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import httpx
 
     from cetrus.clock import Clock
+    from cetrus.computer import Computer
     from cetrus.credentials import Credential
 
 DEFAULT_SERVER = "https://www.cetrus.com"
@@ -51,7 +52,11 @@ class Session:
 
     @cached_property
     def api(self) -> Api:
-        return Api(self.wire, load_computer(self.folder), self.clock)
+        return Api(self.wire, self.computer, self.clock)
+
+    @cached_property
+    def computer(self) -> Computer:
+        return load_computer(self.folder)
 
     @cached_property
     def keys(self) -> KeyRing:

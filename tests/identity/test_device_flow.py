@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chalicelib import wiring
-from chalicelib.core.clock import DAY, MINUTE
+from chalicelib.core.clock import DAY, HOUR, MINUTE
 from tests.program import BASE, Program, claims_of, p256
 
 if TYPE_CHECKING:
     from tests.conftest import FakeClock
     from tests.identity.conftest import Desk
     from tests.program import Reply
+
+
+OTHER_KINDS: dict[str, dict[str, Any]] = {
+    "pass": {"price": "3.70", "prepaid_ms": 10 * HOUR},
+    "trial": {"valid_ms": 14 * DAY},
+    "subscription": {"price": "9.00", "period_months": 1},
+}
 
 
 @pytest.fixture
@@ -124,6 +132,24 @@ class TestAccessToken:
         assert claims["cnf"] == {"jkt": program.computer.id}
         assert claims["exp"] - claims["iat"] == 600
         assert desk.account not in str(claims)
+
+    def test_names_what_is_paid_already_before_what_is_billed_by_its_time(
+        self, desk: Desk, program: Program, clock: FakeClock
+    ) -> None:
+        metered, kinds = desk.license(), {}
+        for kind, facts in OTHER_KINDS.items():
+            clock.advance(MINUTE)
+            plan = wiring.catalog().add_plan(
+                desk.application, kind=kind, name=kind, currency="USD", **facts
+            )
+            kinds[kind] = replace(desk, plan=plan).license()
+        clock.advance(MINUTE)
+        newer = desk.license()
+        claims = claims_of(program.sign_in(desk.browser)["access_token"])
+        paid = [kinds[kind] for kind in ("subscription", "trial", "pass")]
+        assert claims["licenses"] == [*paid, metered, newer]
+        lease = claims_of(str(program.launch("launch-one")["lease"]))
+        assert lease["license"] == kinds["subscription"]
 
     def test_the_account_behind_it_is_found_where_it_is_needed(
         self, desk: Desk, program: Program

@@ -131,6 +131,17 @@ class TestList:
         wiring.license_sweep().run()
         assert "26 November 2026, 12:03 UTC" in desk.browser.get(HERE).words
 
+    def test_a_computer_is_one_under_however_many_licenses(self, desk: Desk) -> None:
+        program, licenses = desk.program(signed_in=False), [desk.license(), desk.license()]
+        for license_id in licenses:
+            program.license_key = wiring.licenses().new_key(desk.account, license_id)
+            program.launch(f"launch-{license_id}")
+        page = desk.browser.get(HERE)
+        assert "1 computer " in page.words
+        assert re.findall(r'<code title="([^"]+)"', page.text) == [program.computer.id]
+        assert page.text.count("Orchard, By the hour</td>") == len(licenses)
+        assert "a subscription, then a trial, then a pass" in page.words
+
     def test_is_searched_and_comes_in_pages(
         self, desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -30,7 +30,7 @@ def a_pass(world: World) -> str:
     ("make", "state", "left"),
     [
         (lambda world: world.license(), "Active", ""),
-        (a_pass, "Active until 26 November 2026, 12:00 UTC", "1 hour of 1 hour"),
+        (a_pass, "Active until 26 November 2026, 12:00 UTC", "1 hour of 1 hour left"),
         (
             lambda world: world.bought("trial", valid_ms=DAY),
             "Active until 26 November 2026, 12:00 UTC", "",
@@ -52,9 +52,9 @@ def test_a_pass_counts_what_runs_as_left_until_it_ends(world: World) -> None:
     license_id = a_pass(world)
     lease = world.opened(license_id)
     world.clock.now += 90_000
-    assert read(world, license_id)[1] == "1 hour of 1 hour"
+    assert read(world, license_id)[1] == "1 hour of 1 hour left"
     world.licenses.end(lease)
-    assert read(world, license_id)[1] == "58 minutes 30 seconds of 1 hour"
+    assert read(world, license_id)[1] == "58 minutes 30 seconds of 1 hour left"
 
 
 def test_a_pass_that_ended_says_what_was_not_used(world: World) -> None:

@@ -226,5 +226,5 @@ class TestOrders:
         assert answer.status == 303
         assert answer.location.startswith("https://checkout.processor.test/cs_")
         words = owner.get(f"/orders/{answer.location.rpartition('cs_')[2]}").words
-        assert "Charged today 18.00 USD" in words
+        assert "To pay 18.00 USD" in words
         assert "If you have just paid, load this page again" in words

@@ -59,6 +59,7 @@ def _approve(session: Session, options: Namespace, output: Output) -> None:
     output.say(
         f"To sign in, open {code.verification_uri}\n"
         f"and enter the code {output.strong(code.user_code)}\n"
+        f"The page asks about the computer {session.computer.name}.\n"
         f"It is good for {code.expires_in // 60} minutes. Waiting for the approval."
     )
     output.result(
@@ -67,6 +68,7 @@ def _approve(session: Session, options: Namespace, output: Output) -> None:
             "verification_uri": code.verification_uri,
             "verification_uri_complete": code.verification_uri_complete,
             "expires_in": code.expires_in,
+            "computer": session.computer.name,
         }
     )
     if options.browser:
@@ -112,7 +114,8 @@ def _say_verdict(verdict: Verdict, output: Output) -> None:
 
 def usage(options: Namespace, output: Output) -> int:
     with open_session(options) as session:
-        rows = _usage_rows(session, options.application or _only_sign_in(session))
+        names = [options.application] if options.application else _sign_ins(session)
+        rows, left_out = _usage_of(session, names)
     if not rows:
         output.say("Nothing was used yet. Each launch appears here some minutes after it ends.")
     for row in rows:
@@ -121,8 +124,27 @@ def usage(options: Namespace, output: Output) -> int:
     total = sum(row["milliseconds"] for row in rows)
     if rows:
         output.say(f"{'In all':<10}  {hours(total):>20}")
-    output.result({"items": rows, "milliseconds": total})
+    for name in left_out:
+        output.say(f"Without {name}: its sign-in has ended. Run `cetrus login {name}`.")
+    output.result({"items": rows, "milliseconds": total, "left_out": left_out})
     return 0
+
+
+def _usage_of(session: Session, names: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Their days, each once, and the names whose sign-in has ended; SignInNeeded if all have."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    left_out = []
+    for name in names:
+        try:
+            rows = _usage_rows(session, name)
+        except SignInNeeded:
+            left_out.append(name)
+            if len(left_out) == len(names):
+                raise
+            continue
+        # A sign-in and a license key may speak for the same license.
+        found |= {(row["day"], row["name"], row["license"]): row for row in rows}
+    return [found[key] for key in sorted(found)], left_out
 
 
 def _usage_rows(session: Session, application: str) -> list[dict[str, Any]]:
@@ -137,7 +159,7 @@ def _usage_rows(session: Session, application: str) -> list[dict[str, Any]]:
         cursor = body["next"] if isinstance(body.get("next"), str) else None
         if cursor is None:
             break
-    return sorted(rows, key=lambda row: (row["day"], row["name"], row["license"]))
+    return rows
 
 
 def _usage_row(item: Any, names: dict[str, Any]) -> dict[str, Any]:
@@ -152,12 +174,12 @@ def _usage_row(item: Any, names: dict[str, Any]) -> dict[str, Any]:
     return {**texts, **named, "milliseconds": item["milliseconds"]}
 
 
-def _only_sign_in(session: Session) -> str:
-    """The one application signed in to; usage is the account's, whichever it is."""
+def _sign_ins(session: Session) -> list[str]:
+    """All applications signed in to: a sign-in speaks for the licenses of its own alone."""
     found = [sign_in.application for sign_in in session.sign_ins.all()]
     if not found:
         raise SignInNeeded("Nobody is signed in on this computer.")
-    return found[0]
+    return found
 
 
 def logout(options: Namespace, output: Output) -> int:
@@ -184,7 +206,9 @@ def status(options: Namespace, output: Output) -> int:
     with open_session(options) as session:
         server = _server_status(session)
         applications = [_application_status(session, name) for name in _known_names(session)]
+        computer = session.computer.name
     output.say(f"cetrus {VERSION}, server {session.server}: {server['says']}")
+    output.say(f"This computer: {computer}")
     for found in applications:
         output.say(_status_line(found))
     if not applications:
@@ -196,6 +220,7 @@ def status(options: Namespace, output: Output) -> int:
         {
             "version": VERSION,
             "server": session.server,
+            "computer": computer,
             "reached": server["reached"],
             "clock_behind_s": server["clock_behind_s"],
             "applications": applications,

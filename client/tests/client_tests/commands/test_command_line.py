@@ -10,14 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cetrus import Session
 from cetrus.cli import main
 from cetrus.cli.output import Progress, hours, paint
 from cetrus.clock import SystemClock
+from cetrus.errors import SignInNeeded
 from client_tests.commands.tools import CLIENT, offer
+from client_tests.conftest import sign_in
 from client_tests.reference import APPLICATION
 
 if TYPE_CHECKING:
+    from cetrus.api import Api
+    from cetrus.credentials import SignedIn
     from client_tests.reference import Reference
+
+
+def this_computer() -> str:
+    """The start of the computer's key, as the page that approves it shows it."""
+    session = Session()
+    key = session.computer.id
+    session.close()
+    return f"{key[:4]} {key[4:8]} {key[8:12]}"
 
 
 class TestLogin:
@@ -36,6 +49,7 @@ class TestLogin:
         said = capsys.readouterr().out
         assert f"open {server.base}/device\n" in said
         assert "WDJB-MJHT" in said
+        assert f"about the computer {this_computer()}.\n" in said
         assert "Signed in to halyard" in said
         assert opened == []
         assert main(["login", "halyard", "--browser"]) == 0
@@ -176,6 +190,33 @@ class TestUsage:
         assert main(["usage", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["milliseconds"] == 10_800_000
 
+    def test_adds_up_all_sign_ins_and_says_which_one_has_ended(
+        self,
+        signed_in: None,
+        server: Reference,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def usage(_: Api, credential: SignedIn, cursor: str | None) -> dict[str, Any]:
+            name = credential._application
+            if name == "ended":
+                raise SignInNeeded("The sign-in has ended.")
+            row = {"day": "2026-11-24", "application": name, "license": f"lic_{name}"}
+            return {"items": [{**row, "milliseconds": 3_600_000}], "next": None}
+
+        monkeypatch.setattr("cetrus.api.Api.usage", usage)
+        for name in ("ended", "tally"):
+            session = Session()
+            sign_in(session, server, name)
+            session.close()
+        assert main(["usage", "tally"]) == 0
+        assert "1 h 00 min 00 s" in capsys.readouterr().out.splitlines()[-1]
+        assert main(["usage"]) == 0
+        said = capsys.readouterr().out
+        assert "In all           3 h 00 min 00 s\n" in said
+        assert "Without ended: its sign-in has ended. Run `cetrus login ended`.\n" in said
+        assert main(["usage", "ended"]) == 105
+
     def test_names_the_application_and_the_plan_and_an_id_only_without_a_name(
         self, signed_in: None, server: Reference, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -219,6 +260,7 @@ class TestNewcomer:
     ) -> None:
         assert main(["status"]) == 0
         said = capsys.readouterr().out
+        assert f"This computer: {this_computer()}\n" in said
         assert f"server {server.base}: reached\n" in said
         assert "Begin with `cetrus login APPLICATION`" in said
 
