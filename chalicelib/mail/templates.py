@@ -102,6 +102,14 @@ TEMPLATES: dict[str, Template] = {
             "charged": str, "until": str, "at": str, "card": str,
         },
     ),
+    "receipt_copy": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because you accepted to see the bills of this license.",
+        arguments={
+            "order": str, "application": str, "plan": str, "price": str, "seats": int,
+            "charged": str, "until": str, "at": str, "license": str,
+        },
+    ),
     "payment_failed": Template(
         MailClass.ACCOUNT,
         "You get this mail because you have this subscription.",

@@ -50,24 +50,35 @@ def of_order(outbox: Outbox, order: Order, card: Card | None, now: int) -> Mail:
 def of_renewal(
     outbox: Outbox, paid: Subscription, attempt: Attempt, now: int, copy_to: str | None = None
 ) -> Mail:
-    """`paid` is the subscription with its new period; `copy_to` a member who sees its bills."""
+    """`paid` is the subscription with its new period; `copy_to` a member who sees its bills.
+
+    A copy says what was paid, but not by which card, and leads to what its reader may see.
+    """
     arguments: dict[str, Argument] = {
         "order": paid.order_id,
         "application": paid.application_name,
         "plan": paid.plan_name,
-        "kind": RENEWAL,
         "price": str(Money(paid.price, paid.currency)),
         "seats": paid.seats,
         "charged": str(Money(attempt.amount, attempt.currency)),
         "until": date_text(paid.period_end),
         "at": to_text(now),
-        "card": attempt.card,
     }
+    fact: tuple[str | int, ...] = (paid.license_id, paid.period)
+    if copy_to:
+        return outbox.message(
+            "receipt_copy",
+            fact=(*fact, copy_to),
+            account=copy_to,
+            arguments={**arguments, "license": paid.license_id},
+            due=now,
+            now=now,
+        )
     return outbox.message(
         "receipt",
-        fact=(paid.license_id, paid.period, *([copy_to] if copy_to else [])),
-        account=copy_to or paid.account_id,
-        arguments=arguments,
+        fact=fact,
+        account=paid.account_id,
+        arguments={**arguments, "kind": RENEWAL, "card": attempt.card},
         due=now,
         now=now,
     )

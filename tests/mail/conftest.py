@@ -160,6 +160,17 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
         "at": "2026-11-25T12:00:00.000Z",
         "card": "Visa ending in 4242",
     },
+    "receipt_copy": {
+        "order": "ord_1",
+        "application": "Solver & Co",
+        "plan": "Crew",
+        "price": "9.00 EUR",
+        "seats": 3,
+        "charged": "27.00 EUR",
+        "until": "25 December 2026",
+        "at": "2026-11-25T12:00:00.000Z",
+        "license": "lic_1",
+    },
     "payment_failed": {
         "application": "Solver & Co",
         "amount": "27.00 EUR",
