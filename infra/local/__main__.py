@@ -1,4 +1,4 @@
-"""`python -m infra.local run`: see `infra.local.front.command`."""
+"""`python -m infra.local`: see `infra.local.front.command`."""
 
 import sys
 

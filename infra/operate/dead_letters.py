@@ -122,6 +122,24 @@ def moved(sqs: Any, queue: DeadLetters) -> list[Letter]:
     return found
 
 
+def found_stack(name: str) -> bool:
+    """Take the stack's environment as ours, or say in one line why there is none."""
+    from botocore.exceptions import ClientError, NoCredentialsError
+
+    try:
+        use_stack(name)
+    except NoCredentialsError:
+        reason = "no AWS credentials; choose a profile: export AWS_PROFILE=…"
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        reason = f"there is no stack {name}, or it has no APIHandler, in this account and region"
+    else:
+        return True
+    print(f"dead_letters: {reason}", file=sys.stderr)
+    return False
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m infra.operate.dead_letters", description=__doc__.split("\n")[0]
@@ -129,8 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stack", help="take names from this CloudFormation stack")
     parser.add_argument("--again", action="store_true", help="move all back, to be run again")
     chosen = parser.parse_args(arguments)
-    if chosen.stack:
-        use_stack(chosen.stack)
+    if chosen.stack and not found_stack(chosen.stack):
+        return 2
     sqs, count = client("sqs"), 0
     for queue in queues(sqs, os.environ["MAIL_QUEUE_URL"]):
         found = (moved if chosen.again else listed)(sqs, queue)

@@ -1,6 +1,7 @@
-"""`python -m infra.local run`: packages what changed, runs the whole service on this machine.
+"""`python -m infra.local`: packages what changed, runs the whole service on this machine.
 
     python -m infra.local run [--port 8000] [--data .local] [--quiet]
+    python -m infra.local env [--data .local]      what the operator's commands need, for a shell
 
 Whatever is in the way is said in one line on stderr, and the exit code is 2. Ctrl-C and SIGTERM
 stop it; the data stays.
@@ -10,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
+import shlex
 import signal
 import sys
 import threading
@@ -24,6 +27,8 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 
 def main(arguments: list[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
+    if chosen.command == "env":
+        return _env(chosen.data)
     # Also where a shell started us in the background, with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -42,8 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
-    commands = parser.add_subparsers(required=True)
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.local",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the whole service on this machine")
     run.add_argument("--port", type=int, default=8000, help="of the app; 0 is any free one")
     run.add_argument("--data", type=Path, default=Path(".local"), help="folder to keep data in")
@@ -51,7 +60,21 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, default=ROOT / "out" / "local", help=argparse.SUPPRESS)
     # Ends when stdin does, so that a test that dies takes its cloud along.
     run.add_argument("--attached", action="store_true", help=argparse.SUPPRESS)
+    env = commands.add_parser("env", help="print what the operator's commands need, as exports")
+    env.add_argument("--data", type=Path, default=Path(".local"), help="folder of a running cloud")
     return parser
+
+
+def _env(data: Path) -> int:
+    """Print the environment of the operator's commands on the running cloud, for `eval`."""
+    try:
+        running = json.loads((data / "running.json").read_text())
+    except FileNotFoundError:
+        print(f"No cloud runs with its data in {data}: start one with `make run`.", file=sys.stderr)
+        return 2
+    for name, value in running["operator"].items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
 
 
 def _run(chosen: argparse.Namespace) -> None:

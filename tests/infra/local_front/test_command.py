@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import socket
 import subprocess
 import sys
@@ -26,6 +27,27 @@ def run(data: Path, *more: str) -> str:
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr
     return done.stderr.strip()
+
+
+class TestEnvironment:
+    def test_it_prints_what_a_shell_takes_as_it_stands(self, tmp_path: Path) -> None:
+        operator = {"STAGE": "local", "ODD": 'it\'s $HOME "here"'}
+        (tmp_path / "running.json").write_text(json.dumps({"operator": operator}))
+        line = (
+            f'eval "$({sys.executable} -m infra.local env --data {tmp_path})"; printenv STAGE ODD'
+        )
+        done = subprocess.run(
+            ["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        )
+        assert done.stdout.splitlines() == ["local", operator["ODD"]]
+
+    def test_where_nothing_runs_it_says_so_in_one_line(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert command.main(["env", "--data", str(tmp_path)]) == 2
+        said = capsys.readouterr()
+        assert (said.out, said.err.count("\n")) == ("", 1)
+        assert "make run" in said.err
 
 
 class TestInTheWay:

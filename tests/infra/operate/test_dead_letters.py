@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from infra.operate import dead_letters
 from infra.operate.dead_letters import main
@@ -163,3 +164,23 @@ def test_a_crash_between_the_two_calls_loses_nothing(
     dead_letters.give_back(sqs, queue, letter)
     assert letter.body in queues.waiting(queues.mail)
     assert letter.body in queues.waiting(queues.mail_dead)
+
+
+def test_a_stack_that_is_not_there_is_told_in_one_line(
+    queues: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--stack", "cetrus-nowhere"]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "there is no stack cetrus-nowhere" in said.err
+
+
+def test_without_credentials_it_says_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nobody(_: str) -> None:
+        raise NoCredentialsError
+
+    monkeypatch.setattr(dead_letters, "use_stack", nobody)
+    assert main(["--stack", "cetrus-prod"]) == 2
+    assert "no AWS credentials" in capsys.readouterr().err
