@@ -72,7 +72,8 @@ def people(request: Request, license_id: str) -> dict[str, Any]:
     entries, count = wiring.members().listed(account, license_id, page, PAGE_SIZE)
     return {
         "owned": owned, "entries": entries, "count": count, "page": page, "roles": ROLES,
-        "pages": -(-count // PAGE_SIZE), "done": DONE.get(request.query.get("done", ""), ""),
+        "offered": wiring.members().roles(license_id), "pages": -(-count // PAGE_SIZE),
+        "done": DONE.get(request.query.get("done", ""), ""),
     }  # fmt: skip
 
 

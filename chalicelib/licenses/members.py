@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.accounts.fields import email_identity
 from chalicelib.accounts.rules import LinkEnded, LinkKind
+from chalicelib.catalog.rules import TRIAL
 from chalicelib.core.clock import DAY, SECOND
 from chalicelib.core.errors import Conflict, InvalidInput, NotFound, TooMany, Unavailable
 from chalicelib.core.ids import derived_id
@@ -61,6 +62,14 @@ class LicenseOver(Conflict):
     code = "license_over"
     title = "This license has ended"
     detail = "Nobody can be invited to a license that has ended."
+
+
+class TrialIsForOne(Conflict):
+    """Else one trial would do for a whole company, again and again."""
+
+    code = "trial_is_for_one"
+    title = "A trial is for one person"
+    detail = "Only the account that ordered a trial may launch it. Others can order their own."
 
 
 class NoPlaceLeft(Conflict):
@@ -113,10 +122,10 @@ class Members:
         """Mail an invitation; by the same calls whoever has the address, or nobody.
 
         NotFound where the license is not the owner's, InvalidInput where the address is the owner's
-        or on the list already, TooManyInvitations, NoPlaceLeft and LicenseOver.
+        or on the list already, TooManyInvitations, NoPlaceLeft, LicenseOver and TrialIsForOne.
         """
         owned, now = self.licenses.owned(owner, license_id), self.clock()
-        self._require_alive(license_id, now)
+        self._require_open(license_id, role, now)
         claim = self.keyed.of("email", email_identity(email))
         name = derived_id("inv", license_id, claim)
         before = self.store.invitation(license_id, name)
@@ -127,11 +136,19 @@ class Members:
             raise InvalidInput(errors={"email": "This address is on the list already."})
         self._write(owned, account.subject, name, claim, email, role, now)
 
-    def _require_alive(self, license_id: str, now: int) -> None:
+    def _require_open(self, license_id: str, role: str, now: int) -> None:
         head = self.licenses.head(license_id)
         over = {Code.REVOKED, Code.EXPIRED}
         if head is None or over & set(rules.right_barred(head, now)):
             raise LicenseOver
+        if head.terms.kind == TRIAL and runs(role):
+            raise TrialIsForOne
+
+    def roles(self, license_id: str) -> dict[str, str]:
+        """What may be offered to people of this license; of a trial nobody else launches."""
+        head = self.licenses.head(license_id)
+        trial = head is not None and head.terms.kind == TRIAL
+        return {role: text for role, text in ROLES.items() if not (trial and runs(role))}
 
     def _write(
         self, owned: Ownership, owner: str, name: str, claim: str, email: str, role: str, now: int
@@ -215,12 +232,12 @@ class Members:
     def accept(self, token: str, account_id: str) -> str:
         """The account is one of the license's people from now on; answers the license.
 
-        LinkEnded, MemberAlready, LicenseOver, or NotConfirmed.
+        LinkEnded, MemberAlready, LicenseOver, TrialIsForOne, or NotConfirmed.
         """
         now, found = self.clock(), self.invitation(token)
         if found.owner == account_id or self.store.membership(account_id, found.license):
             raise MemberAlready
-        self._require_alive(found.license, now)
+        self._require_open(found.license, found.role, now)
         joined = Membership(
             found.license, found.owner, found.application, found.application_name, found.vendor,
             found.plan, found.plan_name, found.role, found.id, now,

@@ -183,6 +183,31 @@ class TestInviting:
         with pytest.raises(LicenseOver):
             wiring.members().invite(desk.account, owned, GUEST, "user")
 
+    @pytest.mark.parametrize("role", ["user", "both"])
+    def test_a_trial_is_launched_by_nobody_but_whoever_ordered_it(
+        self, desk: Desk, other_desk: Desk, tables: Tables, role: str
+    ) -> None:
+        trial = on_trial(desk)
+        page = desk.browser.get(people(trial))
+        assert "A trial is for one person" in page.words
+        assert 'value="user"' not in page.text
+        answer = invite(desk, trial, role=role)
+        assert answer.status == 409
+        assert "Only the account that ordered a trial may launch it." in answer.words
+        assert invite(desk, trial, role="billing").status == 303
+        assert other_desk.browser.post(newest(tables), {}).status == 303
+
+    def test_an_invitation_to_launch_a_trial_that_was_mailed_before_is_refused(
+        self, desk: Desk, other_desk: Desk, owned: str, tables: Tables
+    ) -> None:
+        invite(desk, owned)
+        head = tables.usage.get(f"LICENSE#{owned}", "HEAD")
+        assert head
+        terms = {**head["terms"], "valid_ms": DAY, "rate": 0}
+        tables.usage.apply(tables.usage.put({**head, "terms": terms}))
+        assert other_desk.browser.post(newest(tables), {}).status == 409
+        assert wiring.members().of_account(other_desk.account) == []
+
     def test_whoever_called_our_mail_spam_is_left_alone(
         self, desk: Desk, owned: str, clock: FakeClock
     ) -> None:
@@ -190,6 +215,21 @@ class TestInviting:
         wiring.wishes().suppress(hashed, COMPLAINED, "complaint", clock.now)
         invite(desk, owned)
         assert GUEST not in [to for to, _ in sent_mails()]
+
+
+def on_trial(desk: Desk) -> str:
+    """A license of a trial that the desk's account ordered."""
+    from chalicelib.core.ids import new_id
+
+    application = wiring.catalog().application(desk.plan.application_id)
+    assert application
+    plan = wiring.catalog().add_plan(
+        application, kind="trial", name="Trial", currency="USD", valid_ms=14 * DAY
+    )
+    license_id = new_id("lic")
+    writes = wiring.licenses().grant(license_id, desk.account, plan, wiring.now(), "order:two")
+    desk.tables.accounts.transact(*writes)
+    return license_id
 
 
 def the_only(license_id: str) -> str:
