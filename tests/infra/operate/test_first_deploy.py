@@ -34,7 +34,18 @@ def test_the_first_line_that_needs_an_account_is_named() -> None:
     first = next(number for number, line in LINES if "[AWS]" in line)
     assert f"The first of them is line {first}." in TEXT
     before = [line for number, line in LINES if int(number) < int(first)]
-    assert all(line.rpartition("|")[2].strip() == "[here]" for line in before)
+    assert {line.rpartition("|")[2].strip() for line in before} == {"[here]", "[stand-in]"}
+
+
+def test_the_command_line_comes_before_what_needs_it_and_its_version_is_said_once() -> None:
+    (number,) = (number for number, line in LINES if "Install the AWS command line" in line)
+    first = next(number for number, line in LINES if "make preflight" in line)
+    assert int(number) < int(first)
+    assert len(re.findall(r"version \d", TEXT)) == 1
+
+
+def test_the_line_that_the_preflight_names_is_that_of_the_file() -> None:
+    assert "Write `prod.json`" in dict(LINES)["6"]
 
 
 def test_its_example_of_parameters_is_taken(tmp_path: Path) -> None:
