@@ -23,6 +23,12 @@ NEEDS = {
     TRIAL: {"valid_ms"},
 }
 MAY = {METERED: {"free_ms"}, PASS: {"valid_ms", "free_ms"}, SUBSCRIPTION: set(), TRIAL: set()}
+# The least that the processor charges at once, in minor units. It names those of its main
+# currencies; of the others, whatever comes to half a US dollar on the day, so ours leave room.
+LEAST_CHARGE = {
+    "AUD": 50, "CAD": 50, "CHF": 50, "EUR": 50, "GBP": 30, "NOK": 300, "SEK": 300, "USD": 50,
+    "JPY": 50, "KRW": 1_000, "BHD": 300, "JOD": 500, "KWD": 300, "OMR": 300, "TND": 2_500,
+}  # fmt: skip
 WORDS = {
     "price": "A price such as 12.00, without a sign.",
     "prepaid_ms": "How much time is bought.",
@@ -57,6 +63,16 @@ def terms_of(kind: str, currency: str, facts: Facts) -> Terms:
     paid = 0 if kind == TRIAL else parse_price(price, currency)
     rate = rate_of(paid, given["prepaid_ms"]) if kind == PASS else 0
     return Terms(version=1, rate=rate, price=paid, **given)
+
+
+def chargeable(terms: Terms, currency: str) -> Terms:
+    """The terms again; InvalidInput where a pass or a seat costs less than can be charged."""
+    least = LEAST_CHARGE[currency]
+    if 0 < terms.price < least:
+        raise InvalidInput(
+            errors={"price": f"At least {Money(least, currency)}, or no card pays it."}
+        )
+    return terms
 
 
 def flaws(kind: str, currency: str, given: dict[str, Any]) -> dict[str, str]:

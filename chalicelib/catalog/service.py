@@ -133,7 +133,7 @@ class Catalog:
         **facts: Unpack[Facts],
     ) -> Plan:  # fmt: skip
         """A plan of any kind, with its first terms; a second one of the same name is a Conflict."""
-        terms = offers.terms_of(kind, currency, facts)
+        terms = offers.chargeable(offers.terms_of(kind, currency, facts), currency)
         plan_id = derived_id("pln", application.id, name)
         plan = Plan(plan_id, application.vendor_id, application.id, kind, name, currency, terms)
         try:

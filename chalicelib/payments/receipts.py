@@ -138,7 +138,10 @@ def ended(outbox: Outbox, of: Subscription, now: int) -> Mail:
 
 
 def refunded(outbox: Outbox, payment: Payment, amount: int, now: int) -> Mail:
-    """`amount` of the payment was given back just now; the fact is how much was in all."""
+    """`amount` of the payment was given back just now; the fact is this change of the payment.
+
+    How much was given back in all would not do: what came back can be given again.
+    """
     left = payment.amount - payment.refunded
     arguments = {
         "application": payment.application_name,
@@ -148,7 +151,7 @@ def refunded(outbox: Outbox, payment: Payment, amount: int, now: int) -> Mail:
     }
     return outbox.message(
         "refunded",
-        fact=(payment.id, payment.refunded),
+        fact=(payment.id, payment.version),
         account=payment.account_id,
         arguments=arguments,
         due=now,

@@ -20,7 +20,8 @@ Json = dict[str, Any]
 def refund(payment_id: str, amount: str) -> Json:
     """Give back `amount`, such as 7.00, or all that is left where it is empty.
 
-    Repeated before its event has come, it is the same refund.
+    Repeated before its event has come, it is the same refund. Each change of the payment in our
+    books makes it another: so what came back, or failed, can be given again.
     """
     owner = wiring.taken().owner(payment_id)
     payment = wiring.taken().payment(owner, payment_id) if owner else None
@@ -31,7 +32,7 @@ def refund(payment_id: str, amount: str) -> Json:
     if not 0 < given <= left:
         said = f"More than nothing, and at most {Money(left, payment.currency)}."
         raise InvalidInput(errors={"amount": said})
-    key = derived_id("key", "refund", payment_id, payment.refunded, given)
+    key = derived_id("key", "refund", payment_id, payment.version, given)
     wiring.processor("processor-worker-key").refund(payment_id, given, key)
     return {
         "payment": payment_id,
@@ -44,7 +45,7 @@ def refund(payment_id: str, amount: str) -> Json:
 def minor(amount: str, currency: str) -> int:
     try:
         exact = Fraction(amount) * Money.units(currency)
-    except ValueError:
+    except (ValueError, ZeroDivisionError):  # it reads 1/0 as well
         raise InvalidInput(errors={"amount": "An amount such as 7.00."}) from None
     if exact.denominator != 1:
         raise InvalidInput(errors={"amount": "An amount such as 7.00."})

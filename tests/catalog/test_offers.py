@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import wiring
-from chalicelib.catalog.offers import rate_of, terms_of
+from chalicelib.catalog.offers import LEAST_CHARGE, rate_of, terms_of
 from chalicelib.catalog.rules import Application, Plan, plan_from
 from chalicelib.core.clock import DAY, HOUR, from_text, months_after, to_text
 from chalicelib.core.errors import Conflict, InvalidInput
-from chalicelib.core.money import HOUR_MS, MICRO, Money
+from chalicelib.core.money import CURRENCIES, HOUR_MS, MICRO, Money
 
 if TYPE_CHECKING:
     from tests.conftest import Tables
@@ -153,6 +153,40 @@ class TestCatalog:
         assert wiring.catalog().plan(application.id, made.id) == made
         (listed,), _ = wiring.catalog().search("", None, 9)
         assert [plan_from(offer) for offer in listed["offers"]] == [made]
+
+    @pytest.mark.parametrize("kind", ["pass", "subscription"])
+    @pytest.mark.parametrize(
+        ("currency", "little", "least"),
+        [
+            ("USD", "0.49", "0.50"), ("GBP", "0.29", "0.30"), ("NOK", "2.99", "3.00"),
+            ("JPY", "49", "50"), ("KWD", "0.299", "0.300"),
+        ],
+    )  # fmt: skip
+    def test_what_is_less_than_can_be_charged_is_not_offered(
+        self, tables: Tables, kind: str, currency: str, little: str, least: str
+    ) -> None:
+        application = self.offer()
+        facts: Any = {**GOOD[kind], "price": little}
+        with pytest.raises(InvalidInput) as refusal:
+            wiring.catalog().add_plan(
+                application, kind=kind, name="A plan", currency=currency, **facts
+            )
+        assert f"{least} {currency}" in refusal.value.errors["price"]
+        facts["price"] = least
+        made = wiring.catalog().add_plan(
+            application, kind=kind, name="A plan", currency=currency, **facts
+        )
+        assert made.due().minor == LEAST_CHARGE[currency]
+
+    def test_an_hour_may_cost_less_than_can_be_charged_at_once(self, tables: Tables) -> None:
+        facts: Any = {"price": "0.01"}
+        plan = wiring.catalog().add_plan(
+            self.offer(), kind="metered", name="A plan", currency="USD", **facts
+        )
+        assert plan.terms.rate > 0
+
+    def test_every_currency_has_its_least_charge(self) -> None:
+        assert LEAST_CHARGE.keys() == CURRENCIES
 
     def test_a_name_is_taken_once_and_nothing_is_listed_twice(self, tables: Tables) -> None:
         application = self.offer()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,7 +45,22 @@ def test_asked_again_before_its_event_came_it_is_the_same_refund(
     assert processor.payments[payment_of(of)].refunded == 700
 
 
-@pytest.mark.parametrize("amount", ["27.01", "0", "-1", "1.005", "some"])
+def test_a_refund_that_came_back_is_given_again_by_the_same_command(
+    of: Subscription, tables: Tables, processor: FakeProcessor
+) -> None:
+    name = payment_of(of)
+    money.refund(name, "7.00")
+    told("charge.refunded", name, "evt_1")
+    processor.payments[name] = replace(processor.payments[name], refunded=0)
+    told("refund.failed", name, "evt_2")
+    assert books(tables) == {"processor": 2_700, "sales": -2_700}
+    assert money.refund(name, "7.00")["left"] == "20.00 USD"
+    assert processor.payments[name].refunded == 700
+    told("charge.refunded", name, "evt_3")
+    assert books(tables) == {"processor": 2_000, "sales": -2_700, "refunds": 700}
+
+
+@pytest.mark.parametrize("amount", ["27.01", "0", "-1", "1.005", "some", "1/0"])
 def test_what_cannot_be_given_back_is_not_asked_for(
     amount: str, of: Subscription, processor: FakeProcessor
 ) -> None:
