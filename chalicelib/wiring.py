@@ -579,7 +579,9 @@ def orders() -> Orders:
 
     checkout = processor("processor-checkout-key")
     fulfilling = fulfillment(checkout)
-    return Orders(payment_store(), checkout, catalog(), accounts(), licenses(), fulfilling, now)
+    return Orders(
+        payment_store(), checkout, catalog(), accounts(), licenses(), fulfilling, attempts(), now
+    )
 
 
 @cache

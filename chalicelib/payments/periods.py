@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from chalicelib.core.clock import DAY, months_after
-from chalicelib.core.errors import Conflict, NotFound
+from chalicelib.core.clock import DAY, SECOND, months_after
+from chalicelib.core.errors import Conflict, NotFound, TooMany
 
 if TYPE_CHECKING:
     from chalicelib.payments.rules import Order
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ACTIVE, CANCELING, PAST_DUE, ENDED = "active", "canceling", "past_due", "ended"
 TRY_AFTER = (0, 3 * DAY, 5 * DAY, 7 * DAY)
 GRACE = 8 * DAY
+MOST_TRIES = 8  # of one period, with whatever cards
 # Declines after which another try with the same card is pointless or forbidden.
 HARD = frozenset(
     {
@@ -67,6 +68,16 @@ class OverAlready(Conflict):
     code = "subscription_ended"
     title = "This subscription has ended"
     detail = "It has ended and cannot be taken up again. Order the plan anew."
+
+
+class TooManyCards(TooMany):
+    """So that nobody finds out here which of many card numbers are good."""
+
+    code = "too_many_cards"
+    detail = "Another card can be given five times a day, and tried eight times a period."
+
+    def __init__(self) -> None:
+        super().__init__(DAY // SECOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +212,11 @@ def failed(of: Subscription, code: str, now: int) -> Subscription:
     """A try failed: the next one, or the last day; one that was to end anyway ends now."""
     if of.state == CANCELING:
         return ended(replace(of, charging=None, refused=code))
+    again = of.tries + 1 < MOST_TRIES
+    due = next_try(of.period_end, code, now) if again else of.period_end + GRACE
     return replace(
-        of, state=PAST_DUE, due=next_try(of.period_end, code, now), tries=of.tries + 1,
-        charging=None, refused=code, version=of.version + 1,
+        of, state=PAST_DUE, due=due, tries=of.tries + 1, charging=None, refused=code,
+        version=of.version + 1,
     )  # fmt: skip
 
 
@@ -219,7 +232,7 @@ def charging(of: Subscription) -> Subscription:
 
 def with_another_card(of: Subscription, now: int) -> Subscription | None:
     """A charge that failed is tried at once with it; None where nothing waits for a card."""
-    if of.state != PAST_DUE or of.charging is not None:
+    if of.state != PAST_DUE or of.charging is not None or of.tries >= MOST_TRIES:
         return None
     return replace(of, refused="", due=now, version=of.version + 1)
 

@@ -10,7 +10,7 @@ from chalicelib.core.errors import Conflict, Unavailable
 from chalicelib.core.ids import derived_id
 from chalicelib.observability import count, failure, logger
 from chalicelib.payments import periods, rules
-from chalicelib.payments.periods import OverAlready, SubscriptionUnknown
+from chalicelib.payments.periods import OverAlready, SubscriptionUnknown, TooManyCards
 from chalicelib.payments.processor import Purchase
 from chalicelib.payments.rules import (
     AlreadyLicensed,
@@ -26,6 +26,7 @@ from chalicelib.storage.dynamo import ConditionFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chalicelib.accounts.attempts import Attempts
     from chalicelib.accounts.service import Accounts
     from chalicelib.catalog.rules import Plan
     from chalicelib.catalog.service import Catalog
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from chalicelib.payments.taken import Payment
 
 TRIES = 5
+CARDS_A_DAY = 5  # other cards that one account may give
 
 
 class EventChanged(Conflict):
@@ -61,8 +63,10 @@ class Orders:
         accounts: Accounts,
         licenses: Licenses,
         fulfillment: Fulfillment,
+        attempts: Attempts,
         clock: Clock,
     ) -> None:
+        self.attempts = attempts
         self.store, self.processor, self.catalog = store, processor, catalog
         self.accounts, self.licenses, self.clock = accounts, licenses, clock
         self.fulfillment = fulfillment
@@ -144,20 +148,30 @@ class Orders:
             raise AlreadyLicensed
 
     def another_card(self, account_id: str, license_id: str, attempt: str) -> Order:
-        """An order of nothing but another card, for a subscription that goes on."""
+        """An order of nothing but another card, for a subscription that goes on.
+
+        Each is charged at once where a charge had failed, so their number is limited: TooManyCards.
+        """
         of = self.fulfillment.subscriptions.subscription(account_id, license_id)
         if of is None:
             raise SubscriptionUnknown
         if of.state == periods.ENDED:
             raise OverAlready
+        if of.tries >= periods.MOST_TRIES:
+            raise TooManyCards
         first = self.of(account_id, of.order_id)
         order = Order(
             derived_id("ord", account_id, license_id, "card", attempt), account_id, "open",
             first.plan, first.application_name, first.slug, self.clock(), card_for=license_id,
         )  # fmt: skip
+        if again := self.store.order(account_id, order.id):
+            return again
+        limit = self.attempts.daily("card", account_id, CARDS_A_DAY, order.created_at)
         try:
-            self.store.table.transact(*self.store.order_writes(order))
-        except ConditionFailed:
+            self.store.table.transact(limit, *self.store.order_writes(order))
+        except ConditionFailed as refusal:
+            if refusal.at(0):
+                raise TooManyCards from None
             logger.info("order.again", extra={"order": order.id})
         return self.of(account_id, order.id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib import wiring
-from chalicelib.core.errors import Conflict, InvalidInput
+from chalicelib.core.errors import Conflict, InvalidInput, TooMany
 from chalicelib.core.ids import new_id
 from chalicelib.edge.callers import account_of
 from chalicelib.edge.csrf import StaleForm
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 routes = Edge(__name__)
 HERE = "/account/subscriptions"
 PAGE, CANCEL_PAGE = "payments/subscriptions.html", "payments/cancel.html"
-IN_PLACE = (InvalidInput, StaleForm, Conflict)
+IN_PLACE = (InvalidInput, StaleForm, TooMany, Conflict)
 DONE = {
     "canceled": "It is canceled. You can keep it after all, until it ends.",
     "kept": "Kept: it renews as before.",

@@ -18,6 +18,7 @@ from tests.payments.test_settling import told
 if TYPE_CHECKING:
     from chalicelib.catalog.rules import Plan
     from chalicelib.payments.periods import Subscription
+    from tests.browser import Answer
     from tests.conftest import FakeClock, Tables
     from tests.payments.conftest import FakeProcessor
 
@@ -150,6 +151,36 @@ class TestSubscriptions:
         wiring.renewals().sweep()
         assert (now_of(of).state, now_of(of).period) == ("active", 1)
         assert len(wiring.licenses().of_account(OWNER)) == 1
+
+    def test_five_other_cards_a_day_and_eight_tries_a_period(
+        self, of: Subscription, processor: FakeProcessor, clock: FakeClock
+    ) -> None:
+        processor.decline = "expired_card"
+        clock.now = of.period_end
+        wiring.renewals().sweep()
+        browser = browser_of(OWNER)
+
+        def give(attempt: str) -> Answer:
+            path = f"{HERE}/{of.license_id}/card"
+            answer = browser.post(path, {"attempt": attempt}, page=HERE)
+            if answer.status == 303:
+                session = answer.location.rpartition("/")[2]
+                processor.complete(session)
+                browser.get(f"/orders/{session.removeprefix('cs_')}")
+                wiring.renewals().sweep()
+            return answer
+
+        assert [give(f"try{n}").status for n in range(6)] == [303] * 5 + [429]
+        assert "five times a day" in give("try6").words
+        again = browser.post(f"{HERE}/{of.license_id}/card", {"attempt": "try0"}, page=HERE)
+        assert again.status == 303, "the same click again is the same order"
+        assert len(processor.asked) == 6
+        clock.advance(DAY)
+        assert [give(f"next{n}").status for n in range(3)] == [303, 303, 429]
+        assert (now_of(of).tries, len(processor.asked)) == (8, 8)
+        clock.advance(8 * DAY)
+        wiring.renewals().sweep()
+        assert (now_of(of).state, len(processor.asked)) == ("ended", 8)
 
     def test_another_card_of_one_that_is_paid_is_charged_from_the_next_period_on(
         self, owner: Browser, of: Subscription, processor: FakeProcessor
