@@ -75,6 +75,14 @@ class TestPlans:
             assert found[plan.id]["attempt"]
             assert ("seats" in found[plan.id]) is (kind == "subscription")
 
+    def test_a_form_of_other_terms_than_the_plan_has_now_orders_nothing(
+        self, desk: Desk, plans: dict[str, Plan]
+    ) -> None:
+        order = {"plan": plans["pass"].id, "terms": "2", "attempt": "old"}
+        refused = desk.browser.post("/apps/orchard/orders", order, page="/apps/orchard")
+        assert refused.status == 409
+        assert "Nothing was charged" in refused.text
+
     def test_one_without_plans_says_so(self, tables: Tables) -> None:
         wiring.catalog().add_application(
             vendor_id="vnd_1", vendor_name="Harbor", slug="bare", name="Bare", summary="Bare",
