@@ -23,7 +23,7 @@ LONGEST = 20  # characters of a number that are shown again
 
 def application_page(request: Request, slug: str) -> Response:
     """The plans, with the costs of the use that the address names, if it names one."""
-    shown = facts(slug)
+    shown = {**facts(slug), **owned(request, slug)}
     asked = {n: request.query[n][:LONGEST] for n in costs.FIELDS if n in request.query}
     errors, status = {}, 200
     if asked:
@@ -37,7 +37,20 @@ def application_page(request: Request, slug: str) -> Response:
 
 def refused_order(request: Request, slug: str, error: CetrusError) -> Response:
     """The page once more, with what is wrong beside the order form of the plan."""
-    return form_again(request, wiring.keyed(), PAGE, error, **facts(slug))
+    return form_again(request, wiring.keyed(), PAGE, error, **facts(slug), **owned(request, slug))
+
+
+def owned(request: Request, slug: str) -> dict[str, Any]:
+    """The plans that the caller holds a usable license of, and whether their trial was taken."""
+    if request.caller is None or request.caller.kind != "person":
+        return {"have": frozenset(), "had_trial": False}
+    account, licenses = request.caller.id, wiring.licenses()
+    application = wiring.catalog().by_slug(slug)
+    held = [o for o in licenses.of_account(account) if o.application == application.id]
+    return {
+        "have": {each.plan for each in held if licenses.usable(each.license)},
+        "had_trial": bool(held) and licenses.had_trial(account, application.id),
+    }
 
 
 def facts(slug: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,6 +65,25 @@ class TestPlans:
         text = Browser().get("/apps/orchard").text
         assert forms(text) == {}
         assert "/login?next=/apps/orchard" in text
+
+    def test_what_one_has_already_is_said_instead_of_offered(
+        self, desk: Desk, plans: dict[str, Plan]
+    ) -> None:
+        assert "You have this" not in desk.browser.get("/apps/orchard").words
+        trial = replace(desk, plan=plans["trial"]).license()
+        replace(desk, plan=plans["pass"]).license()
+        page = desk.browser.get("/apps/orchard")
+        assert page.words.count("You have this") == len({"trial", "pass"})
+        assert 'href="/account/computers">See where it runs' in page.text
+        assert set(forms(page.text)) == {p.id for p in plans.values()} - {plans["trial"].id}
+        wiring.licenses().revoke(trial)
+        page = desk.browser.get("/apps/orchard")
+        assert "You had your trial" in page.words
+        assert plans["trial"].id not in forms(page.text)
+        order = {"plan": plans["trial"].id, "terms": "1", "attempt": "again"}
+        refused = desk.browser.post("/apps/orchard/orders", order, page="/account/setup/password")
+        assert refused.status == 409
+        assert 'href="/apps/orchard">Back to its page</a>' in refused.text
 
     def test_each_has_one_form_and_a_subscription_asks_for_seats(
         self, desk: Desk, plans: dict[str, Plan]
