@@ -23,7 +23,7 @@ HEAD_MAYBE = ("starts_at", "ends_at", "key_hash")
 OF_HEAD = ("vendor", "application", "currency", "capped", "prepaid", "ends_at")
 LEASE_SAME = (
     "license", "sk", "launch_id", "started_at", "expires_at", "seq", "seen", "epoch", "rate",
-    "terms", "free_ms", "lease_ms", "computer", "release", "screen", "person",
+    "terms", "free_ms", "lease_ms", "computer", "release", "screen", "person", "key",
 )  # fmt: skip
 LAUNCH_SAME = (
     "license", "launch_id", "started_at", "held_in", "application", "computer", "release",

@@ -311,6 +311,7 @@ def new_lease(opening: Opening, screen: str) -> Lease:
         lease_ms=terms.lease_ms, vendor=head.vendor, application=head.application,
         computer=ask.computer or "", release=ask.release, screen=screen, capped=head.capped,
         prepaid=head.prepaid, ends_at=head.ends_at, person=ask.person,
+        key=rules.key_mark(ask.key_hash) if ask.person is None else None,
     )  # fmt: skip
 
 

@@ -109,11 +109,14 @@ class Renewing:
     def _stopped(self, lease: Lease, item: Item) -> Verdict | Lease:
         """Stopped, unless the license stands and this person is still one of its people.
 
+        What a key opened stops once another key took its place.
         Then its new epoch holds.
         """
         head = self.store.head(lease.license)
         person = item.get("person") or lease.person
         if head is None or (person is not None and person not in head.people):
+            return Verdict(Code.UNKNOWN)
+        if person is None and item.get("key") != rules.key_mark(head.key_hash):
             return Verdict(Code.UNKNOWN)
         barred = list(rules.right_barred(head, self.clock()))
         if barred:

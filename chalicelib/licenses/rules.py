@@ -88,6 +88,11 @@ def key_fits(head: Head | None, ask: Ask) -> bool:
     return bool(head and ask.key_hash and head.key_hash and same(ask.key_hash, head.key_hash))
 
 
+def key_mark(key_hash: str | None) -> str | None:
+    """Enough of a key's hash to tell a replaced key's leases from those of the present one."""
+    return key_hash[:16] if key_hash else None
+
+
 def require_key(head: Head | None, ask: Ask) -> None:
     """WrongKey where the credential is a license key, and not this license's."""
     if ask.by_key and not key_fits(head, ask):

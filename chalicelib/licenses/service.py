@@ -14,7 +14,7 @@ from chalicelib.licenses.launching import Launching
 from chalicelib.licenses.renewing import Renewing
 from chalicelib.licenses.standing import Standing
 from chalicelib.licenses.values import Head
-from chalicelib.storage.dynamo import ABSENT, ConditionFailed
+from chalicelib.storage.dynamo import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -193,13 +193,10 @@ class Licenses:
     # license keys
 
     def new_key(self, account_id: str, license_id: str) -> str:
-        """A new key, told this once; the one before it stops working."""
+        """A new key, told this once; the one before it stops working, and so does what it runs."""
         self.owned(account_id, license_id)
         key = license_keys.new_key(license_id)
-        try:
-            self.store.set_key_hash(license_id, self.key_hash(key))
-        except ConditionFailed:
-            raise NotFound from None
+        self.standing.set_key_hash(license_id, self.key_hash(key))
         return key
 
     def key_hash(self, key: str) -> str:

@@ -94,6 +94,22 @@ class Standing:
             if item["sk"].startswith("WORK#") and item["epoch"] <= epoch:
                 self.store.work_done(license_id, item["sk"])
 
+    # the key
+
+    def set_key_hash(self, license_id: str, key_hash: str) -> None:
+        """The key before it stops working, and what it opened stops at its next heartbeat."""
+        for _ in range(TRIES):
+            head = self._head(license_id)
+            if head.standing == rules.REVOKED:
+                raise NotFound
+            try:
+                self.store.set_key_hash(head, key_hash)
+            except ConditionFailed:
+                continue
+            self._tell(license_id, head.epoch + 1)
+            return
+        raise Unavailable
+
     # the end
 
     def end_at(self, license_id: str, ends_at: int | None) -> Head:

@@ -238,14 +238,19 @@ class LicenseStore:
                 writes.append(self.usage.update(pk, lease.sk, update, values, condition=STILL_OPEN))
         self.usage.transact(*writes)
 
-    def set_key_hash(self, license_id: str, key_hash: str) -> None:
-        """ConditionFailed where the license is unknown or ended for good."""
-        self.usage.apply(
+    def set_key_hash(self, head: Head, key_hash: str) -> None:
+        """Another key, and a new epoch so that what the one before opened stops; with its work.
+
+        ConditionFailed where the license was revoked, or its epoch moved since it was read.
+        """
+        epoch = head.epoch + 1
+        self.usage.transact(
             self.usage.update(
-                license_pk(license_id), "HEAD", "SET key_hash = :hash",
-                {":hash": key_hash, ":over": rules.REVOKED},
-                condition=f"{PRESENT} AND standing <> :over",
-            )
+                license_pk(head.license), "HEAD", "SET key_hash = :hash, epoch = :epoch",
+                {":hash": key_hash, ":over": rules.REVOKED, ":was": head.epoch, ":epoch": epoch},
+                condition="standing <> :over AND epoch = :was",
+            ),
+            self._work(head.license, epoch),
         )  # fmt: skip
 
     # parts of a launch's transaction

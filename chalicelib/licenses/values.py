@@ -78,7 +78,7 @@ class Lease:
     A closed one was ended: its seat is free from `expires_at`. `over` means that its seat was
     taken out of the license while it ran. `ends_at` is when the license ends, as far as this
     lease has heard; no lease outlives that. `person` is the pseudonym of who launched, or None
-    where a license key did.
+    where a license key did; `key` is then the beginning of its hash, in the item alone.
     """
 
     license: str
@@ -108,6 +108,7 @@ class Lease:
     shown: bool = False
     over: bool = False
     person: str | None = None
+    key: str | None = field(default=None, repr=False)
 
     def live(self, now: int) -> bool:
         return not self.closed and self.expires_at > now

@@ -283,6 +283,20 @@ class TestForeign:
                 world.licenses.check(asked)
             assert calls.made == [("dynamodb", "Query")]
 
+    def test_what_a_replaced_key_opened_stops_and_what_a_person_opened_goes_on(
+        self, world: World
+    ) -> None:
+        license_id, lost = world.license(), {}
+        for name in ("old", "new"):
+            key = world.licenses.new_key(world.account, license_id)
+            by_key = {"person": None, "by_key": True, "key_hash": world.licenses.key_hash(key)}
+            lost[name] = world.opened(license_id, **by_key)
+            lost[f"person {name}"] = world.opened(license_id)
+        codes = {name: world.beat(lease, 1).code for name, lease in lost.items()}
+        assert codes.pop("old") is Code.UNKNOWN
+        assert set(codes.values()) == {Code.VALID}
+        assert world.store.work(license_id) == []
+
 
 class TestCost:
     def test_a_check_is_one_query(self, world: World) -> None:
