@@ -76,6 +76,8 @@ class TestPlans:
         assert page.words.count("You have this") == len({"trial", "pass"})
         assert 'href="/account/computers">See where it runs' in page.text
         assert set(forms(page.text)) == {p.id for p in plans.values()} - {plans["trial"].id}
+        for path in ("/account", "/account/downloads"):
+            assert "<code>pip install ./client</code>" in desk.browser.get(path).text
         wiring.licenses().revoke(trial)
         page = desk.browser.get("/apps/orchard")
         assert "You had your trial" in page.words
