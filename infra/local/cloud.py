@@ -185,7 +185,7 @@ class Cloud:
 
     def stop(self) -> None:
         """Wait shortly for what runs, end the workers, close the data."""
-        if self._functions is not None:
+        if self._functions is not None and API in self._plan.functions:
             self.judge.keep({name: spec.role for name, spec in self._plan.functions.items()})
         while self._closers:
             self._closers.pop()()
