@@ -23,8 +23,15 @@ HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 PREFIXES = pytest.mark.parametrize("prefix", ["", "/api"], ids=["root", "stage"])
 LARGEST = 30_000
 """Bytes of a page with its styles."""
-NOT_PAGES = {"/assets/{name}", "/account/downloads/{artifact_id}", "/.well-known/gpc.json"}
-LINKS_OF_MAIL = {"/verify/{token}", "/reset/{token}", "/unsubscribe/{token}"}
+NOT_PAGES = {
+    "/assets/{name}", "/account/downloads/{artifact_id}", "/.well-known/gpc.json",
+    "/account/usage/days.csv", "/account/usage/intervals.csv",
+}  # fmt: skip
+LINKS_OF_MAIL = {
+    "/verify/{token}", "/reset/{token}", "/unsubscribe/{token}", "/email/{token}",
+    "/email/stop/{token}", "/email/undo/{token}", "/invitations/{token}",
+}  # fmt: skip
+OF_MEMBERS = {"/account/shared/{license_id}"}
 
 
 def paths(*rules: Rule) -> list[str]:
@@ -38,9 +45,14 @@ def paths(*rules: Rule) -> list[str]:
 
 @pytest.fixture(scope="module")
 def owner(cloud: LocalCloud) -> Customer:
-    """A customer with an order, a license and a use, so that no page is empty."""
+    """A customer with a license by the hour and a subscription, so that no page is empty."""
     customer = new_customer(cloud, "door-owner")
     customer.buy()
+    plans = cloud.control.seed()["plans"]
+    plan = next(one["id"] for one in plans if one["kind"] == "subscription")
+    customer.open("/apps/halyard")
+    customer.browser.submit("/orders", plan=plan, seats="1")
+    customer.pay()
     cloud.control.settle()
     return customer
 
@@ -50,7 +62,9 @@ def filled(owner: Customer, cloud: LocalCloud) -> dict[str, str]:
     """What stands for each name in a path."""
     orders = owner.open("/orders")
     page = owner.open("/account/downloads")
+    subscriptions = owner.open("/account/subscriptions")
     return {
+        "{license_id}": subscriptions.link("/cancel").split("/")[-2],
         "{slug}": "halyard",
         "{code}": "not_found",
         "{order_id}": orders.link("/orders/ord_").rpartition("/")[2],
@@ -101,7 +115,7 @@ def size_of_styles(cloud: LocalCloud, html: str) -> int:
 PAGES = [
     path
     for path in paths(Rule.ANYONE, Rule.VISITOR, Rule.PERSON)
-    if path not in NOT_PAGES | LINKS_OF_MAIL | {"/exit", "/login"}
+    if path not in NOT_PAGES | LINKS_OF_MAIL | OF_MEMBERS | {"/exit", "/login"}
 ]
 
 
