@@ -71,9 +71,9 @@ class TestSurface:
         answer = WEB.get(
             f"{cloud.app}/v1/vendor/applications", headers={"authorization": f"Bearer {token}"}
         )
-        assert [item["id"] for item in answer.json()["items"]] == [
+        assert {item["id"] for item in answer.json()["items"]} == {
             application["id"] for application in seed["applications"]
-        ]
+        }
 
     def test_mail_is_listed_whole_and_by_recipient(self, cloud: LocalCloud) -> None:
         fields = profile("control-mail")

@@ -37,6 +37,7 @@ ENVIRONMENT = {
             "KEYS_TABLE",
             "INSTALLERS_BUCKET",
             "LOGS_BUCKET",
+            "VISITOR_LOGS_BUCKET",
             "MAIL_BUCKET",
             "MAIL_QUEUE_URL",
             "PAYMENTS_QUEUE_URL",

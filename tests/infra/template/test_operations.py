@@ -46,7 +46,7 @@ class TestCounted:
 
     def test_made_up_names_are_those_that_are_counted(self) -> None:
         assert 'FAILED = "failed"' in (ROOT / "chalicelib/mail/rules.py").read_text()
-        steps = (ROOT / "chalicelib/payments/service.py").read_text()
+        steps = (ROOT / "chalicelib/payments/sweeping.py").read_text()
         for what in ("list", "event", "order"):
             assert f'"{what}"' in steps
 
