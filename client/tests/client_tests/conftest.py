@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,3 +96,18 @@ def wire(server: Reference) -> Iterator[Wire]:
     made = Wire(server.base)
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def hearing() -> Iterator[None]:
+    """Nothing is ignored that a run in the background ignores: what is started would inherit it."""
+    deaf = [n for n in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT) if ignored(n)]
+    for number in deaf:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in deaf:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def ignored(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
