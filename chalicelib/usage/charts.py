@@ -1,18 +1,17 @@
-"""A bar a day, as numbers that a template draws: no script, no library."""
+"""A bar a day or month, in milliseconds: the scale ends at a round length."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chalicelib.core.bars import Bars, stand
 from chalicelib.core.clock import HOUR, MINUTE, SECOND
-from chalicelib.usage.rules import day_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# The margins hold labels at the size that they need on a phone, where all of it is half as large.
-WIDTH, HEIGHT, LEFT, BOTTOM, GAP = 640, 212, 88, 40, 3
+# The margin holds labels at the size that they need on a phone, where all is half as large.
+LEFT = 88
 # The scale ends at a length that people think in.
 STEPS = (
     10 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR,
@@ -20,41 +19,10 @@ STEPS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    day: int
-    milliseconds: int
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """`top` is what the full height stands for, in milliseconds."""
-
-    bars: tuple[Bar, ...]
-    top: int
-    base: int = HEIGHT - BOTTOM
-    left: int = LEFT
-    width: int = WIDTH
-    height: int = HEIGHT
-
-
-def chart(days: Sequence[str], used: Mapping[str, int]) -> Chart:
-    """Zero baseline, one axis; a day with any use at all is at least a hairline."""
-    most = max((used.get(day, 0) for day in days), default=0)
-    top = scale(most)
-    room, base = (WIDTH - LEFT) / len(days), HEIGHT - BOTTOM
-    bars = []
-    for number, day in enumerate(days):
-        length = used.get(day, 0)
-        height = max(1.0, round(length * (base - 8) / top, 1)) if length else 0.0
-        x = round(LEFT + number * room + GAP / 2, 1)
-        start = day_start(day)
-        bars.append(Bar(start, length, x, round(base - height, 1), round(room - GAP, 1), height))
-    return Chart(tuple(bars), top)
+def chart(days: Sequence[str], used: Mapping[str, int]) -> Bars:
+    """A day with any use at all is at least a hairline."""
+    top = scale(max((used.get(day, 0) for day in days), default=0))
+    return stand([(day, used.get(day, 0)) for day in days], top=top, left=LEFT)
 
 
 def scale(most: int) -> int:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chalicelib.core.clock import month_of
-from chalicelib.usage.charts import Chart, chart
+from chalicelib.usage.charts import chart
 from chalicelib.usage.rules import day_start, days_of, months_between, sums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from chalicelib.core.bars import Bars
     from chalicelib.licenses.overview import Overview
     from chalicelib.usage.rules import Piece, UsageRow, Use
 
@@ -57,7 +58,7 @@ class Report:
     by_application: tuple[Line, ...]
     by_computer: tuple[Line, ...]
     bars: str
-    chart: Chart
+    chart: Bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def most_first(found: Mapping[str, int]) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=lambda line: (-line.milliseconds, line.key)))
 
 
-def drawn(chosen: Sequence[Use], selection: Selection) -> Chart:
+def drawn(chosen: Sequence[Use], selection: Selection) -> Bars:
     """A bar a day of the month, or a bar a month of all time."""
     if selection.month:
         return chart(days_of(selection.month), sums(chosen, lambda use: use.day))
