@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from chalicelib.payments.subscription_store import SubscriptionStore
     from chalicelib.payments.subscriptions import Subscriptions
     from chalicelib.payments.taken_store import TakenStore
+    from chalicelib.privacy.published import Published
     from chalicelib.privacy.service import Vault
     from chalicelib.staff.service import Staff
     from chalicelib.storage.objects import Bucket
@@ -127,7 +128,17 @@ def vault() -> Vault:
     from chalicelib.privacy.store import VaultStore
 
     store = VaultStore(accounts_table(), keys_table())
-    return Vault(store, Ledger(accounts_table()), client("kms"), settings().vault_key_id, now)
+    return Vault(
+        store, Ledger(accounts_table()), client("kms"), settings().vault_key_id,
+        published().number, now,
+    )  # fmt: skip
+
+
+@cache
+def published() -> Published:
+    from chalicelib.privacy.published import Published
+
+    return Published(accounts_table())
 
 
 @cache

@@ -59,9 +59,9 @@ def show_contact(request: Request) -> Response:
 def show_privacy(request: Request) -> Response:
     """The statement in plain words; what is held comes from the policy in force itself."""
     from chalicelib.privacy.policies import FIELDS, RECIPIENTS
-    from chalicelib.privacy.rules import policy_in_force
+    from chalicelib.privacy.rules import policy as version
 
-    policy = policy_in_force()
+    policy = version(wiring.published().number())
     return html(
         render(request, "edge/privacy.html", policy=policy, fields=FIELDS, recipients=RECIPIENTS)
     )

@@ -78,5 +78,5 @@ class Notices:
 
     def _lift(self, account: str, rows: Iterable[str]) -> None:
         secret = self.vault.open(self.subject_of(account), Purpose.ACCOUNT, PAGE)
-        hashed = suppression_of(self.keyed, sinks.mail(secret).address)
+        hashed = suppression_of(self.keyed, sinks.mail(secret, "account").address)
         self.wishes.lift(hashed, rows, self.clock())

@@ -203,7 +203,7 @@ class Mailer:
             )
         except PurposeDenied:
             raise NoRecipient from None
-        return sinks.mail(secret)
+        return sinks.mail(secret, message.mail_class)
 
     def _settle(self, message: Message, outcome: Outcome) -> State:
         match outcome:

@@ -5,6 +5,18 @@ under it, so that an edited version opens nothing. A new use of data is a new ve
 that a later version repeats word for word stays bound to the version that first said so.
 
 A field of many, such as the label of each computer, is sealed as `<field>:<which>`.
+
+`when` says what brings a purpose about, from version 3 on; before that, what is optional is an act:
+
+| when | granted by |
+|---|---|
+| registration | creating the account |
+| choice | an answer given beside the field `beside`, which may be no |
+| act | an act of its own, such as naming a computer or writing to us |
+| law | a payment, because the law wants it kept |
+
+`IN_FORCE` is in force where none was published since. A higher version is *prepared*: it binds
+nothing until somebody publishes it (`chalicelib/privacy/published.py`).
 """
 
 from __future__ import annotations
@@ -25,11 +37,13 @@ FIELDS = {
     "tax_id": "The tax number of the company.",
     "invited_by": "The account name of who invited you, or whom you invited.",
     "computer_label": "What you call each of your computers, if you give it a name.",
+    "message": "What you wrote to us on the contact page.",
 }
 RECIPIENTS = {
     "cetrus": "Cetrus, who runs this service.",
     "processor": "The company that processes card payments.",
     "inviter": "The account that sent the invitation, which gave us the address.",
+    "tax_office": "The tax office, where it asks to see our books.",
 }
 VERSIONS: dict[int, dict[str, Any]] = {
     1: {
@@ -69,4 +83,70 @@ VERSIONS[2] = {
         "kept": "For seven days; if you accept, until you leave.",
     },
 }
-IN_FORCE = 2
+VERSIONS[3] = {
+    **VERSIONS[2],
+    "policy_notice": {
+        "says": "To tell you by mail before your data is used in a way that was not said here.",
+        "fields": ["email"],
+        "recipients": ["cetrus"],
+        "optional": False,
+        "when": "registration",
+        "kept": "Until the account is erased.",
+    },
+    "marketing": {
+        "says": "To write to you, twice in thirty days at most, about products, deals and news.",
+        "fields": ["email"],
+        "recipients": ["cetrus"],
+        "optional": True,
+        "when": "choice",
+        "beside": "email",
+        "kept": "Until you say no, or the account is erased.",
+    },
+    "partner_mail": {
+        "says": "To send you material of our partners. We send it; they never see your address.",
+        "fields": ["email"],
+        "recipients": ["cetrus"],
+        "optional": True,
+        "when": "choice",
+        "beside": "email",
+        "kept": "Until you say no, or the account is erased.",
+    },
+    "support": {
+        "says": "To answer what you write to us.",
+        "fields": ["email", "name", "phone", "message"],
+        "recipients": ["cetrus"],
+        "optional": True,
+        "when": "act",
+        "kept": "Until ninety days after the matter is closed.",
+    },
+    "fiscal": {
+        "says": "To keep what the tax law wants kept of each payment, and for nothing else.",
+        "fields": ["name", "company", "street", "city", "postal_code", "country", "tax_id"],
+        "recipients": ["cetrus", "tax_office"],
+        "optional": False,
+        "when": "law",
+        "kept": "Ten years from the end of the year of the last payment, whatever becomes of the "
+        "account.",
+    },
+    "staff": {
+        "says": "To write to those who work here about privacy and what they can do for it.",
+        "fields": ["email"],
+        "recipients": ["cetrus"],
+        "optional": True,
+        "when": "act",
+        "kept": "Until they leave.",
+    },
+}
+VERSIONS[4] = {
+    **VERSIONS[3],
+    "surveys": {
+        "says": "To ask you, now and then, how an application serves you.",
+        "fields": ["email"],
+        "recipients": ["cetrus"],
+        "optional": True,
+        "when": "choice",
+        "beside": "email",
+        "kept": "Until you say no, or the account is erased.",
+    },
+}
+IN_FORCE = 3

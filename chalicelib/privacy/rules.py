@@ -34,9 +34,28 @@ class Purpose(StrEnum):
     BILLING = "billing"
     COMPUTERS = "computers"
     INVITATION = "invitation"
+    POLICY_NOTICE = "policy_notice"
+    MARKETING = "marketing"
+    PARTNER_MAIL = "partner_mail"
+    SUPPORT = "support"
+    FISCAL = "fiscal"
+    STAFF = "staff"
+    SURVEYS = "surveys"
 
 
-Mailed = Literal[Purpose.ACCOUNT, Purpose.INVITATION]
+class When(StrEnum):
+    """What brings a purpose about."""
+
+    REGISTRATION = "registration"
+    CHOICE = "choice"
+    ACT = "act"
+    LAW = "law"
+
+
+Mailed = Literal[
+    Purpose.ACCOUNT, Purpose.INVITATION, Purpose.POLICY_NOTICE, Purpose.MARKETING,
+    Purpose.PARTNER_MAIL, Purpose.SUPPORT, Purpose.STAFF, Purpose.SURVEYS,
+]  # fmt: skip
 """The purposes for which an address may be written to."""
 
 
@@ -46,7 +65,15 @@ class Event(StrEnum):
     COLLECTED = "collected"
     CORRECTED = "corrected"
     OPENED = "opened"
+    GRANTED = "granted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    SHARED = "shared"
+    NOTIFIED = "notified"
+    DEACTIVATED = "deactivated"
+    REACTIVATED = "reactivated"
     ERASED = "erased"
+    PUBLISHED = "published"
     STAFF_ADDED = "staff_added"
     STAFF_ENDED = "staff_ended"
     STAFF_SIGNED_IN = "staff_signed_in"
@@ -75,6 +102,8 @@ class Use:
     recipients: frozenset[str]
     optional: bool
     kept: str
+    when: When
+    beside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +116,10 @@ class Policy:
 
     def fields(self) -> frozenset[str]:
         return frozenset().union(*(use.fields for use in self.uses.values()))
+
+    def granted(self, when: When) -> tuple[Purpose, ...]:
+        """The purposes that this brings about."""
+        return tuple(purpose for purpose, use in self.uses.items() if use.when is when)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,29 +156,31 @@ def read_policy(number: int, content: Mapping[str, Any]) -> Policy:
         if unknown := set(use["recipients"]) - policies.RECIPIENTS.keys():
             raise ValueError(f"undeclared recipients: {sorted(unknown)}")
     digest = hashlib.sha256(canonical([number, content])).hexdigest()
-    uses = {
-        Purpose(name): Use(
-            use["says"], frozenset(use["fields"]), frozenset(use["recipients"]),
-            use["optional"], use["kept"],
-        )
-        for name, use in content.items()
-    }  # fmt: skip
+    uses = {Purpose(name): read_use(use) for name, use in content.items()}
     return Policy(number, f"{number}:{digest[:16]}", uses)
+
+
+def read_use(use: Mapping[str, Any]) -> Use:
+    before = When.ACT if use["optional"] else When.REGISTRATION  # as it was until version 2
+    return Use(
+        use["says"], frozenset(use["fields"]), frozenset(use["recipients"]), use["optional"],
+        use["kept"], When(use.get("when", before)), use.get("beside"),
+    )  # fmt: skip
 
 
 @cache
 def known_policies() -> Mapping[str, Policy]:
     """Every version by its id, as the files now stand."""
-    found = (read_policy(number, content) for number, content in policies.VERSIONS.items())
-    return {policy.id: policy for policy in found}
+    return {policy(number).id: policy(number) for number in policies.VERSIONS}
 
 
 @cache
-def policy_in_force() -> Policy:
-    return read_policy(policies.IN_FORCE, policies.VERSIONS[policies.IN_FORCE])
+def policy(number: int) -> Policy:
+    """KeyError for a version that was never written."""
+    return read_policy(number, policies.VERSIONS[number])
 
 
-def policy_for(purpose: Purpose) -> Policy:
+def policy_for(purpose: Purpose, in_force: int) -> Policy:
     """The version that a grant for this purpose is bound to: the first that says what holds now.
 
     PurposeDenied where nothing in force names the purpose.
@@ -153,13 +188,13 @@ def policy_for(purpose: Purpose) -> Policy:
     Nobody is moved to a new version that says nothing new of them, and what is collected today is
     understood by a release that does not know the newest version yet.
     """
-    now = policies.VERSIONS[policies.IN_FORCE].get(purpose)
+    now = policies.VERSIONS[in_force].get(purpose)
     if now is None:
         raise PurposeDenied
-    first = policies.IN_FORCE
+    first = in_force
     while policies.VERSIONS.get(first - 1, {}).get(purpose) == now:
         first -= 1
-    return read_policy(first, policies.VERSIONS[first])
+    return policy(first)
 
 
 def family(field: str) -> str:

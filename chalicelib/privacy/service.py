@@ -18,11 +18,12 @@ from chalicelib.privacy.rules import (
     Purpose,
     PurposeDenied,
     SealBroken,
+    When,
     binding,
     family,
     key_context,
+    policy,
     policy_for,
-    policy_in_force,
     use_under,
 )
 from chalicelib.privacy.sinks import Secret
@@ -37,32 +38,59 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Write
 
 NONCE = 12
+PROFILE = frozenset({When.REGISTRATION, When.CHOICE})
 REFUSALS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
 class Vault:
-    """`kms` is the key service's client, `key_id` the key that wraps data keys."""
+    """`kms` is the key service's client, `key_id` the key that wraps data keys.
+
+    `in_force` answers the number of the policy in force.
+    """
 
     def __init__(
-        self, store: VaultStore, ledger: Ledger, kms: Any, key_id: str, clock: Clock
+        self,
+        store: VaultStore,
+        ledger: Ledger,
+        kms: Any,
+        key_id: str,
+        in_force: Callable[[], int],
+        clock: Clock,
     ) -> None:
         self.store, self.ledger, self.kms, self.key_id = store, ledger, kms, key_id
-        self.clock = clock
+        self.in_force, self.clock = in_force, clock
 
-    def collect(self, subject: str, fields: Mapping[str, str], now: int, form: str) -> list[Write]:
+    def collect(
+        self,
+        subject: str,
+        fields: Mapping[str, str],
+        now: int,
+        form: str,
+        chosen: Mapping[Purpose, bool] | None = None,
+    ) -> list[Write]:
         """A new subject's grants, sealed fields and first ledger rows, for a transaction to write.
 
-        The policy in force binds them for good. ValueError where it does not name a field. An
-        optional purpose is granted by an act of its own: `note`.
+        The policy in force binds them for good. ValueError where it does not name a field. A
+        purpose that is chosen is granted for a yes in `chosen`; a no is in the ledger, and no key
+        for it ever is (PS-74).
         """
-        policy = policy_in_force()
-        given = declared(fields, policy)
-        purposes = [purpose for purpose, use in policy.uses.items() if not use.optional]
+        number = self.in_force()
+        given = declared(fields, policy(number))
+        answers = asked(chosen or {}, policy(number))
+        purposes = [*policy(number).granted(When.REGISTRATION), *(p for p in answers if answers[p])]
         writes = [
-            write for purpose in purposes for write in self._grant(subject, purpose, given, now)
+            write
+            for purpose in purposes
+            for write in self._grant(subject, purpose, given, now, number)
         ]
         entries = [
-            Entry(Event.COLLECTED, purpose, policy_for(purpose).id, form) for purpose in purposes
+            Entry(Event.COLLECTED, purpose, policy_for(purpose, number).id, form)
+            for purpose in purposes
+        ]
+        entries += [
+            Entry(Event.DECLINED, purpose, policy_for(purpose, number).id, form)
+            for purpose, yes in answers.items()
+            if not yes
         ]
         return [*writes, *self.ledger.begin(subject, entries, now)]
 
@@ -70,10 +98,11 @@ class Vault:
         self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int, form: str
     ) -> list[Write]:
         """The same for one purpose alone: a subject of whom nothing else is held."""
-        policy = policy_for(purpose)
-        entry = Entry(Event.COLLECTED, purpose, policy.id, form)
+        number = self.in_force()
+        found = policy_for(purpose, number)
+        entry = Entry(Event.COLLECTED, purpose, found.id, form)
         return [
-            *self._grant(subject, purpose, declared(fields, policy), now),
+            *self._grant(subject, purpose, declared(fields, found), now, number),
             *self.ledger.begin(subject, [entry], now),
         ]
 
@@ -87,14 +116,59 @@ class Vault:
         """
         grants = [
             grant for grant in self.store.grants(subject)
-            if not use_under(grant.policy, grant.purpose).optional
+            if use_under(grant.policy, grant.purpose).when in PROFILE
         ]  # fmt: skip
         if not grants:
             raise PurposeDenied
-        given = declared(fields, policy_in_force())
+        given = declared(fields, policy(self.in_force()))
         writes = [write for grant in grants for write in self._replace(grant, given, now)]
         entries = [Entry(Event.CORRECTED, g.purpose, g.policy, form) for g in grants]
         return [*writes, *self.ledger.append(subject, entries, now)]
+
+    def granted(self, subject: str) -> dict[Purpose, str]:
+        """The id of the policy that each purpose was granted under; nothing is opened."""
+        return {grant.purpose: grant.policy for grant in self.store.grants(subject)}
+
+    def grant(
+        self, subject: str, purpose: Purpose, fields: Mapping[str, str], form: str
+    ) -> list[Write]:
+        """A yes of the person's own, under the policy in force; for `commit`.
+
+        PurposeDenied for a purpose that is not one to choose. Nothing where it is granted already.
+        """
+        number, now = self.in_force(), self.clock()
+        found = policy_for(purpose, number)
+        if found.uses[purpose].when is not When.CHOICE:
+            raise PurposeDenied
+        if self.store.grant(subject, purpose):
+            return []
+        entry = Entry(Event.GRANTED, purpose, found.id, form)
+        return [
+            *self._grant(subject, purpose, declared(fields, found), now, number),
+            *self.ledger.append(subject, [entry], now),
+        ]
+
+    def decline(self, subject: str, purpose: Purpose, form: str) -> list[Write]:
+        """A no to a purpose that was never granted, in the ledger alone; for `commit`."""
+        entry = Entry(Event.DECLINED, purpose, policy_for(purpose, self.in_force()).id, form)
+        return self.ledger.append(subject, [entry], self.clock())
+
+    def withdraw(self, subject: str, purpose: Purpose, form: str) -> bool:
+        """A yes is taken back, from this instant on; False where it was not granted.
+
+        PurposeDenied for a purpose that is not one to choose. The key's row goes with the ledger's
+        row; what was sealed is deleted after, and opens nowhere from the first of the two on.
+        """
+        grant = self.store.grant(subject, purpose)
+        if grant and use_under(grant.policy, purpose).when is not When.CHOICE:
+            raise PurposeDenied
+        self.ledger.commit(lambda: self._withdraw(subject, purpose, form))
+        self.store.erase_purpose(subject, purpose)
+        return grant is not None
+
+    def note_of(self, subject: str, entry: Entry) -> list[Write]:
+        """One row of the ledger, beside whatever it tells of; for `commit`."""
+        return self.ledger.append(subject, [entry], self.clock())
 
     def commit(self, build: Callable[[], list[Write]]) -> None:
         """Transact what `build` makes, again while nothing but the subject's ledger has moved."""
@@ -148,7 +222,7 @@ class Vault:
         grant, now = self.store.grant(subject, purpose), self.clock()
         if grant is None:
             return self._first_note(subject, purpose, {name: value}, now, form) if value else []
-        declared({name: value}, policy_for(purpose))
+        declared({name: value}, policy_for(purpose, self.in_force()))
         sealed = seal_all(self._unwrap(grant), grant, {name: value}) if value else {}
         entry = Entry(Event.CORRECTED, purpose, grant.policy, form)
         return [
@@ -160,10 +234,11 @@ class Vault:
     def _first_note(
         self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int, form: str
     ) -> list[Write]:
-        policy = policy_for(purpose)
-        entry = Entry(Event.COLLECTED, purpose, policy.id, form)
+        number = self.in_force()
+        found = policy_for(purpose, number)
+        entry = Entry(Event.COLLECTED, purpose, found.id, form)
         return [
-            *self._grant(subject, purpose, declared(fields, policy), now),
+            *self._grant(subject, purpose, declared(fields, found), now, number),
             *self.ledger.append(subject, [entry], now),
         ]
 
@@ -173,15 +248,11 @@ class Vault:
         self.store.erase_sealed(subject)
 
     def _grant(
-        self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int
+        self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int, number: int
     ) -> list[Write]:
-        policy = policy_for(purpose)
-        made = self.kms.generate_data_key(
-            KeyId=self.key_id,
-            KeySpec="AES_256",
-            EncryptionContext=key_context(subject, purpose, policy.id),
-        )
-        grant = Grant(subject, purpose, policy.id, made["CiphertextBlob"])
+        found = policy_for(purpose, number).id
+        made = self._data_key(subject, purpose, found)
+        grant = Grant(subject, purpose, found, made["CiphertextBlob"])
         sealed = seal_all(made["Plaintext"], grant, fields)
         return [
             self.store.put_grant(grant, now),
@@ -189,11 +260,33 @@ class Vault:
         ]
 
     def _replace(self, grant: Grant, fields: Mapping[str, str], now: int) -> list[Write]:
-        sealed = seal_all(self._unwrap(grant), grant, fields)
+        """Where the person chose the purpose, under a new key: who corrects need not open it."""
+        if use_under(grant.policy, grant.purpose).when is When.CHOICE:
+            made = self._data_key(grant.subject, grant.purpose, grant.policy)
+            renewed = Grant(grant.subject, grant.purpose, grant.policy, made["CiphertextBlob"])
+            sealed = seal_all(made["Plaintext"], renewed, fields)
+            held = self.store.renew_grant(grant, renewed, now)
+        else:
+            sealed = seal_all(self._unwrap(grant), grant, fields)
+            held = self.store.holds(grant)
+        return [held, self.store.put_sealed(grant, sealed, now, first=False)]
+
+    def _withdraw(self, subject: str, purpose: Purpose, form: str) -> list[Write]:
+        grant = self.store.grant(subject, purpose)
+        if grant is None:
+            return []
+        entry = Entry(Event.WITHDRAWN, purpose, grant.policy, form)
         return [
-            self.store.holds(grant),
-            self.store.put_sealed(grant, sealed, now, first=False),
-        ]
+            self.store.end_grant(grant), *self.ledger.append(subject, [entry], self.clock())
+        ]  # fmt: skip
+
+    def _data_key(self, subject: str, purpose: Purpose, policy_id: str) -> Mapping[str, bytes]:
+        made: Mapping[str, bytes] = self.kms.generate_data_key(
+            KeyId=self.key_id,
+            KeySpec="AES_256",
+            EncryptionContext=key_context(subject, purpose, policy_id),
+        )
+        return made
 
     def _end(self, subject: str) -> list[Write]:
         grants = self.store.grants(subject)
@@ -218,9 +311,16 @@ class Vault:
         return key
 
 
-def declared(fields: Mapping[str, str], policy: Policy) -> dict[str, str]:
+def asked(chosen: Mapping[Purpose, bool], under: Policy) -> dict[Purpose, bool]:
+    """The answers; PurposeDenied where one is to a question that this policy does not ask."""
+    if chosen.keys() - set(under.granted(When.CHOICE)):
+        raise PurposeDenied
+    return dict(chosen)
+
+
+def declared(fields: Mapping[str, str], under: Policy) -> dict[str, str]:
     """The fields that hold something; ValueError where the policy does not name one of them."""
-    if unknown := {family(name) for name in fields} - policy.fields():
+    if unknown := {family(name) for name in fields} - under.fields():
         raise ValueError(f"the policy does not name {sorted(unknown)}")
     return {name: value for name, value in fields.items() if value}
 

@@ -46,9 +46,19 @@ def page(secret: Secret[Purpose], owner: str) -> dict[str, str]:
     return dict(secret._fields)
 
 
-def mail(secret: Secret[Mailed]) -> Recipient:
-    """For mail about the account, and for an invitation; PurposeDenied for anything else."""
-    if secret.purpose not in {Purpose.ACCOUNT, Purpose.INVITATION}:
+MAILED_FOR: Mapping[str, frozenset[Purpose]] = {
+    "account": frozenset({Purpose.ACCOUNT, Purpose.INVITATION, Purpose.SUPPORT, Purpose.STAFF}),
+    "notice": frozenset({Purpose.ACCOUNT, Purpose.INVITATION}),
+    "announcement": frozenset({Purpose.ACCOUNT}),
+    "offer": frozenset({Purpose.MARKETING, Purpose.SURVEYS}),
+    "partner": frozenset({Purpose.PARTNER_MAIL}),
+    "policy_change": frozenset({Purpose.POLICY_NOTICE}),
+}
+
+
+def mail(secret: Secret[Mailed], mail_class: str) -> Recipient:
+    """For a mail of this class; PurposeDenied where the address was not given for that."""
+    if secret.purpose not in MAILED_FOR[mail_class]:
         raise PurposeDenied
     found = secret._fields
     return Recipient(

@@ -37,17 +37,12 @@ class VaultStore:
         return [to_grant(subject, item) for item in items]
 
     def put_grant(self, grant: Grant, now: int) -> Write:
-        item: Item = {
-            "pk": f"SUBJECT#{grant.subject}",
-            "sk": f"KEY#{grant.purpose}",
-            "type": "grant",
-            "v": 1,
-            "purpose": grant.purpose,
-            "policy": grant.policy,
-            "data_key": grant.wrapped,
-            "at": now,
-        }
-        return self.keys.put(item, ABSENT)
+        return self.keys.put(to_item(grant, now), ABSENT)
+
+    def renew_grant(self, held: Grant, renewed: Grant, now: int) -> Write:
+        """Another key in the place of the one that was read; whatever that one sealed is shut."""
+        values = {":held": held.wrapped}
+        return self.keys.put(to_item(renewed, now), "data_key = :held", values)
 
     def holds(self, grant: Grant) -> Write:
         """The grant still stands as it was read."""
@@ -90,10 +85,26 @@ class VaultStore:
             condition=PRESENT, names={"#fields": "fields", "#name": name, "#at": "at"},
         )  # fmt: skip
 
+    def erase_purpose(self, subject: str, purpose: Purpose) -> None:
+        self.accounts.apply(self.accounts.delete(f"SUBJECT#{subject}", f"SEALED#{purpose}"))
+
     def erase_sealed(self, subject: str) -> None:
         """Delete every sealed item of the subject; again after a crash it deletes the rest."""
         for item in self.accounts.query(f"SUBJECT#{subject}", prefix="SEALED#"):
             self.accounts.apply(self.accounts.delete(item["pk"], item["sk"]))
+
+
+def to_item(grant: Grant, now: int) -> Item:
+    return {
+        "pk": f"SUBJECT#{grant.subject}",
+        "sk": f"KEY#{grant.purpose}",
+        "type": "grant",
+        "v": 1,
+        "purpose": grant.purpose,
+        "policy": grant.policy,
+        "data_key": grant.wrapped,
+        "at": now,
+    }
 
 
 def to_grant(subject: str, item: Item) -> Grant:

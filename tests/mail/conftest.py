@@ -15,6 +15,7 @@ from chalicelib.mail.service import Mailer
 from chalicelib.mail.store import MailStore
 from chalicelib.mail.templates import TEMPLATES
 from chalicelib.privacy.ledger import Ledger
+from chalicelib.privacy.policies import IN_FORCE
 from chalicelib.privacy.service import Vault
 from chalicelib.privacy.store import VaultStore
 from chalicelib.settings import settings
@@ -120,7 +121,7 @@ class Office:
         accounts, keys = Table(database, "accounts"), Table(database, "keys")
         vault = Vault(
             VaultStore(accounts, keys), Ledger(accounts), cloud.client("kms"),
-            settings().vault_key_id, self.clock,
+            settings().vault_key_id, lambda: IN_FORCE, self.clock,
         )  # fmt: skip
         post = Post(cloud.client("sesv2"), settings().mail_from, "cetrus-local")
         head = Letterhead(settings().mail_from, settings().mail_domain, settings().base_url)

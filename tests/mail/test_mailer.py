@@ -86,7 +86,7 @@ class TestSending:
     ) -> None:
         message = office.write("receipt")
         office.mailer(cloud).send(message)
-        opened = list(wiring.vault().ledger.rows("sub_member"))[2:]
+        opened = list(wiring.vault().ledger.rows("sub_member"))[3:]
         assert [row.entry.reason for row in opened] == [f"mail:receipt:{message}"]
 
     def test_a_sent_message_is_never_sent_again(self, office: Office, cloud: Cloud) -> None:

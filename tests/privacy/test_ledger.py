@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chalicelib import wiring
 from chalicelib.privacy.ledger import TRIES, Ledger
+from chalicelib.privacy.policies import IN_FORCE
 from chalicelib.privacy.rules import (
     Entry,
     Event,
@@ -51,8 +52,11 @@ class TestWhatIsRecorded:
         assert [(row.entry.event, row.entry.purpose) for row in rows] == [
             (Event.COLLECTED, Purpose.ACCOUNT),
             (Event.COLLECTED, Purpose.BILLING),
+            (Event.COLLECTED, Purpose.POLICY_NOTICE),
         ]
-        assert {row.entry.policy for row in rows} == {policy_for(Purpose.ACCOUNT).id}
+        for row in rows:
+            assert row.entry.purpose
+            assert row.entry.policy == policy_for(row.entry.purpose, IN_FORCE).id
         assert {row.entry.reason for row in rows} == {"register"}
         assert {row.at for row in rows} == {clock.now}
 

@@ -105,7 +105,7 @@ class TestPurposes:
     def test_a_field_of_another_purpose_stays_shut_even_where_it_was_sealed(
         self, subject: str, tables: Tables, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        use = rules.policy_in_force().uses[ACCOUNT]
+        use = rules.policy(policies.IN_FORCE).uses[ACCOUNT]
         with monkeypatch.context() as patch:
             wider = replace(use, fields=use.fields | {"street"})
             patch.setattr("chalicelib.privacy.service.use_under", lambda *_: wider)
@@ -139,11 +139,11 @@ class TestPolicies:
         version = {name: dict(use) for name, use in policies.VERSIONS[1].items()}
         version["billing"]["fields"] = [*version["billing"]["fields"], "login"]
         rules.known_policies.cache_clear()
-        rules.policy_in_force.cache_clear()
+        rules.policy.cache_clear()
         monkeypatch.setitem(policies.VERSIONS, 1, version)
         yield version
         rules.known_policies.cache_clear()
-        rules.policy_in_force.cache_clear()
+        rules.policy.cache_clear()
 
     def test_version_one_never_changes(self) -> None:
         """What was promised stands: an edit of it fails here first. Write a new version instead."""
@@ -169,7 +169,7 @@ class TestPolicies:
     ) -> None:
         second = {"account": policies.VERSIONS[1]["account"] | {"fields": ["email", "street"]}}
         rules.known_policies.cache_clear()
-        rules.policy_in_force.cache_clear()
+        rules.policy.cache_clear()
         monkeypatch.setitem(policies.VERSIONS, 2, second)
         monkeypatch.setattr(policies, "IN_FORCE", 2)
         newer = collected({"email": "new@example.com", "street": "2 New Street"})
@@ -178,7 +178,7 @@ class TestPolicies:
         with pytest.raises(PurposeDenied):
             wiring.vault().open(newer, BILLING, "test")
         rules.known_policies.cache_clear()
-        rules.policy_in_force.cache_clear()
+        rules.policy.cache_clear()
 
     def test_a_policy_cannot_name_an_undeclared_field_or_recipient(self) -> None:
         use = policies.VERSIONS[1]["account"]
@@ -369,4 +369,4 @@ class TestSecrets:
     def test_mail_takes_nothing_opened_for_billing(self, subject: str) -> None:
         secret: Any = wiring.vault().open(subject, BILLING, "test")
         with pytest.raises(PurposeDenied):
-            sinks.mail(secret)
+            sinks.mail(secret, "account")
