@@ -40,12 +40,18 @@ class Ledger:
         """The next rows, for a transaction that `moved` judges where it is refused."""
         return self._chain(self.head(subject), subject, entries, now)
 
+    def after(
+        self, head: Row | None, subject: str, entries: Sequence[Entry], now: int
+    ) -> list[Write]:
+        """The rows after a head that was read before whatever else they tell of."""
+        return self._chain(head, subject, entries, now)
+
     def record(self, subject: str, entry: Entry, now: int) -> None:
         """Append one row now; Unavailable where the head would not stand still."""
         self.commit(lambda: self.append(subject, [entry], now))
 
     def commit(self, build: Callable[[], list[Write]]) -> None:
-        """Transact what `build` makes, and build it anew while nothing but a head has moved."""
+        """Transact what `build` makes, and build it anew while a head has moved."""
         for attempt in range(TRIES):
             if not (writes := build()):
                 return
@@ -74,9 +80,9 @@ class Ledger:
 
 
 def moved(refusal: ConditionFailed, writes: Sequence[Write]) -> bool:
-    """Whether nothing but the head of a ledger stood in the way."""
+    """Whether a ledger's head has moved: whatever else refused was read before, and is anew."""
     items = (writes[position].item for position in refusal.failed)
-    return all(item is not None and item["pk"].startswith(PREFIX) for item in items)
+    return any(item is not None and item["pk"].startswith(PREFIX) for item in items)
 
 
 def to_item(row: Row) -> Item:

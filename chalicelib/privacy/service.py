@@ -156,14 +156,13 @@ class Vault:
     def withdraw(self, subject: str, purpose: Purpose, form: str) -> bool:
         """A yes is taken back, from this instant on; False where it was not granted.
 
-        PurposeDenied for a purpose that is not one to choose. The key's row goes with the ledger's
-        row; what was sealed is deleted after, and opens nowhere from the first of the two on.
+        PurposeDenied for a purpose that is not one to choose. The key, what it sealed and the
+        ledger's row go in one transaction.
         """
         grant = self.store.grant(subject, purpose)
         if grant and use_under(grant.policy, purpose).when is not When.CHOICE:
             raise PurposeDenied
         self.ledger.commit(lambda: self._withdraw(subject, purpose, form))
-        self.store.erase_purpose(subject, purpose)
         return grant is not None
 
     def note_of(self, subject: str, entry: Entry) -> list[Write]:
@@ -242,10 +241,41 @@ class Vault:
             *self.ledger.append(subject, [entry], now),
         ]
 
+    def hold(self, subject: str, form: str) -> list[Write]:
+        """Every key goes where no purpose reads, until `release`; for `commit`.
+
+        Nothing where no key is left, so that again is harmless.
+        """
+        head = self.ledger.head(subject)
+        grants = self.store.grants(subject)
+        entries = [Entry(Event.DEACTIVATED, g.purpose, g.policy, form) for g in grants]
+        moves = [write for grant in grants for write in self.store.hold(grant)]
+        return [*moves, *self.ledger.after(head, subject, entries, self.clock())]
+
+    def release(self, subject: str, form: str) -> list[Write]:
+        """Every key that was on hold is back in its place; for `commit`."""
+        head = self.ledger.head(subject)
+        grants = self.store.held(subject)
+        entries = [Entry(Event.REACTIVATED, g.purpose, g.policy, form) for g in grants]
+        moves = [write for grant in grants for write in self.store.release(grant)]
+        return [*moves, *self.ledger.after(head, subject, entries, self.clock())]
+
     def erase(self, subject: str) -> None:
         """Nothing of the subject opens again, not even from a backup (G10); again is harmless."""
-        self.ledger.commit(lambda: self._end(subject))
+        self.ledger.commit(lambda: self.end(subject))
         self.store.erase_sealed(subject)
+
+    def end(self, subject: str) -> list[Write]:
+        """Every key of the subject is gone, also those on hold; for `commit`.
+
+        The head is read before the keys: one that is granted meanwhile moves it.
+        """
+        head = self.ledger.head(subject)
+        grants, held = self.store.grants(subject), self.store.held(subject)
+        entries = [Entry(Event.ERASED, grant.purpose, grant.policy) for grant in [*grants, *held]]
+        ends = [self.store.end_grant(grant) for grant in grants]
+        ends += [self.store.end_held(grant) for grant in held]
+        return [*ends, *self.ledger.after(head, subject, entries, self.clock())]
 
     def _grant(
         self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int, number: int
@@ -277,8 +307,10 @@ class Vault:
             return []
         entry = Entry(Event.WITHDRAWN, purpose, grant.policy, form)
         return [
-            self.store.end_grant(grant), *self.ledger.append(subject, [entry], self.clock())
-        ]  # fmt: skip
+            self.store.end_grant(grant),
+            self.store.end_sealed(subject, purpose),
+            *self.ledger.append(subject, [entry], self.clock()),
+        ]
 
     def _data_key(self, subject: str, purpose: Purpose, policy_id: str) -> Mapping[str, bytes]:
         made: Mapping[str, bytes] = self.kms.generate_data_key(
@@ -287,12 +319,6 @@ class Vault:
             EncryptionContext=key_context(subject, purpose, policy_id),
         )
         return made
-
-    def _end(self, subject: str) -> list[Write]:
-        grants = self.store.grants(subject)
-        entries = [Entry(Event.ERASED, grant.purpose, grant.policy) for grant in grants]
-        ends = [self.store.end_grant(grant) for grant in grants]
-        return [*ends, *self.ledger.append(subject, entries, self.clock())]
 
     def _unwrap(self, grant: Grant) -> bytes:
         from botocore.exceptions import ClientError

@@ -55,6 +55,32 @@ class VaultStore:
         """Without a condition: the ledger's row beside it says which of two that end it does."""
         return self.keys.delete(f"SUBJECT#{grant.subject}", f"KEY#{grant.purpose}")
 
+    # keys on hold: those of a deactivated account, where no purpose looks
+
+    def held(self, subject: str) -> list[Grant]:
+        items = self.keys.query(f"HELD#{subject}", prefix="KEY#")
+        return [to_grant(subject, item) for item in items]
+
+    def hold(self, grant: Grant) -> list[Write]:
+        """The very key that was read, out of its place."""
+        place, values = (f"SUBJECT#{grant.subject}", f"KEY#{grant.purpose}"), {":key": grant.wrapped}
+        item = {**to_item(grant), "pk": f"HELD#{grant.subject}", "type": "held_grant"}
+        return [
+            self.keys.delete(*place, "data_key = :key", values), self.keys.put(item, ABSENT)
+        ]  # fmt: skip
+
+    def release(self, grant: Grant) -> list[Write]:
+        """The very key that was held, back in its place."""
+        values = {":key": grant.wrapped}
+        place = f"HELD#{grant.subject}", f"KEY#{grant.purpose}"
+        return [
+            self.keys.delete(*place, "data_key = :key", values),
+            self.keys.put(to_item(grant), ABSENT),
+        ]
+
+    def end_held(self, grant: Grant) -> Write:
+        return self.keys.delete(f"HELD#{grant.subject}", f"KEY#{grant.purpose}")
+
     def sealed(self, subject: str, purpose: Purpose) -> Mapping[str, bytes] | None:
         item = self.accounts.get(f"SUBJECT#{subject}", f"SEALED#{purpose}")
         return item["fields"] if item else None
@@ -85,8 +111,8 @@ class VaultStore:
             condition=PRESENT, names={"#fields": "fields", "#name": name, "#at": "at"},
         )  # fmt: skip
 
-    def erase_purpose(self, subject: str, purpose: Purpose) -> None:
-        self.accounts.apply(self.accounts.delete(f"SUBJECT#{subject}", f"SEALED#{purpose}"))
+    def end_sealed(self, subject: str, purpose: Purpose) -> Write:
+        return self.accounts.delete(f"SUBJECT#{subject}", f"SEALED#{purpose}")
 
     def erase_sealed(self, subject: str) -> None:
         """Delete every sealed item of the subject; again after a crash it deletes the rest."""

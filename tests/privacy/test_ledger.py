@@ -67,7 +67,7 @@ class TestWhatIsRecorded:
         for _ in range(3):
             clock.advance(1_000)
             wiring.vault().open(subject, ACCOUNT, "page:/account/setup")
-        opened = list(wiring.vault().ledger.rows(subject))[2:]
+        opened = list(wiring.vault().ledger.rows(subject))[3:]
         assert [(row.entry.reason, row.at) for row in opened] == [
             ("page:/account/setup", clock.now - 2_000),
             ("page:/account/setup", clock.now - 1_000),

@@ -11,7 +11,7 @@ import pytest
 from chalicelib import wiring
 from chalicelib.core.ids import new_id
 from chalicelib.privacy import policies, rules, sinks
-from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, SealBroken
+from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, SealBroken, verify
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.conftest import kept_client
 from tests.crash import recorded
@@ -152,7 +152,7 @@ class TestPolicies:
     def test_an_edited_policy_opens_nothing_that_was_collected_before(
         self, subject: str, edited: dict[str, Any]
     ) -> None:
-        for purpose in Purpose:
+        for purpose in (ACCOUNT, BILLING):
             with pytest.raises(PurposeDenied):
                 wiring.vault().open(subject, purpose, "test")
 
@@ -315,7 +315,7 @@ class TestCorrection:
 class TestErasure:
     def test_nothing_opens_after_erasure(self, subject: str, tables: Tables) -> None:
         wiring.vault().erase(subject)
-        for purpose in Purpose:
+        for purpose in (ACCOUNT, BILLING):
             with pytest.raises(PurposeDenied):
                 wiring.vault().open(subject, purpose, "test")
         assert tables.items("keys") == []
@@ -349,7 +349,7 @@ class TestErasure:
                 vault.erase(subject)
         vault.erase(subject)
         assert [item["type"] for item in tables.items("accounts")].count("sealed") == 0
-        assert [row.entry.event for row in vault.ledger.rows(subject)].count(Event.ERASED) == 2
+        assert [row.entry.event for row in vault.ledger.rows(subject)].count(Event.ERASED) == 3
 
 
 class TestSecrets:
@@ -370,3 +370,59 @@ class TestSecrets:
         secret: Any = wiring.vault().open(subject, BILLING, "test")
         with pytest.raises(PurposeDenied):
             sinks.mail(secret, "account")
+
+
+@pytest.mark.promise("PS-74")
+class TestChoices:
+    def test_a_yes_has_a_key_and_a_no_has_a_row_of_the_ledger_alone(self, tables: Tables) -> None:
+        subject = chosen({Purpose.MARKETING: True, Purpose.PARTNER_MAIL: False})
+        assert Purpose.MARKETING in wiring.vault().granted(subject)
+        assert Purpose.PARTNER_MAIL not in wiring.vault().granted(subject)
+        rows = list(wiring.vault().ledger.rows(subject))
+        declined = [row.entry.purpose for row in rows if row.entry.event is Event.DECLINED]
+        assert declined == [Purpose.PARTNER_MAIL]
+        assert fields_of(subject, Purpose.MARKETING) == {"email": PROFILE["email"]}
+
+    def test_what_was_taken_back_opens_no_more_and_leaves_nothing_sealed(
+        self, tables: Tables
+    ) -> None:
+        vault, subject = wiring.vault(), chosen({Purpose.MARKETING: True})
+        assert vault.withdraw(subject, Purpose.MARKETING, "page:/account/privacy")
+        with pytest.raises(PurposeDenied):
+            vault.open(subject, Purpose.MARKETING, "test")
+        assert not vault.noted(subject, Purpose.MARKETING)
+        assert not vault.withdraw(subject, Purpose.MARKETING, "page:/account/privacy")
+        assert verify(vault.ledger.rows(subject))
+
+    def test_a_no_can_become_a_yes_by_an_act_of_the_persons_own(self, tables: Tables) -> None:
+        vault, subject = wiring.vault(), chosen({Purpose.MARKETING: False})
+        for _ in range(2):
+            vault.commit(lambda: vault.grant(subject, Purpose.MARKETING, PROFILE, "page:/x"))
+        events = [row.entry.event for row in vault.ledger.rows(subject)]
+        assert events.count(Event.GRANTED) == 1
+        assert fields_of(subject, Purpose.MARKETING) == {"email": PROFILE["email"]}
+
+    def test_what_is_not_asked_is_neither_granted_nor_taken_back(self, subject: str) -> None:
+        vault = wiring.vault()
+        for purpose in (BILLING, Purpose.SURVEYS, Purpose.FISCAL):
+            with pytest.raises(PurposeDenied):
+                vault.grant(subject, purpose, PROFILE, "test")
+        with pytest.raises(PurposeDenied):
+            vault.withdraw(subject, BILLING, "test")
+        assert Purpose.BILLING in vault.granted(subject)
+
+    @pytest.mark.promise("PS-69")
+    def test_a_correction_reaches_what_was_chosen_under_a_new_key(self, tables: Tables) -> None:
+        vault, subject = wiring.vault(), chosen({Purpose.MARKETING: True})
+        before = grant(tables, subject, Purpose.MARKETING)["data_key"]
+        changed = {**PROFILE, "email": "moved@example.com"}
+        vault.commit(lambda: vault.recollect(subject, changed, wiring.now(), "test"))
+        assert fields_of(subject, Purpose.MARKETING) == {"email": "moved@example.com"}
+        assert grant(tables, subject, Purpose.MARKETING)["data_key"] != before
+
+
+def chosen(answers: dict[Purpose, bool]) -> str:
+    subject = "sub_chooser"
+    writes = wiring.vault().collect(subject, PROFILE, wiring.now(), "register", answers)
+    wiring.database().transact(*writes)
+    return subject
