@@ -128,6 +128,7 @@ class Account:
 
     `addressed_at` is when it came to its present address, if that is not its first. `undone` are
     the spans of moves that were taken back: from the one whose link did it to the last before that.
+    `indexed` is whether the index that it belongs to knows it.
     """
 
     id: str
@@ -142,6 +143,7 @@ class Account:
     decoy: bool = False
     addressed_at: int = 0
     undone: tuple[tuple[int, int], ...] = ()
+    indexed: bool = field(default=False, compare=False)
 
     @property
     def active(self) -> bool:

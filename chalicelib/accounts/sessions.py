@@ -93,6 +93,8 @@ class Sessions:
         token, started = self.start(account, now)
         given = self.attempts.give_back(LOGIN_ATTEMPTS, claim, now)
         self.store.transact(*started, given, *self._upgrade(account, match), *self.ended(leaving))
+        if not account.indexed:  # confirmed before there was an index of active accounts
+            self.store.enter_index(account.id)
         return token
 
     def start(

@@ -2,7 +2,7 @@
 
 | table | pk | sk | holds |
 |---|---|---|---|
-| accounts | `ACCOUNT#<id>` | `ACCOUNT` | the account; in the index until it is confirmed |
+| accounts | `ACCOUNT#<id>` | `ACCOUNT` | the account; in the index as one that waits or is active |
 | accounts | `EMAIL#<keyed hash>` | `EMAIL` | whose address it is, and when it was told |
 | accounts | `LOGIN#<keyed hash>` | `LOGIN` | whose login name it is |
 | usage | `SESSION#<keyed hash>` | `SESSION` | a signed-in browser |
@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 UNCONFIRMED = "UNCONFIRMED"  # the index partition of accounts that wait for their link
+SHARDS = 4  # of the index of accounts that are active
+ENTER = "gsi1pk = :shard, gsi1sk = :place"  # the index of active accounts; `placed` has the values
 FACTS = (
     "subject", "email_claim", "login_claim", "password", "created_at", "epoch", "confirmed_at",
     "addressed_at",
@@ -43,12 +46,30 @@ def due_key(instant: int) -> str:
     return f"{instant:015d}"
 
 
+def active_shard(account: str) -> int:
+    return sum(account.encode()) % SHARDS
+
+
+def placed(account: str) -> Item:
+    """Values of `ENTER`: where an active account stands in the index, in the order of ids."""
+    return {":shard": f"ACTIVE#{active_shard(account)}", ":place": account}
+
+
+def first_place(account: Account) -> Item:
+    """Where a new account stands in the index."""
+    if account.active:
+        place = placed(account.id)
+        return {"gsi1pk": place[":shard"], "gsi1sk": place[":place"]}
+    return {"gsi1pk": UNCONFIRMED, "gsi1sk": due_key(account.ends_at)}
+
+
 def to_account(item: Item) -> Account:
     return Account(
         id=item["pk"].removeprefix("ACCOUNT#"),
         state=State(item["state"]),
         decoy=item.get("decoy", False),
         undone=tuple((since, until) for since, until in item.get("undone", ())),
+        indexed="gsi1pk" in item,
         **{name: item[name] for name in FACTS if name in item},
     )
 
@@ -80,7 +101,7 @@ class AccountStore:
             {
                 "pk": f"ACCOUNT#{account.id}", "sk": "ACCOUNT", "type": "account", "v": VERSION,
                 "state": str(account.state), "decoy": account.decoy or None, **item,
-                "gsi1pk": UNCONFIRMED, "gsi1sk": due_key(account.ends_at),
+                **first_place(account),
             },
             ABSENT,
         )  # fmt: skip
@@ -113,11 +134,14 @@ class AccountStore:
         return self.accounts.update(
             f"ACCOUNT#{account.id}",
             "ACCOUNT",
-            "SET #s = :active, confirmed_at = :now REMOVE gsi1pk, gsi1sk",
-            {":active": str(State.ACTIVE), ":unconfirmed": str(State.UNCONFIRMED), ":now": now},
+            f"SET #s = :active, confirmed_at = :now, {ENTER}",
+            {
+                ":active": str(State.ACTIVE), ":unconfirmed": str(State.UNCONFIRMED), ":now": now,
+                **placed(account.id),
+            },
             condition="#s = :unconfirmed AND attribute_not_exists(decoy)",
             names={"#s": "state"},
-        )
+        )  # fmt: skip
 
     def set_password(self, account: Account, verifier: str, now: int) -> Write:
         """A new password: every session ends, and who could read the mail is confirmed by it."""
@@ -125,11 +149,11 @@ class AccountStore:
             f"ACCOUNT#{account.id}",
             "ACCOUNT",
             "SET #s = :active, password = :new, epoch = :next, "
-            "confirmed_at = if_not_exists(confirmed_at, :now) REMOVE gsi1pk, gsi1sk",
+            f"confirmed_at = if_not_exists(confirmed_at, :now), {ENTER}",
             {
                 ":active": str(State.ACTIVE), ":seen": str(account.state), ":new": verifier,
                 ":epoch": account.epoch, ":next": account.epoch + 1, ":now": now,
-                ":old": account.password,
+                ":old": account.password, **placed(account.id),
             },
             condition="#s = :seen AND epoch = :epoch AND password = :old "
             "AND attribute_not_exists(decoy)",
@@ -154,6 +178,30 @@ class AccountStore:
                 condition=PRESENT,
             )
         )  # fmt: skip
+
+    # accounts that are active
+
+    def active(self, shard: int, after: str = "") -> Iterator[str]:
+        """Active accounts of a shard behind this one in the order of ids, as the index nominates.
+
+        The index lags behind and never decides: whoever acts on an account reads it again.
+        """
+        found = self.accounts.index(
+            "gsi1", "gsi1pk", f"ACTIVE#{shard}", range_name="gsi1sk", above=after or None
+        )
+        return (key.pk.removeprefix("ACCOUNT#") for key in found)
+
+    def enter_index(self, account: str) -> None:
+        """For an account that was active before there was the index; nothing once it has left."""
+        with suppress(ConditionFailed):
+            self.accounts.apply(
+                self.accounts.update(
+                    f"ACCOUNT#{account}", "ACCOUNT", f"SET {ENTER}",
+                    {":active": str(State.ACTIVE), **placed(account)},
+                    condition="#s = :active AND attribute_not_exists(gsi1pk)",
+                    names={"#s": "state"},
+                )
+            )  # fmt: skip
 
     # accounts that nobody confirmed
 
