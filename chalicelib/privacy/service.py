@@ -135,6 +135,7 @@ class Vault:
         """A yes of the person's own, under the policy in force; for `commit`.
 
         PurposeDenied for a purpose that is not one to choose. Nothing where it is granted already.
+        Refused by its condition where the account's keys are on hold or gone (PS-83).
         """
         number, now = self.in_force(), self.clock()
         found = policy_for(purpose, number)
@@ -144,6 +145,7 @@ class Vault:
             return []
         entry = Entry(Event.GRANTED, purpose, found.id, form)
         return [
+            self.store.stands(subject),
             *self._grant(subject, purpose, declared(fields, found), now, number),
             *self.ledger.append(subject, [entry], now),
         ]
@@ -237,6 +239,7 @@ class Vault:
         found = policy_for(purpose, number)
         entry = Entry(Event.COLLECTED, purpose, found.id, form)
         return [
+            self.store.stands(subject),
             *self._grant(subject, purpose, declared(fields, found), now, number),
             *self.ledger.append(subject, [entry], now),
         ]

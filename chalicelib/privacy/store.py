@@ -22,6 +22,7 @@ class Grant:
     purpose: Purpose
     policy: str
     wrapped: bytes = field(repr=False)
+    at: int = 0
 
 
 class VaultStore:
@@ -51,6 +52,10 @@ class VaultStore:
             {":held": grant.wrapped},
         )  # fmt: skip
 
+    def stands(self, subject: str) -> Write:
+        """The account's own key is in its place: neither on hold nor erased."""
+        return self.keys.check(f"SUBJECT#{subject}", f"KEY#{Purpose.ACCOUNT}", PRESENT)
+
     def end_grant(self, grant: Grant) -> Write:
         """Without a condition: the ledger's row beside it says which of two that end it does."""
         return self.keys.delete(f"SUBJECT#{grant.subject}", f"KEY#{grant.purpose}")
@@ -63,8 +68,11 @@ class VaultStore:
 
     def hold(self, grant: Grant) -> list[Write]:
         """The very key that was read, out of its place."""
-        place, values = (f"SUBJECT#{grant.subject}", f"KEY#{grant.purpose}"), {":key": grant.wrapped}
-        item = {**to_item(grant), "pk": f"HELD#{grant.subject}", "type": "held_grant"}
+        place, values = (
+            (f"SUBJECT#{grant.subject}", f"KEY#{grant.purpose}"),
+            {":key": grant.wrapped},
+        )
+        item = {**to_item(grant, grant.at), "pk": f"HELD#{grant.subject}", "type": "held_grant"}
         return [
             self.keys.delete(*place, "data_key = :key", values), self.keys.put(item, ABSENT)
         ]  # fmt: skip
@@ -75,7 +83,7 @@ class VaultStore:
         place = f"HELD#{grant.subject}", f"KEY#{grant.purpose}"
         return [
             self.keys.delete(*place, "data_key = :key", values),
-            self.keys.put(to_item(grant), ABSENT),
+            self.keys.put(to_item(grant, grant.at), ABSENT),
         ]
 
     def end_held(self, grant: Grant) -> Write:
@@ -136,4 +144,4 @@ def to_item(grant: Grant, now: int) -> Item:
 def to_grant(subject: str, item: Item) -> Grant:
     """The subject is the one asked for and the purpose the key's: neither is taken on trust."""
     purpose = Purpose(item["sk"].removeprefix("KEY#"))
-    return Grant(subject, purpose, item["policy"], item["data_key"])
+    return Grant(subject, purpose, item["policy"], item["data_key"], item.get("at", 0))
