@@ -1,4 +1,4 @@
-"""Routes that belong to no feature: the start page, what we state, and the meaning of a code."""
+"""Routes that belong to no feature: the start page, ways out, and the meaning of a code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from chalice.app import Response
 from chalicelib import wiring
 from chalicelib.core.errors import NotFound
 from chalicelib.edge import exits
-from chalicelib.edge.cookies import COOKIES
 from chalicelib.edge.pages import ASSETS, asset, render
 from chalicelib.edge.responses import as_json, html
 from chalicelib.edge.routes import Edge
@@ -53,28 +52,6 @@ def show_status(request: Request) -> Response:
 @routes.page("/contact")
 def show_contact(request: Request) -> Response:
     return html(render(request, "edge/contact.html"))
-
-
-@routes.page("/privacy")
-def show_privacy(request: Request) -> Response:
-    """The statement in plain words; what is held comes from the policy in force itself."""
-    from chalicelib.privacy.policies import FIELDS, RECIPIENTS
-    from chalicelib.privacy.rules import policy as version
-
-    policy = version(wiring.published().number())
-    return html(
-        render(request, "edge/privacy.html", policy=policy, fields=FIELDS, recipients=RECIPIENTS)
-    )
-
-
-@routes.page("/privacy/cookies")
-def show_cookies(request: Request) -> Response:
-    return html(render(request, "edge/cookies.html", cookies=COOKIES))
-
-
-@routes.page("/privacy/security")
-def show_security(request: Request) -> Response:
-    return html(render(request, "edge/security.html"))
 
 
 @routes.page("/problems")
