@@ -9,6 +9,7 @@ import pytest
 from tests.cloud.conftest import operate
 from tests.cloud.people import CARD, WEB, new_customer
 from tests.cloud.program import ok
+from tests.cloud.test_mail_by_morning import go_to
 from tests.cloud.test_purchases import (
     CREW,
     MONTH,
@@ -72,9 +73,9 @@ def test_a_renewal_that_is_never_paid_is_tried_four_times_and_ends(
     page = customer.browser.submit("/c/pay/", **DECLINED_LATER)
     assert page.status == 200, page.text
     control.settle()
-    control.advance(MONTH)
-    for days in (0, 3, 2, 2, 2):
-        control.advance(days * DAY)
+    (subscription,) = of_type(control, "subscription", order)
+    for days in (0, 3, 5, 7, 8):
+        go_to(control, subscription["period_end"] + days * DAY * 1_000)
         control.run("renewal_sweep")
         control.settle()
     assert len(payments_of(control, order)) == 1
@@ -95,8 +96,10 @@ def test_a_subscription_that_cannot_be_looked_at_waits_behind_the_others(
     order = buy(customer, CREW, seats="1")
     control.settle()
     control.advance(MONTH)
-    control.fault("fail", function="renewal_sweep", service="dynamodb", action="GetItem")
-    assert control.run("renewal_sweep")["failed"] == 1
+    control.fault(
+        "fail", function="renewal_sweep", service="dynamodb", action="GetItem", times=1_000
+    )
+    assert control.run("renewal_sweep")["failed"] >= 1
     assert len(payments_of(control, order)) == 1
     control.clear_faults()
     control.advance(3_600)
