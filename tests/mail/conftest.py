@@ -16,6 +16,7 @@ from chalicelib.mail.store import MailStore
 from chalicelib.mail.templates import TEMPLATES
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.policies import IN_FORCE
+from chalicelib.privacy.rules import Purpose
 from chalicelib.privacy.service import Vault
 from chalicelib.privacy.store import VaultStore
 from chalicelib.settings import settings
@@ -36,7 +37,9 @@ PROFILE = {
 }
 OPTIONAL = {
     **TEMPLATES,
-    "download_ready": replace(TEMPLATES["download_ready"], mail_class=MailClass.PARTNER),
+    "download_ready": replace(
+        TEMPLATES["download_ready"], mail_class=MailClass.PARTNER, purpose=Purpose.PARTNER_MAIL
+    ),
 }
 
 
@@ -148,6 +151,12 @@ class Office:
         return message.state
 
 
+CASE: dict[str, Argument] = {
+    "case": "cas_1",
+    "about": "request about data",
+    "since": "25 November 2026",
+    "due": "25 December 2026",
+}
 ARGUMENTS: dict[str, dict[str, Argument]] = {
     "receipt": {
         "order": "ord_1",
@@ -209,6 +218,15 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
         "on": "2 December 2026, 13:00 (UTC+01:00)",
     },
     "installer_updated": {"application": "Solver & Co", "version": "1.1.0"},
+    "case_received": {"case": "cas_1", "about": "question", "until": "2 December 2026"},
+    "case_waiting": CASE,
+    "case_overdue": CASE,
+    "staff_quarter": {
+        "quarter": "first quarter of 2027",
+        "everybody": ["Open no more than the work needs."],
+        "duties": ["Answer a case before it is due.", "Publish a version before a new use."],
+    },
+    "staff_policy": {"version": "4", "changes": ["To ask you, now & then, how it serves you."]},
 }
 
 
@@ -220,7 +238,8 @@ def cloud() -> Cloud:
 @pytest.fixture
 def office(tables: Tables, clock: FakeClock) -> Office:
     kept_client("sesv2").create_configuration_set(ConfigurationSetName="cetrus-local")
-    writes = wiring.vault().collect("sub_member", PROFILE, clock.now, "register")
+    chosen = {Purpose.MARKETING: True, Purpose.PARTNER_MAIL: True}
+    writes = wiring.vault().collect("sub_member", PROFILE, clock.now, "register", chosen)
     wiring.database().transact(*writes)
     member = Person("active", "sub_member")
     people = People({"acc_member": member, "claim_member": member})
