@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib.core.clock import to_text
 from tests.cloud.conftest import operate
 from tests.cloud.people import CARD, WEB, new_customer
 from tests.cloud.program import ok
@@ -63,11 +64,20 @@ def test_a_dispute_and_a_refund_that_were_never_told_are_found_by_the_sweep(
 
 
 def test_a_renewal_that_is_never_paid_is_tried_four_times_and_ends(
-    cloud: LocalCloud, control: Control
+    cloud: LocalCloud, control: Control, vendor_token: str
 ) -> None:
     customer = new_customer(cloud, "never-paid")
     order = buy(customer, CREW, seats="1")
     control.settle()
+    # Its vendor let it run for another year, which is no reason to run unpaid.
+    (subscription,) = of_type(control, "subscription", order)
+    later = to_text(subscription["period_end"] + 365 * DAY * 1_000)
+    answer = WEB.patch(
+        f"{cloud.app}/v1/vendor/licenses/{subscription['license_id']}",
+        json={"ends_at": later},
+        headers={"authorization": f"Bearer {vendor_token}"},
+    )
+    assert answer.status_code == 200, answer.text
     customer.open("/account/subscriptions")
     customer.browser.submit("/card")
     page = customer.browser.submit("/c/pay/", **DECLINED_LATER)
