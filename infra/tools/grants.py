@@ -30,8 +30,9 @@ BY_LAMBDA = {
 
 BY_S3 = {
     ("visit_rollup", "kms:Decrypt"): "S3 unwraps the key of an object for who reads it",
+    ("inbound_mail", "s3:ListBucket"): "with it S3 says that an object is gone, not forbidden",
 }
-"""What S3 does in the name of the role when its function reads a bucket under a key of our own."""
+"""What S3 does with the role while its function reads an object; no call of its own shows it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
