@@ -11,8 +11,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.storage.declared import WHERE, Undeclared
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from chalicelib.storage.declared import Declared
 
 Item = dict[str, Any]
 ABSENT = "attribute_not_exists(pk)"
@@ -116,10 +120,22 @@ def from_wire_item(item: Mapping[str, Any]) -> Item:
 
 
 class Database:
-    """One DynamoDB client. `apply` and `transact` retry conflicts with jitter, and only those."""
+    """One DynamoDB client. `apply` and `transact` retry conflicts with jitter, and only those.
 
-    def __init__(self, client: Any) -> None:
-        self.client = client
+    With `declared`, by the tables' names, it writes nothing that is not declared.
+    """
+
+    def __init__(self, client: Any, declared: Mapping[str, Declared] | None = None) -> None:
+        self.client, self.declared = client, declared
+
+    def check(self, *writes: Write) -> None:
+        """Undeclared where one of them would store what nobody declared."""
+        if (declared := self.declared) is None:
+            return
+        for write in writes:
+            if (known := declared.get(write.table)) is None:
+                raise Undeclared(f"table {write.table!r}: {WHERE}")
+            known.check(write)
 
     def get(self, table: str, key: Key, *, consistent: bool = True) -> Item | None:
         answer = self.client.get_item(
@@ -146,6 +162,7 @@ class Database:
         """
         from botocore.exceptions import ClientError
 
+        self.check(write)
         call, request = single(write)
         for attempt in range(TRIES):
             try:
@@ -168,6 +185,7 @@ class Database:
 
         if len(writes) > MAX_ACTIONS:
             raise ValueError("a transaction holds at most 100 actions")
+        self.check(*writes)
         actions = [action(write) for write in writes]
         for attempt in range(TRIES):
             try:
@@ -296,10 +314,11 @@ class Table:
         range_name: str,
         up_to: str | None = None,
         above: str | None = None,
+        between: tuple[str, str] | None = None,
     ) -> Iterator[Key]:
         """Keys that a sparse index nominates; eventually consistent, so it never decides.
 
-        `up_to` includes its end and `above` does not; at most one of them is given.
+        `up_to` and `between` include their ends and `above` does not; at most one of them is given.
         """
         condition, values = "#h = :h", {":h": value}
         names = {"#h": hash_name}
@@ -307,6 +326,9 @@ class Table:
             if bound is not None:
                 condition, values[":r"] = condition + f" AND #r {sign} :r", bound
                 names["#r"] = range_name
+        if between is not None:
+            condition, names["#r"] = condition + " AND #r BETWEEN :low AND :high", range_name
+            values[":low"], values[":high"] = between
         found = self.database.query(
             self.name,
             {
