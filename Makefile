@@ -14,7 +14,7 @@ PYTHON_IN := .venv/bin/python
 CODE := app.py chalicelib infra tests client
 TYPED := app.py chalicelib infra tests client/cetrus client/tests client/examples
 
-.PHONY: help run demo test mutants check lint types contracts package preflight deploy smoke restore-drill lock clean
+.PHONY: help run demo test mutants promises check lint types contracts package preflight deploy smoke restore-drill lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ contracts: $(READY)
 
 mutants: $(READY) ## break the code in each named way and see the tests notice (some 10 minutes)
 	@exec $(PYTHON_IN) -m infra.tools.mutants
+
+promises: $(READY) ## each promise of the privacy statement: its control, tests and sabotages (QUICK=1: no sabotage)
+	@exec $(PYTHON_IN) -m infra.tools.promises $(if $(QUICK),--quick)
 
 scan: $(READY) ## checkov, cloudsplaining and parliament on the templates; every finding is explained
 	@exec $(PYTHON_IN) -m infra.tools.scan

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from chalicelib.storage.dynamo import Item, Table
 
-pytest_plugins = ["tests.needs"]
+pytest_plugins = ["tests.needs", "tests.gate"]
 
 REGION = "eu-west-1"
 NOON = 1_795_608_000_000  # 2026-11-25T12:00:00Z
@@ -49,6 +49,8 @@ ENVIRONMENT = {
     "INSTALLERS_BUCKET": "cetrus-installers",
     "LOGS_BUCKET": "cetrus-logs",
     "VISITOR_LOGS_BUCKET": "cetrus-visitor-logs",
+    "HEADS_BUCKET": "cetrus-heads",
+    "PROOF_BUCKET": "cetrus-proof",
     "MAIL_BUCKET": "cetrus-mail",
     "SECRETS_PREFIX": "/cetrus/local",
     "PROCESSOR_API": "https://processor.test",
@@ -222,8 +224,19 @@ def key_schema(hash_name: str, range_name: str) -> list[dict[str, str]]:
 
 
 def make_buckets(s3: Any) -> None:
-    for name in ("cetrus-installers", "cetrus-logs", "cetrus-mail", "cetrus-visitor-logs"):
-        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    place = {"LocationConstraint": REGION}
+    for name in (
+        "cetrus-installers", "cetrus-logs", "cetrus-mail", "cetrus-proof", "cetrus-visitor-logs",
+    ):  # fmt: skip
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration=place)
+    s3.create_bucket(
+        Bucket="cetrus-heads", CreateBucketConfiguration=place, ObjectLockEnabledForBucket=True
+    )
+    lock = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+    s3.put_object_lock_configuration(
+        Bucket="cetrus-heads",
+        ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": lock},
+    )
 
 
 def make_queues(sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +252,8 @@ def make_keys(kms: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("moto.kms.models.generate_private_key", MAKE_PAIR)
     for name in ("VAULT_KEY_ID", "SIGNING_KEY_ID"):
         monkeypatch.setenv(name, kms.create_key()["KeyMetadata"]["Arn"])
+    made = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
+    monkeypatch.setenv("LEDGER_KEY_ID", made["Arn"])
 
 
 def make_secrets(ssm: Any) -> None:

@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.tools import evidence
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -231,9 +233,12 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     if unknown := names - {mutant.name for mutant in known}:
         parser.error(f"no such mutant: {', '.join(sorted(unknown))}")
     began, tally = time.monotonic(), {KILLED: 0, SURVIVED: 0, BROKEN: 0}
+    of, outcomes = evidence.tree(root), dict[str, str]()
     for verdict in judge_all([m for m in known if not names or m.name in names], root):
         print(verdict, flush=True)
         tally[verdict.outcome] += 1
+        outcomes[verdict.mutant.name] = verdict.outcome
+    evidence.keep("mutants", of, (evidence.kept("mutants", of, root) or {}) | outcomes, root)
     counts = ", ".join(f"{count} {outcome.lower()}" for outcome, count in tally.items())
     print(f"{sum(tally.values())} mutants: {counts}; {time.monotonic() - began:.0f} s")
     return 0 if sum(tally.values()) == tally[KILLED] else 1

@@ -1,0 +1,124 @@
+"""The gate of the promises: at the end of a whole run each had a passing test and none that failed.
+
+A test says which promises it proves by `@pytest.mark.promise("PS-nn")`. The ids travel with its
+report, so that the gate also sees them where the tests run in other processes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib.privacy.promises import Promise, promises
+from infra.tools import evidence
+from tests.needs import absent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from _pytest.terminal import TerminalReporter
+
+PROPERTY = "promise"
+# What is being built: empty when it is done.
+NOT_YET: frozenset[str] = frozenset(
+    {
+        "PS-01", "PS-03", "PS-05", "PS-06", "PS-07", "PS-10", "PS-11", "PS-12", "PS-14", "PS-15",
+        "PS-16", "PS-17", "PS-22", "PS-23", "PS-24", "PS-25", "PS-26", "PS-27", "PS-33", "PS-34",
+        "PS-35", "PS-37", "PS-38", "PS-39", "PS-40", "PS-41", "PS-43", "PS-44", "PS-45", "PS-46",
+        "PS-47", "PS-48", "PS-53", "PS-54", "PS-55", "PS-56", "PS-58", "PS-59", "PS-61", "PS-63",
+        "PS-64", "PS-65", "PS-66", "PS-67", "PS-70", "PS-71", "PS-75", "PS-77", "PS-78", "PS-79",
+        "PS-80", "PS-81", "PS-83",
+    }
+)  # fmt: skip
+
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+Outcomes = dict[str, dict[str, str]]
+
+
+def shortcomings(
+    known: Mapping[str, Promise],
+    outcomes: Mapping[str, Mapping[str, str]],
+    not_yet: Iterable[str] = (),
+    *,
+    some_skipped: bool = False,
+) -> list[str]:
+    """What a whole run leaves to be said, one sentence a promise; none where all of it held.
+
+    `some_skipped`: this machine lacks what some tests need, and the run says so by itself.
+    """
+    said = [f"{name} is marked by a test and is no promise" for name in outcomes.keys() - known]
+    for name, promise in known.items():
+        results = outcomes.get(name, {})
+        failed = [test for test, outcome in results.items() if outcome == FAILED]
+        if failed:
+            said.append(f"{name} has a test that failed: {failed[0]}")
+        elif name in not_yet or not promise.in_scope or PASSED in results.values():
+            continue
+        elif not results:
+            said.append(f"{name} has no test: {promise.says}")
+        elif not some_skipped:
+            said.append(f"{name} has no test that passed")
+    return sorted(said)
+
+
+class Gate:
+    """Hears what became of each test that is marked, and judges a whole run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.whole = is_whole(config)
+        self.telling = self.whole or is_whole(config, PROPERTY)
+        self.tree = evidence.tree() if self.telling else ""
+        self.outcomes: Outcomes = defaultdict(dict)
+        self.said: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, value in report.user_properties:
+            if name == PROPERTY:
+                self.hear(str(value), report)
+
+    def hear(self, promise: str, report: pytest.TestReport) -> None:
+        """A test passed where its call did; whatever else fails, before or after, is a failure."""
+        results = self.outcomes[promise]
+        if report.failed or results.get(report.nodeid) == FAILED:
+            results[report.nodeid] = FAILED
+        elif report.skipped:
+            results[report.nodeid] = SKIPPED
+        elif report.when == "call":
+            results[report.nodeid] = PASSED
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        ended = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+        if not ended or not self.telling:
+            return
+        evidence.keep("tests", self.tree, self.outcomes)
+        if self.whole:
+            self.said = shortcomings(
+                promises(), self.outcomes, NOT_YET, some_skipped=bool(absent())
+            )
+        if self.said:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        for sentence in self.said:
+            terminalreporter.write_line(f"promise: {sentence}", red=True)
+
+
+def is_whole(config: pytest.Config, mark: str = "") -> bool:
+    """Whether every test runs that is marked so, or every test there is: nothing else chooses."""
+    chosen = [config.getoption(name, None) for name in ("keyword", "deselect", "collectonly")]
+    everywhere = config.args_source == pytest.Config.ArgsSource.TESTPATHS
+    return everywhere and not any(chosen) and (config.getoption("markexpr") or "") == mark
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        ids = {mark.args[0] for mark in item.iter_markers(PROPERTY)}
+        item.user_properties.extend((PROPERTY, name) for name in sorted(ids))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # a worker's reports are heard by who started it
+        config.pluginmanager.register(Gate(config), "promises")
