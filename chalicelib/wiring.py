@@ -64,7 +64,9 @@ if TYPE_CHECKING:
     from chalicelib.storage.objects import Bucket
     from chalicelib.storage.queues import FifoQueue
     from chalicelib.storage.secrets import Secrets
+    from chalicelib.staff.mail import StaffMail
     from chalicelib.usage.service import Usage
+    from chalicelib.staff.store import StaffStore
     from chalicelib.vendors.service import Vendors
     from chalicelib.visits.rollup import Rollup
     from chalicelib.visits.service import ExitCounts, Trends
@@ -288,7 +290,7 @@ def wishes() -> WishStore:
 def directory() -> Directory:
     from chalicelib.accounts.guests import Directory
 
-    return Directory(accounts().account, accounts().by_claim)
+    return Directory(accounts().account, accounts().by_claim, staff_mail().works_here)
 
 
 @cache
@@ -466,8 +468,15 @@ def staff() -> Staff:
     from chalicelib.staff.service import Staff
     from chalicelib.staff.store import StaffStore
 
-    store = StaffStore(accounts_table(), usage_table())
-    return Staff(store, Passwords(), attempts(), Ledger(accounts_table()), keyed(), now)
+    return StaffStore(accounts_table(), usage_table())
+
+
+@cache
+def staff_mail() -> StaffMail:
+    """Mail to those who work here: `tell` writes one to each."""
+    from chalicelib.staff.mail import StaffMail
+
+    return StaffMail(staff_store(), outbox(), now)
 
 
 @cache
@@ -510,6 +519,13 @@ def visit_rollup() -> Rollup:
 
 @cache
 def visit_sweep() -> VisitSweep:
+
+    ledger = Ledger(accounts_table())
+    return Staff(staff_store(), Passwords(), attempts(), ledger, vault(), keyed(), now)
+
+
+@cache
+def staff_store() -> StaffStore:
     from chalicelib.visits.sweep import VisitSweep
 
     return VisitSweep(visitor_logs(), visit_store(), now)

@@ -13,7 +13,9 @@
     python -m infra.admin [--stack NAME] plan … --kind trial --valid-days 14
     python -m infra.admin [--stack NAME] release --application halyard --version 1.0.0 \
         --vendor-key vendor.jwk --artifact linux=halyard-1.0.0-linux.tar.gz
-    python -m infra.admin [--stack NAME] staff --name ada --role operator [billing …]
+    python -m infra.admin [--stack NAME] staff --name ada --role operator [billing …] \
+        --email ada@example.org
+    python -m infra.admin [--stack NAME] staff-email --name ada --email ada@example.org
     python -m infra.admin [--stack NAME] staff-end --name ada
     python -m infra.admin [--stack NAME] refund --payment pi_… [--amount 7.00]
     python -m infra.admin [--stack NAME] books --month 2026-11
@@ -158,30 +160,47 @@ def add_plan(*, slug: str, kind: str, name: str, currency: str, **facts: Any) ->
 # staff
 
 
-def add_staff(name: str, roles: Iterable[str], password: str | None = None) -> Json:
-    """A member of staff; the password is made here, and told once, where none is given."""
-    from chalicelib.accounts.fields import check_login, check_password
+def add_staff(
+    name: str, roles: Iterable[str], password: str | None = None, email: str | None = None
+) -> Json:
+    """A member of staff; the password is made here, and told once, where none is given.
+
+    Without an address nobody can remind them of anything; `staff-email` gives them one later.
+    """
+    from chalicelib.accounts.fields import check_login, check_password, normal_email
 
     made = password or secrets.token_urlsafe(18)
     try:
         check_login(name)
         check_password(made, [name])
         wanted = [Role(role) for role in roles]
+        normal_email(email or "nobody@example.org")
     except ValueError as error:
         raise CetrusError(str(error)) from None
     member = wiring.staff().add(name, made, wanted)
     told = {} if password else {"password": made}
     return {"id": member.id, "name": name, "roles": sorted(member.roles), **told}
 
+    if email:
+        wiring.staff().address(name, email)
 
 def end_staff(name: str) -> Json:
     """Somebody leaves: signed out everywhere at once, and the name is free."""
     return {"id": wiring.staff().end(name).id, "name": name, "state": "ended"}
+def address_staff(name: str, email: str) -> Json:
+    """The address that a member of staff is written to, sealed, in place of the one before."""
+    try:
+        return {"id": wiring.staff().address(name, email).id, "name": name}
+    except ValueError as error:
+        raise CetrusError(str(error)) from None
+
+
 
 
 def command_staff(args: argparse.Namespace) -> Json:
     path = args.password_file
-    return add_staff(args.name, args.role, Path(path).read_text().strip() if path else None)
+    password = Path(path).read_text().strip() if path else None
+    return add_staff(args.name, args.role, password, args.email)
 
 
 # the command line
@@ -290,8 +309,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
             "--vendor-key": {},
             "--notes": {"default": "", "required": False},
             "--artifact": {"nargs": "+"},
+            "--email": {"required": False},
         },
     ),
+    "staff-email": (lambda a: address_staff(a.name, a.email), {"--name": {}, "--email": {}}),
 }
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.privacy.service import Vault
     from chalicelib.storage.dynamo import Item, Write
 
-PREFIX = "sub_"
+PREFIX, STAFF = "sub_", "stf_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,17 @@ class Guests:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Whom a message may name: an account, an email claim, or a guest."""
+    """Whom a message may name: an account, an email claim, a guest, or who works here."""
 
     accounts: Callable[[str], Account | None]
     claims: Callable[[str], Account | None]
+    works_here: Callable[[str], bool]
 
     def account(self, account_id: str) -> Account | Guest | None:
         if account_id.startswith(PREFIX):
             return Guest(account_id)
+        if account_id.startswith(STAFF):
+            return Guest(account_id, "staff") if self.works_here(account_id) else None
         return self.accounts(account_id)
 
     def by_claim(self, claim: str) -> Account | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ANYONE = frozenset({"active", "unconfirmed"})
 MEMBERS = frozenset({"active"})
 GUESTS = frozenset({"guest"})
+STAFF = frozenset({"staff"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,53 @@ TEMPLATES: dict[str, Template] = {
         "You get this mail because you have a license of this application.",
         arguments={"application": str, "version": str},
         topic="New versions of applications that you have a license of",
+    ),
+    "case_received": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because a message with this address reached us.",
+        audience=GUESTS,
+        arguments={"case": str, "about": str, "until": str},
+        purpose=Purpose.SUPPORT,
+    ),
+    "removal_confirmed": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because a mail from this address asked for no more material.",
+        audience=GUESTS,
+        purpose=Purpose.SUPPORT,
+    ),
+    "rights_link": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because a mail from this address asked us about your data.",
+        audience=ANYONE | {"deactivated"},
+        link="/rights/{token}",
+    ),
+    "case_waiting": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because you see to privacy at Cetrus.",
+        audience=STAFF,
+        arguments={"case": str, "about": str, "since": str, "due": str},
+        purpose=Purpose.STAFF,
+    ),
+    "case_overdue": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because you see to privacy at Cetrus.",
+        audience=STAFF,
+        arguments={"case": str, "about": str, "since": str, "due": str},
+        purpose=Purpose.STAFF,
+    ),
+    "staff_quarter": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because you work at Cetrus.",
+        audience=STAFF,
+        arguments={"quarter": str, "everybody": list, "duties": list},
+        purpose=Purpose.STAFF,
+    ),
+    "staff_policy": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because you work at Cetrus.",
+        audience=STAFF,
+        arguments={"version": str, "changes": list},
+        purpose=Purpose.STAFF,
     ),
 }  # fmt: skip
 

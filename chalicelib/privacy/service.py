@@ -108,6 +108,21 @@ class Vault:
 
     def recollect(
         self, subject: str, fields: Mapping[str, str], now: int, form: str
+    def collect_alone(
+        self, subject: str, purpose: Purpose, fields: Mapping[str, str], form: str
+    ) -> list[Write]:
+        """The same for a subject who has a ledger, in place of what was collected; for `commit`."""
+        number, now = self.in_force(), self.clock()
+        found, held = policy_for(purpose, number), self.store.grant(subject, purpose)
+        given = declared(fields, found)
+        if held:
+            entry = Entry(Event.CORRECTED, purpose, held.policy, form)
+            writes = self._replace(held, given, now)
+        else:
+            entry = Entry(Event.COLLECTED, purpose, found.id, form)
+            writes = self._grant(subject, purpose, given, now, number)
+        return [*writes, *self.ledger.append(subject, [entry], now)]
+
     ) -> list[Write]:
         """A correction: all fields anew, under the grants held and the policies they were given by.
 

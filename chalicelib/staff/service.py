@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chalicelib.accounts.fields import login_identity
 from chalicelib.core.errors import TooMany
 from chalicelib.core.ids import new_id, new_token
-from chalicelib.privacy.rules import Entry, Event
+from chalicelib.privacy.rules import Entry, Event, Purpose
 from chalicelib.staff.rules import (
     SESSION_LIFE,
     Member,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from chalicelib.core.clock import Clock
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.privacy.ledger import Ledger
+    from chalicelib.privacy.service import Vault
     from chalicelib.staff.store import StaffStore
     from chalicelib.storage.dynamo import Write
 
@@ -45,6 +46,7 @@ class Staff:
     passwords: Passwords
     attempts: Attempts
     ledger: Ledger
+    vault: Vault
     keyed: KeyedHash
     clock: Clock
 
@@ -68,11 +70,32 @@ class Staff:
             raise StaffNameTaken from None
         return member
 
+    def address(self, name: str, email: str) -> Member:
+        """Seal the address that they are written to; NobodyOfThatName where nobody is.
+
+        It replaces the one before. ValueError where it is no address.
+        """
+        from chalicelib.accounts.fields import normal_email
+
+        member, normal = self._here(name), normal_email(email)
+        self.vault.commit(
+            lambda: [
+                self.store.mailed(member.id),
+                *self.vault.collect_alone(
+                    member.id, Purpose.STAFF, {"email": normal}, "command:staff-email"
+                ),
+            ]
+        )
+        return member
+
     def end(self, name: str) -> Member:
-        """Somebody leaves: signed out everywhere at once; NobodyOfThatName where nobody does."""
-        member = self.store.member(self.store.owner(self._claim(name)))
-        if member is None:
-            raise NobodyOfThatName
+        """Somebody leaves: their address is erased, keys first, and they are signed out at once.
+
+        NobodyOfThatName where nobody does. A death in between leaves somebody without an address,
+        whom the same command ends.
+        """
+        member = self._here(name)
+        self.vault.erase(member.id)
         now = self.clock()
         entry = Entry(Event.STAFF_ENDED, reason="command:staff-end")
         self.ledger.commit(
@@ -122,6 +145,12 @@ class Staff:
     def sign_out(self, token: str) -> None:
         for write in self._ended(token):
             self.store.transact(write)
+
+    def _here(self, name: str) -> Member:
+        member = self.store.member(self.store.owner(self._claim(name)))
+        if member is None:
+            raise NobodyOfThatName
+        return member
 
     def _ended(self, token: str) -> list[Write]:
         return [self.store.delete_session(self._hashed(token))] if TOKEN.fullmatch(token) else []

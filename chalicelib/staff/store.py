@@ -5,6 +5,8 @@
 | accounts | `STAFF#<id>` | `STAFF` | a member: roles, state, verifier |
 | accounts | `STAFFNAME#<keyed hash>` | `STAFFNAME` | whose name it is |
 | usage | `STAFFSESSION#<keyed hash>` | `STAFFSESSION` | a session of one |
+
+`gsi1` of a member is `STAFF_MAIL` / id while they work here and have an address.
 """
 
 from __future__ import annotations
@@ -16,9 +18,12 @@ from chalicelib.staff.rules import Member, Role, StaffSession, State
 from chalicelib.storage.dynamo import ABSENT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chalicelib.storage.dynamo import Item, Table, Write
 
 VERSION = 1
+MAILED = "STAFF_MAIL"
 NOBODY = "stf_nobody"
 
 
@@ -73,13 +78,28 @@ class StaffStore:
     def end(self, member: Member, now: int) -> Write:
         """Active becomes ended; every session is dead at once, and the name is free."""
         return self.accounts.update(
-            f"STAFF#{member.id}", "STAFF", "SET #s = :ended, epoch = :next, ended_at = :now",
+            f"STAFF#{member.id}", "STAFF",
+            "SET #s = :ended, epoch = :next, ended_at = :now REMOVE gsi1pk, gsi1sk",
             {
                 ":ended": str(State.ENDED), ":active": str(State.ACTIVE), ":epoch": member.epoch,
                 ":next": member.epoch + 1, ":now": now,
             },
             condition="#s = :active AND epoch = :epoch", names={"#s": "state"},
         )  # fmt: skip
+
+    def mailed(self, member_id: str) -> Write:
+        """From here on they are written to, while they are here."""
+        return self.accounts.update(
+            f"STAFF#{member_id}", "STAFF", "SET gsi1pk = :mailed, gsi1sk = :id",
+            {":mailed": MAILED, ":id": member_id, ":active": str(State.ACTIVE)},
+            condition="#s = :active", names={"#s": "state"},
+        )  # fmt: skip
+
+    def written_to(self) -> Iterator[Member]:
+        """Everybody who works here and gave an address, as each row says now."""
+        nominated = self.accounts.index("gsi1", "gsi1pk", MAILED, range_name="gsi1sk")
+        found = (self.member(key.pk.removeprefix("STAFF#")) for key in list(nominated))
+        return (member for member in found if member and member.active)
 
     def free_name(self, member: Member) -> Write:
         return self.accounts.delete(

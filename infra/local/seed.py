@@ -44,7 +44,11 @@ CUSTOMER = {
 }
 
 
-OPERATOR = {"name": "operator", "password": "a lamp above the loading dock"}
+OPERATOR = {
+    "name": "operator",
+    "password": "a lamp above the loading dock",
+    "email": "operator@example.org",
+}
 
 
 class SeedingFailed(CloudError):
@@ -144,7 +148,7 @@ def build(config: Mapping[str, Any]) -> Json:
         offered = [add_offer(vendor["id"], offer, key, Path(folder)) for offer in OFFERS]
     token = admin.add_vendor_token(vendor["id"], "demonstration")
     add_customer()
-    admin.add_staff(OPERATOR["name"], ["operator"], OPERATOR["password"])
+    admin.add_staff(OPERATOR["name"], ["operator"], OPERATOR["password"], OPERATOR["email"])
     return {
         "urls": dict(config["urls"]),
         "sign_ins": [

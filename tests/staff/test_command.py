@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib import wiring
 from infra import admin
 from tests.browser import Browser
 from tests.staff.conftest import NAME, PASSWORD
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.conftest import Tables
 
 
 pytestmark = pytest.mark.usefixtures("tables", "clock")
@@ -66,3 +69,16 @@ def test_who_leaves_cannot_sign_in(capsys: pytest.CaptureFixture[str]) -> None:
     assert ran(capsys, "staff-end", "--name", NAME)["id"] == made["id"]
     assert status(NAME, made["password"]) == 401
     assert "have left" in refused(capsys, "staff-end", "--name", NAME)
+
+
+def test_an_address_is_sealed_and_may_come_later(
+    capsys: pytest.CaptureFixture[str], tables: Tables
+) -> None:
+    call = ("staff", "--name", NAME, "--role", "privacy")
+    assert "not an email" in refused(capsys, *call, "--email", "iris")
+    made = ran(capsys, *call, "--email", "iris.lund@example.org")
+    ran(capsys, "staff-email", "--name", NAME, "--email", "iris@example.org")
+    assert "example.org" not in tables.dump()
+    assert [member.id for member in wiring.staff_store().written_to()] == [made["id"]]
+    ran(capsys, "staff-end", "--name", NAME)
+    assert not wiring.vault().granted(made["id"])

@@ -58,6 +58,7 @@ PURPOSES = (
 )
 
 
+    "staff",
 @pytest.fixture(scope="session")
 def who(by_function: Mapping[str, Role]) -> Callable[[type_of_question], set[str]]:
     """Names the functions for whose role the question is answered by yes."""
@@ -289,7 +290,8 @@ class TestKeys:
             "marketing": set(),
             "partner_mail": set(),
             "policy_notice": {"APIHandler"},
-            "support": set(),
+            "support": {"MailSender", "MailSweep"},
+            "staff": {"MailSender", "MailSweep"},
         }
 
     @pytest.mark.guarantee("G8")
