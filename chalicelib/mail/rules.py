@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from chalicelib.core.clock import HOUR, MINUTE, SECOND
+from chalicelib.core.clock import DAY, HOUR, MINUTE, SECOND
+from chalicelib.privacy.rules import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,24 +44,103 @@ class MailClass(StrEnum):
     POLICY_CHANGE = "policy_change"
 
 
+class Stop(StrEnum):
+    """How a person ends mail of a class."""
+
+    NEVER = "with the account alone"
+    ONE_CLICK = "one click, or a mail to us"
+
+
+class Links(StrEnum):
+    """Where links in a mail may lead."""
+
+    OWN = "our pages"
+    EXIT = "our pages, others through /exit"
+
+
+class Lane(StrEnum):
+    """Who hands a mail over: functions whose roles open the addresses of these purposes alone."""
+
+    SERVICE = "MAIL_DUE"
+    CAMPAIGN = "CAMPAIGN_DUE"
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """So many mails of a class to one account in any stretch of `days` days."""
+
+    mails: int
+    days: int
+
+    @property
+    def span(self) -> int:
+        return self.days * DAY
+
+
 @dataclass(frozen=True, slots=True)
 class Law:
-    """`must_arrive`: sent again, with the same Message-ID, where a hand-over's outcome is unknown.
+    """What may happen to mail of a class; the mailer, its headers and docs/mails.md read this.
 
+    `must_arrive`: sent again, with the same Message-ID, where a hand-over's outcome is unknown.
     All other mail is optional: it is not sent again, it carries a way to stop it, and a wish to
-    stop it counts up to the hand-over itself.
+    stop it counts up to the hand-over itself. `approved`: staff write it, and a second person
+    approves it. `promotes`: it may advertise.
     """
 
     must_arrive: bool
+    purposes: frozenset[Purpose]
+    goes_to: str
+    links: Links = Links.OWN
+    cap: Cap | None = None
+    approved: bool = False
+    promotes: bool = False
+    lane: Lane = Lane.SERVICE
+
+    @property
+    def stop(self) -> Stop:
+        return Stop.NEVER if self.must_arrive else Stop.ONE_CLICK
 
 
 LAWS = {
-    MailClass.ACCOUNT: Law(must_arrive=True),
-    MailClass.NOTICE: Law(must_arrive=False),
-    MailClass.ANNOUNCEMENT: Law(must_arrive=True),
-    MailClass.OFFER: Law(must_arrive=False),
-    MailClass.PARTNER: Law(must_arrive=False),
-    MailClass.POLICY_CHANGE: Law(must_arrive=True),
+    MailClass.ACCOUNT: Law(
+        must_arrive=True,
+        purposes=frozenset({Purpose.ACCOUNT, Purpose.INVITATION, Purpose.SUPPORT, Purpose.STAFF}),
+        goes_to="whoever it is about",
+    ),
+    MailClass.NOTICE: Law(
+        must_arrive=False,
+        purposes=frozenset({Purpose.ACCOUNT, Purpose.INVITATION}),
+        goes_to="owners of the application that it is about; whoever was invited",
+    ),
+    MailClass.ANNOUNCEMENT: Law(
+        must_arrive=True,
+        purposes=frozenset({Purpose.ACCOUNT}),
+        goes_to="every active member",
+        approved=True,
+    ),
+    MailClass.OFFER: Law(
+        must_arrive=False,
+        purposes=frozenset({Purpose.MARKETING, Purpose.SURVEYS}),
+        goes_to="active members with a paid order who said yes",
+        cap=Cap(2, 30),
+        approved=True,
+        promotes=True,
+        lane=Lane.CAMPAIGN,
+    ),
+    MailClass.PARTNER: Law(
+        must_arrive=False,
+        purposes=frozenset({Purpose.PARTNER_MAIL}),
+        goes_to="active members who said yes",
+        links=Links.EXIT,
+        approved=True,
+        promotes=True,
+        lane=Lane.CAMPAIGN,
+    ),
+    MailClass.POLICY_CHANGE: Law(
+        must_arrive=True,
+        purposes=frozenset({Purpose.POLICY_NOTICE}),
+        goes_to="active members whom the change affects",
+    ),
 }
 
 

@@ -1,0 +1,329 @@
+"""Mailings: their states, what their texts may hold, and the hash that two people agree on.
+
+    draft --submit--> submitted --approve--> approved --schedule--> scheduled --begin--> sending
+                          |                     |                       |                   |
+                          |                     |                       |       finish: all written
+                          |                     |                       |                   v
+                          |                     |                       |                 sent
+    draft to sending --cancel--> canceled       |                       |
+    submitted to sending --refuse--> refused <--+-----------------------+
+
+| step | who | condition |
+|---|---|---|
+| write, change | role service | a draft of one's own; the text passes every check |
+| submit | role service, the author | it is a draft; its hash is kept |
+| approve | role privacy, **not the author** | it is submitted, with the hash that was looked at |
+| refuse | role privacy | it is submitted or later, and not all of it is sent |
+| schedule | role service | it is approved |
+| begin, finish | the planner | its instant has come; its hash is the approved one |
+| cancel | role service | not all of it is sent |
+
+A launch screen has no mail to send: scheduled, it shows from its first instant to its last.
+
+CetrusError
+├── InvalidInput
+│   └── TextRefused       a field is missing or holds what it may not
+├── Conflict
+│   ├── WrongState        the step is not one from the state that it is in, or not for this person
+│   └── OwnMailing        the author cannot approve it
+└── Forbidden (privacy.rules)
+    └── PurposeDenied     a selection of people by something that was not collected for it
+Unapproved                not the text that was approved, or no longer to be sent: it never goes out
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import date, time
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from chalicelib.core.clock import DAY
+from chalicelib.core.errors import Conflict, InvalidInput
+from chalicelib.core.signing import canonical
+from chalicelib.mail.rules import LAWS
+from chalicelib.mailings.texts import FIELDS, KINDS, PAGES, TEXTS, FieldKind, Kind
+from chalicelib.privacy.rules import PurposeDenied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+EVERYBODY = frozenset({"", "everybody"})
+LONGEST_SCREEN = 90 * DAY
+SHOWN_FROM = 11
+"""Counts of people below this are neither shown nor told (the same as everywhere inside)."""
+
+
+class State(StrEnum):
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    SCHEDULED = "scheduled"
+    SENDING = "sending"
+    SENT = "sent"
+    REFUSED = "refused"
+    CANCELED = "canceled"
+
+
+FROM: Mapping[str, frozenset[State]] = {
+    "submit": frozenset({State.DRAFT}),
+    "approve": frozenset({State.SUBMITTED}),
+    "refuse": frozenset({State.SUBMITTED, State.APPROVED, State.SCHEDULED, State.SENDING}),
+    "schedule": frozenset({State.APPROVED}),
+    "begin": frozenset({State.SCHEDULED}),
+    "finish": frozenset({State.SENDING}),
+    "cancel": frozenset(
+        {State.DRAFT, State.SUBMITTED, State.APPROVED, State.SCHEDULED, State.SENDING}
+    ),
+}
+GOING_OUT = frozenset({State.SENDING, State.SENT})
+"""The states in which what was written to the outbox may be handed over."""
+
+
+class TextRefused(InvalidInput):
+    """`errors` has a sentence for each field that holds what it may not."""
+
+
+class WrongState(Conflict):
+    code = "mailing_state"
+    title = "That is not the next step"
+    detail = "Somebody was here before, or this is not yours to do. Look at the mailing again."
+
+
+class OwnMailing(Conflict):
+    code = "own_mailing"
+    title = "A second person approves"
+    detail = "You wrote this mailing, so somebody else has to approve it."
+
+
+class Unapproved(Exception):
+    """What would go out is not what was approved, or is not to go out any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a mailing says. `application` is the id and name of the one that it is about, or ""."""
+
+    kind: Kind
+    text: str
+    fields: Mapping[str, str] = field(repr=False)
+    application: str = ""
+    application_name: str = ""
+
+    @property
+    def values(self) -> dict[str, str]:
+        shown = {n: shown_field(n, self.fields.get(n, "")) for n in TEXTS[self.text].fields}
+        return {**shown, "application": self.application_name}
+
+    @property
+    def title(self) -> str:
+        return TEXTS[self.text].title.format_map(self.values)
+
+    @property
+    def paragraphs(self) -> list[str]:
+        values = self.values
+        told = [paragraph.format_map(values) for paragraph in TEXTS[self.text].paragraphs]
+        return [line for line in told if line]
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the wording and of what was filled in: what is approved, and nothing else."""
+        text = TEXTS[self.text]
+        told = [
+            self.kind, self.text, text.title, list(text.paragraphs), list(text.fields),
+            dict(self.fields), self.application, self.application_name,
+        ]  # fmt: skip
+        return hashlib.sha256(canonical(told)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """One mailing. `at` is when it is sent, or first shown; `until` when a screen ends."""
+
+    id: str
+    content: Content
+    author: str
+    state: State
+    created_at: int
+    sha256: str | None = None
+    approved: str | None = None
+    approver: str | None = None
+    at: int | None = None
+    until: int | None = None
+    cursors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def listed(self) -> str:
+        """Where it stands in the list, which the newest leads."""
+        return f"{self.created_at:015d}#{self.id}"
+
+    def as_approved(self) -> Content:
+        """What two people agreed on; Unapproved where it is another text by now."""
+        if self.approved is None or self.content.sha256 != self.approved:
+            raise Unapproved(self.id)
+        return self.content
+
+
+# what a text may hold
+
+ANGLES = re.compile(r"[<>{}]|&[#\w]+;")
+LINKS = re.compile(r"://|www\.|@|\b[a-z0-9-]+\.[a-z]{2,}\b")
+PRICES = re.compile(
+    r"[%‰]|\bper ?cents?\b|\d\s*(?:usd|eur|gbp|chf|jpy|dollars?|euros?|pounds?|francs?|cents?)\b"
+    r"|\b(?:usd|eur|gbp|chf|jpy)\s*\d"
+)
+CODES = re.compile(r"\b(?=[A-Z0-9-]*[A-Z])(?=[A-Z0-9-]*\d)[A-Z0-9-]{5,}\b")
+PROMOTING = (
+    r"offers?", r"deals?", r"discount(?:s|ed)?", r"sales?", r"bargains?", r"coupons?",
+    r"vouchers?", r"promos?", r"promotion(?:s|al)?", r"rebates?", r"cheap(?:er|est)?", "free",
+    "gratis", r"bonus(?:es)?", r"gifts?", r"giveaways?", "win", r"prizes?", r"exclusive(?:ly)?",
+    "special", r"upgrades?", "upsell", "buy", "purchase", "subscribe", "shop", r"bestsellers?",
+    r"sponsor(?:ed|s)?", r"advert(?:s|isements?|ising|ise|ize)?", r"newsletters?", "try it",
+    "try now", "order now", "order today", "sign up", "limited time", "last chance", "hurry",
+    "act now", "don't miss", "do not miss", "best price", r"lower prices?", r"prices? from",
+    r"save (?:up to|money|big|\d+)", "black friday", "cyber monday", "introducing our",
+    r"our partners?",
+)  # fmt: skip
+PROMOTION = re.compile(rf"\b(?:{'|'.join(PROMOTING)})\b")
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+SPACED = re.compile(r"\b(?:\w[ .\-_*]){2,}\w\b")
+LEET = str.maketrans("01345", "oieas")
+
+
+def flaws(content: Content) -> dict[str, str]:
+    """A sentence for each field that holds what it may not, by its name."""
+    text, rule = TEXTS.get(content.text), KINDS[content.kind]
+    if text is None or content.kind not in text.kinds:
+        return {"text": "Choose a text that fits."}
+    found = {name: flaw for name in text.fields if (flaw := field_flaw(name, content))}
+    if extra := set(content.fields) - set(text.fields):
+        found[min(extra)] = "This text has no such field."
+    if rule.of_application != bool(content.application):
+        found["application"] = "Choose the application that this is about."
+    if content.fields.get("begins", "") >= content.fields.get("ends", "~") and "ends" not in found:
+        found["ends"] = "The end is later than the beginning, on the same day."
+    return found
+
+
+def check(content: Content) -> Content:
+    """The content; TextRefused where a field holds what it may not."""
+    if found := flaws(content):
+        raise TextRefused(errors=found)
+    return content
+
+
+def field_flaw(name: str, content: Content) -> str:
+    spec, value = FIELDS[name], content.fields.get(name, "")
+    if not value:
+        return "This is needed."
+    if len(value) > spec.most:
+        return f"This is too long: at most {spec.most} characters."
+    if spec.kind in SHAPES:
+        fits, sentence = SHAPES[spec.kind]
+        return "" if fits(value) else sentence
+    if spec.kind is FieldKind.LINE and "\n" in value:
+        return "Use one line."
+    return wording_flaw(value, promotes=may_promote(content.kind))
+
+
+def may_promote(kind: Kind) -> bool:
+    mail_class = KINDS[kind].mail_class
+    return mail_class is not None and LAWS[mail_class].promotes
+
+
+def wording_flaw(value: str, *, promotes: bool) -> str:
+    """What is wrong with free words; "" for nothing."""
+    read = plain(value)
+    if ANGLES.search(value) or ANGLES.search(read):
+        return "Use words alone: no angle brackets, braces or codes of HTML."
+    if any(unicodedata.category(c) in UNSEEN for c in value if c != "\n"):
+        return "This holds characters that cannot be used."
+    if LINKS.search(read):
+        return "Leave web and mail addresses out: a page of ours has a field of its own."
+    return "" if promotes else promotion_flaw(value, read)
+
+
+def promotion_flaw(value: str, read: str) -> str:
+    """What in a text would promote something; "" for nothing."""
+    if any(c.isalpha() and not unicodedata.name(c, "").startswith("LATIN") for c in read):
+        return "Use Latin letters alone."
+    if PRICES.search(read) or any(unicodedata.category(c) == "Sc" for c in value):
+        return "This names a price or a percentage, which only offers may."
+    if CODES.search(unicodedata.normalize("NFKC", value)):
+        return "This looks like a code, which only offers may hold."
+    for reading in (read, read.translate(LEET), together(read)):
+        if word := PROMOTION.search(reading):
+            return f"“{word[0]}” promotes something, which only offers may."
+    return ""
+
+
+def plain(value: str) -> str:
+    """Small letters without accents, invisible characters and doubled spaces."""
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", value)).casefold()
+    seen = "".join(c for c in folded if unicodedata.category(c) not in {"Mn", "Cf"})
+    return " ".join(seen.split()).replace("\u2019", "'")
+
+
+def together(value: str) -> str:
+    """`s a l e` and `s.a.l.e` as one word."""
+    return SPACED.sub(lambda found: re.sub(r"[ .\-_*]", "", found[0]), value)
+
+
+def is_day(value: str) -> bool:
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+def is_time(value: str) -> bool:
+    try:
+        return f"{time.fromisoformat(value):%H:%M}" == value
+    except ValueError:
+        return False
+
+
+def is_web(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname or ""
+        plain_port = parts.port is None
+    except ValueError:
+        return False
+    dotted = re.fullmatch(r"(?:[a-z0-9-]+\.)+[a-z]{2,}", host) is not None
+    clean = value.isascii() and value.isprintable() and not set(value) & set(" <>\"'\\{}")
+    return parts.scheme == "https" and dotted and plain_port and clean and "@" not in parts.netloc
+
+
+SHAPES: Mapping[FieldKind, tuple[Callable[[str], bool], str]] = {
+    FieldKind.DAY: (is_day, "Write a day such as 2027-03-31."),
+    FieldKind.TIME: (is_time, "Write a time such as 06:30."),
+    FieldKind.PAGE: (PAGES.__contains__, "Choose a page from the list."),
+    FieldKind.WEB: (is_web, "Write the https address of a page."),
+}
+
+
+def shown_field(name: str, value: str) -> str:
+    if FIELDS[name].kind is FieldKind.DAY and is_day(value):
+        day = date.fromisoformat(value)
+        return f"{day.day} {day:%B %Y}"
+    return " ".join(value.split())
+
+
+def check_selection(wanted: str) -> None:
+    """PurposeDenied for a selection of people by what they use, own, or pay for (PS-36).
+
+    A mailing goes to everybody of its kind: nothing about a person was collected for choosing whom
+    to write to, but their yes.
+    """
+    if wanted not in EVERYBODY:
+        raise PurposeDenied
+
+
+def shown_count(number: int) -> int | None:
+    """The number of people; None where it is so small that it could tell of somebody (PS-77)."""
+    return number if number >= SHOWN_FROM else None
