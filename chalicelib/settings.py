@@ -19,11 +19,14 @@ class Settings:
     installers_bucket: str
     logs_bucket: str
     visitor_logs_bucket: str
+    heads_bucket: str
+    proof_bucket: str
     mail_bucket: str
     mail_queue_url: str
     payments_queue_url: str
     vault_key_id: str
     signing_key_id: str
+    ledger_key_id: str
     secrets_prefix: str
     processor_api: str
     processor_origin: str

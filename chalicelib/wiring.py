@@ -59,7 +59,10 @@ if TYPE_CHECKING:
     from chalicelib.payments.subscriptions import Subscriptions
     from chalicelib.payments.taken_store import TakenStore
     from chalicelib.privacy.published import Published
+    from chalicelib.privacy.heads import HeadMaker, Heads
     from chalicelib.privacy.service import Vault
+    from chalicelib.privacy.publishing import Publishing
+    from chalicelib.privacy.seals import Seals
     from chalicelib.staff.service import Staff
     from chalicelib.storage.objects import Bucket
     from chalicelib.storage.queues import FifoQueue
@@ -144,6 +147,39 @@ def published() -> Published:
 
 
 @cache
+@cache
+def publishing() -> Publishing:
+    from chalicelib.privacy.ledger import Ledger
+    from chalicelib.privacy.notice_jobs import NoticeJobs
+    from chalicelib.privacy.publishing import Publishing
+
+    table = accounts_table()
+    return Publishing(published(), NoticeJobs(table), Ledger(table), now)
+
+
+@cache
+def seals() -> Seals:
+    from chalicelib.privacy.seals import Seals
+
+    return Seals(client("kms"), settings().ledger_key_id)
+
+
+@cache
+def heads() -> Heads:
+    from chalicelib.privacy.heads import Heads
+    from chalicelib.storage.objects import Bucket
+
+    return Heads(Bucket(client("s3"), settings().heads_bucket), accounts_table(), seals())
+
+
+@cache
+def head_maker() -> HeadMaker:
+    from chalicelib.privacy.heads import HeadMaker
+    from chalicelib.privacy.ledger import Ledger
+
+    return HeadMaker(heads(), Ledger(accounts_table()), now)
+
+
 def outbox() -> Outbox:
     from chalicelib.mail.outbox import Outbox
     from chalicelib.mail.store import MailStore

@@ -43,6 +43,7 @@ PRICES: Numbers = {
     "metric": 0.30,
     "key": 1.00,  # KMS, a month
     "key_request": 0.03 / 10_000,
+    "signature": 0.15 / 10_000,  # by a P-256 key
 }
 
 # What nobody measured yet. Milliseconds are billed time on Lambda at the routes' memory.
@@ -70,7 +71,7 @@ ASSUMED: Numbers = {
     "months_kept": 12,
     "metrics_of_ours": 40,
     "alarms": 40,
-    "keys": 3,
+    "keys": 4,
 }
 MONTH: Numbers = {"minutes": 43_200}
 
@@ -85,7 +86,7 @@ AMOUNTS = (
     ("sweeps", "minutes / 5"),
     # A run that is out of time ends, and the next begins at another shard.
     ("swept", "sweeps * min(licenses, sweep_seconds * 1000 / license_sweep_ms)"),
-    ("job_runs", "minutes + minutes / 5 + 5 * minutes / 15 + 3 * minutes / 60"),
+    ("job_runs", "minutes + minutes / 5 + 5 * minutes / 15 + 4 * minutes / 60"),
     ("launch_reads", "launches * (launch_read + token_read)"),
     ("launch_writes", "launches * (launch_write + end_write + token_write + counted_write)"),
     ("read_units", "launch_reads + pages * page_read + sweeps * walk_read + swept * sweep_read"),
@@ -111,7 +112,7 @@ ROWS = (
     ("Mail", "mails * mail"),
     ("Logs", "requests * line_bytes / 1e9 * log_gb"),
     ("Watching", "alarms * alarm + dashboard + metrics_of_ours * metric"),
-    ("Keys", "keys * key + mails * key_request"),
+    ("Keys", "keys * key + mails * key_request + minutes / 60 * signature"),
 )
 
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".tools" / "packages"
 STAGES = ("local", "prod")
+LOCKED_DAYS = 400
+"""For which heads of the ledger are locked in production; it can never be shortened there."""
 CODE = ("app.py", "chalicelib", ".chalice/config.json", ".chalice/no-policy.json")
 FRAGMENTS = ("infra/resources.yaml", "infra/roles.yaml")
 TOOLS = (
@@ -127,7 +129,9 @@ def merge_template(stage: str, root: Path) -> dict[str, Any]:
     made = {**alarms.of_functions(functions), **alarms.of_metrics()}
     merged = laid_over(merged, {"Resources": {**made, **dashboard.of_functions(functions)}})
     merged = laid_over(merged, {"Resources": throttling.of_functions(functions)})
-    merged = laid_over(merged, {"Parameters": {"Stage": {"Default": stage}}})
+    locked = LOCKED_DAYS if stage == "prod" else 1
+    defaults = {"Stage": {"Default": stage}, "HeadsLockedDays": {"Default": locked}}
+    merged = laid_over(merged, {"Parameters": defaults})
     door = {
         "GatewayResponses": gateway.responses(),
         "MethodSettings": throttling.method_settings(),

@@ -11,6 +11,7 @@ import random
 import time
 from typing import TYPE_CHECKING
 
+from chalicelib.core.clock import DAY, day_of
 from chalicelib.core.errors import Unavailable
 from chalicelib.privacy.rules import Entry, Event, Purpose, Row, follow
 from chalicelib.storage.dynamo import ABSENT, ConditionFailed
@@ -21,16 +22,33 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item, Table, Write
 
 TRIES = 12
-PREFIX = "LEDGER#"
+PREFIX, ROW = "LEDGER#", "ROW#"
+MOVED = "LEDGERDAY#"
+"""In gsi1: the rows of a day, which tell the hourly head what chains have moved."""
 
 
 class Ledger:
     def __init__(self, table: Table) -> None:
         self.table = table
 
-    def rows(self, subject: str) -> Iterator[Row]:
-        """The subject's whole history, oldest first."""
-        return map(from_item, self.table.query(f"{PREFIX}{subject}"))
+    def rows(self, subject: str, since: int = 1) -> Iterator[Row]:
+        """The subject's history from a row on, oldest first."""
+        between = sort_key(since), f"{ROW}~"
+        return map(from_item, self.table.query(f"{PREFIX}{subject}", between=between))
+
+    def moved(self, start: int, end: int) -> Iterator[tuple[str, int]]:
+        """Subject and number of each row dated from `start` and before `end`, as the index knows.
+
+        Eventually consistent: ask about what has settled, and read the chains themselves.
+        """
+        between = f"{start:015d}", f"{end - 1:015d}~"
+        for instant in range(start // DAY * DAY, end, DAY):
+            keys = self.table.index(
+                "gsi1", "gsi1pk", f"{MOVED}{day_of(instant)}",
+                range_name="gsi1sk", between=between,
+            )  # fmt: skip
+            for key in keys:
+                yield key.pk.removeprefix(PREFIX), int(key.sk.removeprefix(ROW))
 
     def begin(self, subject: str, entries: Sequence[Entry], now: int) -> list[Write]:
         """The first rows of a new subject: nothing is read, and nobody is in the way."""
@@ -88,7 +106,7 @@ def moved(refusal: ConditionFailed, writes: Sequence[Write]) -> bool:
 def to_item(row: Row) -> Item:
     return {
         "pk": f"{PREFIX}{row.subject}",
-        "sk": f"ROW#{row.number:010d}",
+        "sk": sort_key(row.number),
         "type": "ledger",
         "v": 1,
         "subject": row.subject,
@@ -100,7 +118,13 @@ def to_item(row: Row) -> Item:
         "reason": row.entry.reason,
         "previous": row.previous,
         "hash": row.hash,
+        "gsi1pk": f"{MOVED}{day_of(row.at)}",
+        "gsi1sk": f"{row.at:015d}#{row.subject}",
     }
+
+
+def sort_key(number: int) -> str:
+    return f"{ROW}{number:010d}"
 
 
 def from_item(item: Item) -> Row:

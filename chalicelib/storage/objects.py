@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHUNK = 256 * 1024
+TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,18 @@ class Bucket:
     def delete(self, key: str) -> None:
         """Again is harmless."""
         self.client.delete_object(Bucket=self.name, Key=key)
+
+    def create(self, key: str, data: bytes, *, content_type: str) -> bool:
+        """False where there is an object of this name, or one is being put at this moment."""
+        try:
+            self.client.put_object(
+                Bucket=self.name, Key=key, Body=data, ContentType=content_type, IfNoneMatch="*"
+            )
+        except self.client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in TAKEN:
+                raise
+            return False
+        return True
 
     def write(self, key: str, data: bytes, *, content_type: str) -> None:
         self.client.put_object(Bucket=self.name, Key=key, Body=data, ContentType=content_type)

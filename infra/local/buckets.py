@@ -28,7 +28,7 @@ def bucket_calls(given: Json) -> list[tuple[str, str, str, Any]]:
         _lifecycle(rule) for rule in given.get("LifecycleConfiguration", {}).get("Rules", [])
     ]
     public, ownership = "PublicAccessBlockConfiguration", "OwnershipControls"
-    versions = "VersioningConfiguration"
+    versions, lock = "VersioningConfiguration", "ObjectLockConfiguration"
     return [
         (
             "BucketEncryption",
@@ -46,7 +46,16 @@ def bucket_calls(given: Json) -> list[tuple[str, str, str, Any]]:
         (public, "put_public_access_block", public, given.get(public)),
         (ownership, "put_bucket_ownership_controls", ownership, given.get(ownership)),
         (versions, "put_bucket_versioning", versions, given.get(versions)),
+        (lock, "put_object_lock_configuration", lock, _lock(given.get(lock))),
     ]
+
+
+def _lock(given: Json | None) -> Json | None:
+    """A number that came by a parameter is text, which the API refuses."""
+    if given is None:
+        return None
+    retention = given["Rule"]["DefaultRetention"]
+    return {**given, "Rule": {"DefaultRetention": {**retention, "Days": int(retention["Days"])}}}
 
 
 def _lifecycle(rule: Json) -> Json:

@@ -50,7 +50,7 @@ DECISIONS: Mapping[str, Decision] = {
     "AWS::S3::Bucket": _decide(
         "BucketName BucketEncryption LifecycleConfiguration OwnershipControls "
         "PublicAccessBlockConfiguration VersioningConfiguration CorsConfiguration "
-        "NotificationConfiguration",
+        "NotificationConfiguration ObjectLockEnabled ObjectLockConfiguration",
         {"LoggingConfiguration": _TEMPLATE, "Tags": _TEMPLATE},
     ),
     "AWS::S3::BucketPolicy": _decide("Bucket PolicyDocument"),
@@ -61,7 +61,7 @@ DECISIONS: Mapping[str, Decision] = {
     ),
     "AWS::SQS::QueuePolicy": _all_ignored("Queues PolicyDocument", _OWN_CALLS),
     "AWS::KMS::Key": _decide(
-        "Description EnableKeyRotation KeyPolicy",
+        "Description EnableKeyRotation KeyPolicy KeySpec KeyUsage",
         {"PendingWindowInDays": _TEMPLATE, "Tags": _TEMPLATE},
     ),
     "AWS::KMS::Alias": _decide("AliasName TargetKeyId"),

@@ -21,7 +21,7 @@ _ALWAYS: Context = {"aws:SecureTransport": ["true"], "s3:TlsVersion": ["1.3"]}
 """What is so here for every call: the wire never leaves the machine, which counts as TLS."""
 
 _KNOWN_KEYS = re.compile(
-    r"aws:SecureTransport|s3:TlsVersion|dynamodb:LeadingKeys|ses:FromAddress|s3:prefix"
+    r"aws:SecureTransport|s3:TlsVersion|dynamodb:LeadingKeys|ses:FromAddress|s3:prefix|s3:if-none-match"
     r"|kms:EncryptionContextKeys|kms:EncryptionContext:[\w.-]+|aws:PrincipalArn"
 )
 

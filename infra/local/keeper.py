@@ -109,9 +109,9 @@ class Keeper:
         for logical, key_id in keys.items():
             key = kms_backends[ACCOUNT][REGION].keys[key_id]
             if logical in kept:
-                key.key_material = base64.b64decode(kept[logical])
+                _put_material(key, base64.b64decode(kept[logical]))
             else:
-                self._store.put("key", "", logical, base64.b64encode(key.key_material).decode())
+                self._store.put("key", "", logical, base64.b64encode(_material(key)).decode())
 
     def _check_shapes(self) -> None:
         """Items cannot follow a table to another key."""
@@ -141,6 +141,28 @@ class Keeper:
         for _, name, body in self._store.all("parameter"):
             body["last_modified_date"] = dt.datetime.fromisoformat(body["last_modified_date"])
             held[name] = [Parameter(ACCOUNT, name, **body)]  # type: ignore[abstract]  # moto does so
+
+
+def _material(key: Any) -> bytes:
+    """What must survive of a key: its bytes, or the private half of one that signs."""
+    if key.key_usage == "SIGN_VERIFY":
+        from cryptography.hazmat.primitives import serialization as forms
+
+        pair = key.private_key.private_key
+        made: bytes = pair.private_bytes(
+            forms.Encoding.DER, forms.PrivateFormat.PKCS8, forms.NoEncryption()
+        )
+        return made
+    return bytes(key.key_material)
+
+
+def _put_material(key: Any, material: bytes) -> None:
+    if key.key_usage == "SIGN_VERIFY":
+        from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+        key.private_key.private_key = load_der_private_key(material, None)
+    else:
+        key.key_material = material
 
 
 def _tables() -> dict[str, Any]:

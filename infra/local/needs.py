@@ -120,10 +120,14 @@ def _s3(call: Call) -> Iterator[Need]:
     if bucket is None:
         yield Need(action, "*", {})
         return
-    prefix = {"s3:prefix": [call.parameters.get("prefix", "")]} if action == "s3:ListBucket" else {}
+    context: Context = {}
+    if action == "s3:ListBucket":
+        context = {"s3:prefix": [call.parameters.get("prefix", "")]}
+    elif none_match := call.headers.get("if-none-match"):
+        context = {"s3:if-none-match": [none_match]}
     whole = call.action in {"DeleteObjects", "PostObject"}
     path = f"/{key}" if key is not None else "/*" if whole else ""
-    yield Need(action, f"arn:aws:s3:::{bucket}{path}", prefix)
+    yield Need(action, f"arn:aws:s3:::{bucket}{path}", context)
     source = call.headers.get("x-amz-copy-source")
     if call.action == "CopyObject" and source:
         yield Need("s3:GetObject", f"arn:aws:s3:::{source.lstrip('/')}", {})

@@ -78,6 +78,8 @@ class Objects:
             encryption=body["encryption"],
             kms_key_id=body["kms_key_id"],
             checksum_value=body["checksum_value"],
+            lock_mode=body.get("lock_mode"),
+            lock_until=body.get("lock_until"),
             disable_notification=True,
         )
         made.checksum_algorithm = body["checksum_algorithm"]
@@ -134,6 +136,8 @@ class Objects:
             "kms_key_id": found.kms_key_id,
             "checksum_value": found.checksum_value,
             "checksum_algorithm": found.checksum_algorithm,
+            "lock_mode": found.lock_mode,
+            "lock_until": found.lock_until,
             "last_modified": found.last_modified.isoformat(),
             "metadata": dict(found.metadata),
             "tags": tags,

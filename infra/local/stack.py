@@ -157,7 +157,11 @@ class Stack:
     def _bucket(self, name: str, given: Json) -> str:
         bucket = str(given.get("BucketName") or self._named(name)).lower()
         s3 = self._client("s3")
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.create_bucket(
+            Bucket=bucket,
+            CreateBucketConfiguration={"LocationConstraint": REGION},
+            ObjectLockEnabledForBucket=bool(given.get("ObjectLockEnabled")),
+        )
         for prop, method, argument, value in bucket_calls(given):
             if prop in given:
                 getattr(s3, method)(Bucket=bucket, **{argument: value})
@@ -207,9 +211,10 @@ class Stack:
         from moto.kms.models import kms_backends
 
         kms = self._client("kms")
-        made = kms.create_key(Description=given.get("Description", ""))["KeyMetadata"]["KeyId"]
+        asked = {name: given[name] for name in ("KeySpec", "KeyUsage") if name in given}
+        made = kms.create_key(Description=given.get("Description", ""), **asked)
         backend, key_id = kms_backends[ACCOUNT][REGION], derived_uuid(self._seed, name)
-        key = backend.keys.pop(made)
+        key = backend.keys.pop(made["KeyMetadata"]["KeyId"])
         key.id, key.arn = key_id, arn("kms", f"key/{key_id}")
         backend.keys[key_id] = key
         if given.get("EnableKeyRotation"):

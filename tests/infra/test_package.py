@@ -39,6 +39,9 @@ ENVIRONMENT = {
             "LOGS_BUCKET",
             "VISITOR_LOGS_BUCKET",
             "MAIL_BUCKET",
+            "HEADS_BUCKET",
+            "PROOF_BUCKET",
+            "LEDGER_KEY_ID",
             "MAIL_QUEUE_URL",
             "PAYMENTS_QUEUE_URL",
             "VAULT_KEY_ID",
@@ -178,7 +181,7 @@ class TestMakingIt:
         assert not again.fresh
         assert again.zip.stat().st_mtime_ns == before
 
-    def test_stages_differ_in_their_names_alone(
+    def test_stages_differ_in_their_names_and_how_long_heads_are_locked(
         self, artefact: Artefact, sources: Path, tmp_path: Path
     ) -> None:
         local = package("local", tmp_path / "local", sources)
@@ -186,6 +189,7 @@ class TestMakingIt:
         named = text.replace("stage=prod", "stage=local").replace(
             '"Default": "prod"', '"Default": "local"'
         )
+        named = named.replace('"Default": 400', '"Default": 1')
         assert local.cfn.read_text() == named
         assert named != text
         assert local.zip.read_bytes() == artefact.zip.read_bytes()

@@ -19,6 +19,7 @@ PARAMETERS = {
     "BaseUrl": "https://cetrus.test",
     "MailDomain": "cetrus.test",
     "AlarmEmail": "alarms@cetrus.test",
+    "HeadsLockedDays": "400",
     "ProcessorApi": "https://api.stripe.com",
     "ProcessorOrigin": "https://checkout.stripe.com",
 }

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from tests.infra.template.evaluator import Template
 
 TABLES = ("AccountsTable", "UsageTable", "KeysTable")
-BUCKETS = ("InstallersBucket", "VisitorLogsBucket", "LogsBucket", "MailBucket")
+BUCKETS = (
+    "InstallersBucket", "VisitorLogsBucket", "LogsBucket", "MailBucket", "HeadsBucket",
+    "ProofBucket",
+)  # fmt: skip
 
 
 class TestLint:
@@ -179,6 +182,50 @@ class TestBuckets:
         }
         assert not copies & properties.keys()
         assert [r["ExpirationInDays"] for r in properties["LifecycleConfiguration"]["Rules"]] == [1]
+
+
+@pytest.mark.promise("PS-45")
+class TestHeadsOfTheLedger:
+    def test_nobody_at_all_deletes_a_head_before_its_time(
+        self, template: Template, artefact: Artefact
+    ) -> None:
+        bucket = template.of_type("AWS::S3::Bucket")["HeadsBucket"]
+        rule = bucket["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+        assert (bucket["ObjectLockEnabled"], rule["Mode"]) == (True, "COMPLIANCE")
+        assert template.raw["Resources"]["HeadsBucket"]["Properties"]["ObjectLockConfiguration"][
+            "Rule"
+        ]["DefaultRetention"]["Days"] == {"Ref": "HeadsLockedDays"}
+        assert template.raw["Parameters"]["HeadsLockedDays"]["Default"] == 400
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert "LifecycleConfiguration" not in bucket
+        assert template.raw["Resources"]["HeadsBucket"]["DeletionPolicy"] == "Retain"
+
+    def test_only_the_hourly_job_puts_a_head_and_only_where_there_is_none(
+        self, template: Template
+    ) -> None:
+        put = {
+            json.dumps(s["Condition"])
+            for s in bucket_policy(template, "HeadsBucket")
+            if s["Effect"] == "Deny" and s["Action"] == "s3:PutObject" and s["Principal"] == "*"
+        }
+        assert put == {
+            '{"Null": {"s3:if-none-match": "true"}}',
+            json.dumps({"ArnNotEquals": {"aws:PrincipalArn": template.arn("LedgerHeadsRole")}}),
+        }
+
+    def test_the_key_only_signs_and_is_kept(self, template: Template) -> None:
+        key = template.of_type("AWS::KMS::Key")["LedgerKey"]
+        assert (key["KeySpec"], key["KeyUsage"]) == ("ECC_NIST_P256", "SIGN_VERIFY")
+        assert template.raw["Resources"]["LedgerKey"]["DeletionPolicy"] == "Retain"
+
+    def test_three_hours_without_a_head_raise_an_alarm(self, template: Template) -> None:
+        alarm = template.of_type("AWS::CloudWatch::Alarm")["LedgerHeadsMissingAlarm"]
+        assert (alarm["MetricName"], alarm["Period"], alarm["EvaluationPeriods"]) == (
+            "ledger_heads", 3600, 3,
+        )  # fmt: skip
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "LessThanThreshold")
+        assert alarm["TreatMissingData"] == "breaching"
+        assert 'count("ledger_heads"' in (ROOT / "chalicelib/privacy/heads.py").read_text()
 
 
 class TestQueues:

@@ -30,8 +30,11 @@ FUNCTIONS = {
     "VisitRollup",
     "VisitSweep",
     "InboundMail",
+    "LedgerHeads",
 }
 FULFILLERS = {"PaymentWorker", "PaymentSweep"}
+SIGNERS = {"LedgerHeads"}
+"""Who signs what we state in public; the operator's command publishes the tests' results."""
 MAILERS = {"MailSender", "MailSweep", "MailFeedback"}
 CHARGERS = FULFILLERS | {"RenewalSweep"}
 PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/cetrus/prod"
@@ -268,6 +271,31 @@ class TestTables:
     ) -> None:
         sweep, accounts = by_function["LicenseSweep"], template.arn("AccountsTable")
         assert not [a for a in ITEM_ACTIONS if sweep.may(f"dynamodb:{a}", accounts)]
+
+    @pytest.mark.promise("PS-45")
+    def test_the_heads_are_made_by_one_function_that_sees_the_ledger_alone(
+        self, template: Template, by_function: Mapping[str, Role], who: Callable[..., set[str]]
+    ) -> None:
+        head, key = (
+            f"{template.arn('HeadsBucket')}/heads/0000000001.json",
+            template.arn("LedgerKey"),
+        )
+        assert who(lambda role: role.may("s3:PutObject", head)) == {"LedgerHeads"}
+        for action in ("DeleteObject", "DeleteObjectVersion", "PutObjectRetention"):
+            assert who(lambda role, a=f"s3:{action}": role.may(a, head)) == set(), action
+        assert who(lambda role: role.may("kms:Sign", key)) == SIGNERS
+        maker, accounts = by_function["LedgerHeads"], template.arn("AccountsTable")
+        for action in ITEM_ACTIONS:
+            assert not maker.may(f"dynamodb:{action}", template.arn("KeysTable")), action
+            for partition in ("SUBJECT#sub_1", "ACCOUNT#acc_1", "EMAIL#1"):
+                asked = {"dynamodb__LeadingKeys": partition}
+                assert not maker.may(f"dynamodb:{action}", accounts, **asked), action
+        row = {"dynamodb__LeadingKeys": "LEDGER#sub_1"}
+        assert not [
+            a
+            for a in ("Put", "Update", "Delete")
+            if maker.may(f"dynamodb:{a}Item", accounts, **row)
+        ]
 
 
 class TestKeys:

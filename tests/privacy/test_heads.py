@@ -1,0 +1,191 @@
+"""Heads: each hour the ledger's state is signed and locked away, once, with none left out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from chalicelib import wiring
+from chalicelib.core.clock import DAY, HOUR, MINUTE
+from chalicelib.privacy.heads import CURSOR, Head, key_of
+from chalicelib.privacy.ledger import Ledger
+from chalicelib.privacy.rules import FIRST, Entry, Event, Purpose
+from chalicelib.privacy.seals import SealInvalid
+from tests.conftest import NOON, kept_client
+from tests.privacy.test_vault import PROFILE, collected
+
+if TYPE_CHECKING:
+    from tests.conftest import FakeClock, Tables
+
+pytestmark = pytest.mark.promise("PS-45")
+OPENED = Entry(Event.OPENED, Purpose.ACCOUNT, "1:x", "test")
+TEN_PAST = 10 * MINUTE
+
+
+def record(subject: str, at: int) -> None:
+    Ledger(wiring.accounts_table()).record(subject, OPENED, at)
+
+
+def run() -> dict[str, int]:
+    return wiring.head_maker().run()
+
+
+def head(number: int) -> Head:
+    found = wiring.heads().head(number)
+    assert found
+    return found
+
+
+def stored() -> list[str]:
+    return [found.key for found in wiring.heads().bucket.listed()]
+
+
+class TestWhatAHeadSays:
+    def test_every_chain_that_moved_with_its_last_row_of_the_hour(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        for subject, at in (("sub_b", 1), ("sub_a", 2), ("sub_a", 3)):
+            record(subject, NOON + at)
+        record("sub_a", NOON + HOUR)  # of the next hour
+        clock.now = NOON + HOUR + TEN_PAST
+        assert run() == {"heads": 1, "chains": 2}
+        rows = {row.number: row for row in Ledger(tables.accounts).rows("sub_a")}
+        (first,) = Ledger(tables.accounts).rows("sub_b")
+        assert head(1) == Head(
+            1, NOON, NOON + HOUR, FIRST, (("sub_a", 2, rows[2].hash), ("sub_b", 1, first.hash))
+        )
+
+    def test_an_hour_in_which_nothing_moved_has_a_head_too(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        clock.now = NOON + TEN_PAST
+        run()
+        clock.advance(HOUR)
+        assert run() == {"heads": 1, "chains": 0}
+        assert head(2) == Head(2, NOON, NOON + HOUR, head(1).hash, ())
+
+    def test_hours_that_were_missed_are_in_the_next_head(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        clock.now = NOON + TEN_PAST
+        run()
+        for hours in (0, 5, 47):
+            record(f"sub_{hours}", NOON + hours * HOUR)
+        clock.advance(2 * DAY)
+        assert run() == {"heads": 1, "chains": 3}
+        assert (head(2).start, head(2).until) == (NOON, NOON + 2 * DAY)
+
+    def test_an_hour_is_left_alone_until_it_has_settled(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        clock.now = NOON + TEN_PAST
+        run()
+        clock.now = NOON + HOUR + 5 * MINUTE - 1
+        assert run() == {"heads": 0, "chains": 0}
+        clock.advance(1)
+        assert run() == {"heads": 1, "chains": 0}
+
+    def test_the_chains_themselves_are_read_and_not_the_index(
+        self, tables: Tables, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        record("sub_a", NOON)
+        record("sub_a", NOON + 1)
+        clock.now = NOON + HOUR + TEN_PAST
+        maker = wiring.head_maker()
+        monkeypatch.setattr(maker.ledger, "moved", lambda *_: iter([("sub_a", 1)]))
+        maker.run()
+        assert [chain[:2] for chain in head(1).chains] == [("sub_a", 2)]
+
+    def test_it_names_nobody(self, tables: Tables, clock: FakeClock) -> None:
+        collected()
+        clock.advance(HOUR + TEN_PAST)
+        assert run()["chains"] == 1
+        text = wiring.heads().bucket.read(key_of(1)).decode()
+        assert not [value for value in PROFILE.values() if value and value in text]
+        assert json.loads(text)["body"].keys() == {"number", "from", "until", "previous", "chains"}
+
+
+class TestSignatures:
+    def test_a_head_is_signed_by_the_ledgers_key(self, tables: Tables, clock: FakeClock) -> None:
+        run()
+        document = wiring.heads().bucket.read(key_of(1))
+        assert wiring.seals().read("ledger head", document)["number"] == 1
+
+    @pytest.mark.parametrize("change", [{"until": 5}, {"chains": [["sub_z", 1, "0" * 64]]}])
+    def test_a_changed_one_is_not(
+        self, tables: Tables, clock: FakeClock, change: dict[str, Any]
+    ) -> None:
+        run()
+        document = json.loads(wiring.heads().bucket.read(key_of(1)))
+        document["body"] |= change
+        with pytest.raises(SealInvalid):
+            wiring.seals().read("ledger head", json.dumps(document).encode())
+
+    def test_a_head_is_no_other_kind_of_statement(self, tables: Tables, clock: FakeClock) -> None:
+        run()
+        with pytest.raises(SealInvalid):
+            wiring.seals().read("proof night", wiring.heads().bucket.read(key_of(1)))
+
+
+class TestOneChain:
+    def test_again_makes_nothing(self, tables: Tables, clock: FakeClock) -> None:
+        assert run()["heads"] == 1
+        assert run()["heads"] == 0
+        assert stored() == [key_of(1)]
+
+    def test_of_two_at_once_one_puts_the_head(self, tables: Tables, clock: FakeClock) -> None:
+        run()
+        clock.advance(HOUR)
+        heads, second = wiring.heads(), wiring.head_maker()
+        late = heads.last()
+        second.run()
+        assert late
+        kept = heads.bucket.read(key_of(2))
+        other = Head(2, late.until, late.until + 2 * HOUR, late.hash, ())
+        assert heads.put(other) is False
+        assert heads.bucket.read(key_of(2)) == kept
+        clock.advance(HOUR)
+        assert run()["heads"] == 1
+        assert head(3).previous == head(2).hash
+
+    @pytest.mark.parametrize("cursor", [None, 1, 9])
+    def test_a_cursor_that_is_lost_behind_or_wrong_forks_nothing(
+        self, tables: Tables, clock: FakeClock, cursor: int | None
+    ) -> None:
+        for _ in range(3):
+            run()
+            clock.advance(HOUR)
+        tables.accounts.apply(tables.accounts.delete(CURSOR, "CURSOR"))
+        if cursor:
+            item = {"pk": CURSOR, "sk": "CURSOR", "number": cursor}
+            tables.accounts.apply(tables.accounts.put(item))
+        assert run()["heads"] == 1
+        assert stored() == [key_of(number) for number in (1, 2, 3, 4)]
+        assert [head(n).previous for n in (2, 3, 4)] == [head(n).hash for n in (1, 2, 3)]
+        assert [head(n).start for n in (2, 3, 4)] == [head(n).until for n in (1, 2, 3)]
+
+    def test_it_builds_on_no_head_that_was_forged(self, tables: Tables, clock: FakeClock) -> None:
+        body = {"number": 1, "from": 0, "until": 1, "previous": FIRST, "chains": []}
+        forged = {"body": body, "kind": "ledger head", "signature": "AAAA"}
+        bucket = wiring.heads().bucket
+        bucket.write(key_of(1), json.dumps(forged).encode(), content_type="application/json")
+        with pytest.raises(SealInvalid):
+            run()
+
+    def test_a_head_cannot_be_deleted_whatever_one_may_do(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        run()
+        s3 = kept_client("s3")
+        (version,) = s3.list_object_versions(Bucket="cetrus-heads")["Versions"]
+        assert s3.head_object(Bucket="cetrus-heads", Key=key_of(1))["ObjectLockMode"] == (
+            "COMPLIANCE"
+        )
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.delete_object(
+                Bucket="cetrus-heads", Key=key_of(1), VersionId=version["VersionId"],
+                BypassGovernanceRetention=True,
+            )  # fmt: skip
