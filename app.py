@@ -30,6 +30,7 @@ from chalicelib.notices.routes import routes as notices
 from chalicelib.observability import logger, observed
 from chalicelib.payments.routes import routes as payments
 from chalicelib.payments.subscription_routes import routes as subscriptions
+from chalicelib.privacy.publishing_routes import routes as publishing
 from chalicelib.privacy.routes import routes as privacy
 from chalicelib.staff.routes import member
 from chalicelib.staff.routes import routes as staff
@@ -47,7 +48,7 @@ app.register_middleware(observed, "all")
 for routes in (
     site, accounts, account_pages, session_pages, email_pages, catalog, payments,
     subscriptions, downloads, vendors, identity, licenses, computers, people, usage, contract,
-    notices, staff, visits, privacy,
+    notices, staff, visits, privacy, publishing,
 ):  # fmt: skip
     app.register_blueprint(routes)
 

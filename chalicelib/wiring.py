@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from chalicelib.payments.subscriptions import Subscriptions
     from chalicelib.payments.taken_store import TakenStore
     from chalicelib.privacy.published import Published
+    from chalicelib.privacy.publishing import Publishing
     from chalicelib.privacy.heads import HeadMaker, Heads
     from chalicelib.privacy.service import Vault
     from chalicelib.privacy.publishing import Publishing
@@ -144,6 +145,16 @@ def published() -> Published:
     from chalicelib.privacy.published import Published
 
     return Published(accounts_table())
+
+
+@cache
+def publishing() -> Publishing:
+    from chalicelib.privacy.ledger import Ledger
+    from chalicelib.privacy.notice_jobs import NoticeJobs
+    from chalicelib.privacy.publishing import Publishing
+
+    table = accounts_table()
+    return Publishing(published(), NoticeJobs(table), Ledger(table), now)
 
 
 @cache

@@ -162,6 +162,7 @@ def forms() -> dict[str, Schema]:
         "POST /invitations/{token}": accounts.EmptyForm,
         "POST /staff/login": staff.StaffLoginForm,
         "POST /staff/logout": staff.EmptyForm,
+        "POST /staff/policy": staff.PublishForm,
         "POST /account/computers/keys": licenses.KeyForm,
         "POST /account/computers/name": licenses.LabelForm,
         "POST /account/computers/end": licenses.LeaseForm,

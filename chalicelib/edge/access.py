@@ -67,6 +67,8 @@ ACCESS: dict[str, Rule] = {
     "GET /staff/login": Rule.STAFF_VISITOR,
     "POST /staff/login": Rule.STAFF_VISITOR,
     "POST /staff/logout": Rule.STAFF,
+    "GET /staff/policy": Rule.STAFF_PRIVACY,
+    "POST /staff/policy": Rule.STAFF_PRIVACY,
     "GET /staff/trends": Rule.STAFF_OPERATOR,
     "GET /staff/trends.csv": Rule.STAFF_OPERATOR,
     # accounts

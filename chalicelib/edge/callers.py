@@ -24,6 +24,11 @@ def vendor_of(request: Request) -> str:
     return _caller_id(request, {"vendor"})
 
 
+def member_of(request: Request) -> str:
+    """The member of staff who is signed in."""
+    return _caller_id(request, {"staff"})
+
+
 def _caller_id(request: Request, kinds: set[str]) -> str:
     if request.caller is None or request.caller.kind not in kinds:
         raise LookupError("the access table admits another kind of caller here")

@@ -38,7 +38,8 @@ def show_asset(request: Request, name: str) -> Response:
 
 @routes.page("/")
 def show_home(request: Request) -> Response:
-    return html(render(request, "edge/home.html"))
+    """Says for thirty days what a new version of the policy changed (PS-78): one read."""
+    return html(render(request, "edge/home.html", changes=wiring.publishing().recent()))
 
 
 @routes.page("/status")

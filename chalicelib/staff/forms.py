@@ -13,5 +13,11 @@ class StaffLoginForm(Strict):
     next: Annotated[str, at_most(500)] = ""
 
 
+class PublishForm(Strict):
+    """`version` is typed, so that nobody publishes by a slip."""
+
+    version: Annotated[str, at_most(4)] = absent()
+
+
 class EmptyForm(Strict):
     """A button and nothing else."""
