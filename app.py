@@ -135,13 +135,13 @@ def visit_sweep(event: Any) -> Any:
     return wiring.visit_sweep().run()
 
 
-@app.lambda_function(name="inbound_mail")
-def inbound_mail(event: Any, context: Any) -> Any:
 @app.schedule(Rate(1, unit=Rate.HOURS), name="ledger_heads")
 def ledger_heads(event: Any) -> Any:
     """Sign what the ledger held when the last hour ended, and lock it away."""
     return wiring.head_maker().run()
 
 
+@app.lambda_function(name="inbound_mail")
+def inbound_mail(event: Any, context: Any) -> Any:
     """Take in the mail that the receipt rule put into the bucket."""
     return wiring.inbound_mail().receive(event)

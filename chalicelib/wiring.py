@@ -58,19 +58,18 @@ if TYPE_CHECKING:
     from chalicelib.payments.subscription_store import SubscriptionStore
     from chalicelib.payments.subscriptions import Subscriptions
     from chalicelib.payments.taken_store import TakenStore
+    from chalicelib.privacy.heads import HeadMaker, Heads
     from chalicelib.privacy.published import Published
     from chalicelib.privacy.publishing import Publishing
-    from chalicelib.privacy.heads import HeadMaker, Heads
-    from chalicelib.privacy.service import Vault
-    from chalicelib.privacy.publishing import Publishing
     from chalicelib.privacy.seals import Seals
+    from chalicelib.privacy.service import Vault
+    from chalicelib.staff.mail import StaffMail
     from chalicelib.staff.service import Staff
+    from chalicelib.staff.store import StaffStore
     from chalicelib.storage.objects import Bucket
     from chalicelib.storage.queues import FifoQueue
     from chalicelib.storage.secrets import Secrets
-    from chalicelib.staff.mail import StaffMail
     from chalicelib.usage.service import Usage
-    from chalicelib.staff.store import StaffStore
     from chalicelib.vendors.service import Vendors
     from chalicelib.visits.rollup import Rollup
     from chalicelib.visits.service import ExitCounts, Trends
@@ -158,17 +157,6 @@ def publishing() -> Publishing:
 
 
 @cache
-@cache
-def publishing() -> Publishing:
-    from chalicelib.privacy.ledger import Ledger
-    from chalicelib.privacy.notice_jobs import NoticeJobs
-    from chalicelib.privacy.publishing import Publishing
-
-    table = accounts_table()
-    return Publishing(published(), NoticeJobs(table), Ledger(table), now)
-
-
-@cache
 def seals() -> Seals:
     from chalicelib.privacy.seals import Seals
 
@@ -191,6 +179,7 @@ def head_maker() -> HeadMaker:
     return HeadMaker(heads(), Ledger(accounts_table()), now)
 
 
+@cache
 def outbox() -> Outbox:
     from chalicelib.mail.outbox import Outbox
     from chalicelib.mail.store import MailStore
@@ -513,6 +502,13 @@ def staff() -> Staff:
     from chalicelib.accounts.passwords import Passwords
     from chalicelib.privacy.ledger import Ledger
     from chalicelib.staff.service import Staff
+
+    ledger = Ledger(accounts_table())
+    return Staff(staff_store(), Passwords(), attempts(), ledger, vault(), keyed(), now)
+
+
+@cache
+def staff_store() -> StaffStore:
     from chalicelib.staff.store import StaffStore
 
     return StaffStore(accounts_table(), usage_table())
@@ -566,13 +562,6 @@ def visit_rollup() -> Rollup:
 
 @cache
 def visit_sweep() -> VisitSweep:
-
-    ledger = Ledger(accounts_table())
-    return Staff(staff_store(), Passwords(), attempts(), ledger, vault(), keyed(), now)
-
-
-@cache
-def staff_store() -> StaffStore:
     from chalicelib.visits.sweep import VisitSweep
 
     return VisitSweep(visitor_logs(), visit_store(), now)

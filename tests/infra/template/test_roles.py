@@ -58,10 +58,10 @@ PURPOSES = (
     "partner_mail",
     "policy_notice",
     "support",
+    "staff",
 )
 
 
-    "staff",
 @pytest.fixture(scope="session")
 def who(by_function: Mapping[str, Role]) -> Callable[[type_of_question], set[str]]:
     """Names the functions for whose role the question is answered by yes."""
