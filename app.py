@@ -31,6 +31,7 @@ from chalicelib.observability import logger, observed
 from chalicelib.payments.routes import routes as payments
 from chalicelib.payments.subscription_routes import routes as subscriptions
 from chalicelib.privacy.publishing_routes import routes as publishing
+from chalicelib.privacy.cookie_routes import routes as cookies
 from chalicelib.privacy.routes import routes as privacy
 from chalicelib.staff.routes import member
 from chalicelib.staff.routes import routes as staff

@@ -5,7 +5,8 @@
     python -m infra.admin [--stack NAME] vendor-key --out vendor.jwk
     python -m infra.admin [--stack NAME] vendor --name "Harbor Tools" --key vendor.pub.jwk
     python -m infra.admin [--stack NAME] vendor-token --vendor vnd_… --label "nightly export"
-    python -m infra.admin [--stack NAME] application --vendor vnd_… --slug halyard --name Halyard …
+    python -m infra.admin [--stack NAME] application --vendor vnd_… --slug halyard \
+        --name Halyard … [--interest drawing]
     python -m infra.admin [--stack NAME] plan --application halyard --kind metered \
         --name "By the hour" --currency USD --price 0.90
     python -m infra.admin [--stack NAME] plan … --kind pass --price 15.00 --hours 20
@@ -42,6 +43,7 @@ from chalicelib.core.errors import CetrusError
 from chalicelib.settings import settings
 from chalicelib.staff.rules import Role
 from chalicelib.storage.aws import client
+from chalicelib.core.interests import INTERESTS, OTHER
 from infra.publishing import publish_release
 
 if TYPE_CHECKING:
@@ -124,7 +126,7 @@ def add_vendor_token(vendor_id: str, label: str) -> Json:
 
 
 def add_application(
-    *, vendor_id: str, slug: str, name: str, summary: str, description: str
+    *, vendor_id: str, slug: str, name: str, summary: str, description: str, interest: str = OTHER
 ) -> Json:
     vendor = wiring.vendors().vendor(vendor_id)
     found = wiring.catalog().add_application(
@@ -137,6 +139,7 @@ def add_application(
     )
     return {"id": found.id, "slug": found.slug, "name": found.name, "vendor": vendor.id}
 
+        interest=interest,
 
 def add_plan(*, slug: str, kind: str, name: str, currency: str, **facts: Any) -> Json:
     """`facts` are those of `Catalog.add_plan` that this kind has."""
@@ -276,7 +279,14 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
             summary=a.summary,
             description=a.description,
         ),
-        {"--vendor": {}, "--slug": {}, "--name": {}, "--summary": {}, "--description": {}},
+        {
+            "--vendor": {},
+            "--slug": {},
+            "--name": {},
+            "--summary": {},
+            "--description": {},
+            "--interest": {"choices": INTERESTS, "default": OTHER, "required": False},
+        },
     ),
     "plan": (
         command_plan,
@@ -292,6 +302,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
             "--months": {"type": int, "required": False},
         },
     ),
+            interest=a.interest,
     "staff": (
         command_staff,
         {

@@ -10,6 +10,7 @@ from chalicelib.catalog.rules import SUBSCRIPTION, TRIAL
 from chalicelib.core.errors import InvalidInput
 from chalicelib.core.ids import new_token
 from chalicelib.edge.forms import Filled, form_again, form_page
+from chalicelib.edge.interest import about
 
 if TYPE_CHECKING:
     from chalice.app import Response
@@ -32,7 +33,8 @@ def application_page(request: Request, slug: str) -> Response:
         except InvalidInput as error:
             errors, status = dict(error.errors), error.status
     filled = Filled({"computers": "1", **asked}, errors)
-    return form_page(request, wiring.keyed(), PAGE, filled=filled, status=status, **shown)
+    answer = form_page(request, wiring.keyed(), PAGE, filled=filled, status=status, **shown)
+    return about(answer, shown["application"].interest)
 
 
 def refused_order(request: Request, slug: str, error: CetrusError) -> Response:

@@ -26,11 +26,15 @@ PAGE = 24
 
 @routes.page("/apps")
 def show_applications(request: Request) -> Response:
-    """Every application on offer, by name of its address, a page at a time, with a search."""
+    """Every application on offer, by name of its address, a page at a time, with a search.
+
+    What this browser last looked at comes first on its page, and changes nothing else (PS-23).
+    """
     wanted = request.query.get("q", "").strip()[:80]
     found, last = wiring.catalog().search(wanted, cursor_of(request), PAGE)
     following = encode(last) if last else None
-    listed = [(item, prices(item)) for item in found]
+    first = sorted(found, key=lambda item: item.get("interest") != request.interest)
+    listed = [(item, prices(item)) for item in first]
     return html(
         render(request, "catalog/applications.html", found=listed, wanted=wanted, next=following)
     )

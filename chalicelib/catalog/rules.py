@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.core.clock import HOUR, SECOND, months_after
 from chalicelib.core.errors import InvalidInput
 from chalicelib.core.ids import derived_id
+from chalicelib.core.interests import INTERESTS, OTHER
 from chalicelib.core.money import EXPONENTS, MICRO, Money
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class Application:
     name: str
     summary: str
     description: str = ""
+    interest: str = OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,11 @@ def parse_rate(price: str, currency: str) -> int:
 def check_slug(slug: str) -> None:
     if not SLUG.fullmatch(slug):
         raise InvalidInput(errors={"slug": "3 to 40 small letters, digits and dashes."})
+
+
+def check_interest(word: str) -> None:
+    if word not in INTERESTS:
+        raise InvalidInput(errors={"interest": f"One of {', '.join(INTERESTS)}."})
 
 
 def artifact_id(application_id: str, version: str, platform: str) -> str:

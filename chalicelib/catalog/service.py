@@ -11,6 +11,7 @@ from chalicelib.core import signing
 from chalicelib.core.clock import MINUTE
 from chalicelib.core.errors import Conflict, InvalidInput, NotFound
 from chalicelib.core.ids import derived_id, new_id
+from chalicelib.core.interests import OTHER
 from chalicelib.core.paging import first
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -117,10 +118,12 @@ class Catalog:
         name: str,
         summary: str,
         description: str,
+        interest: str = OTHER,
     ) -> Application:
         rules.check_slug(slug)
+        rules.check_interest(interest)
         application = Application(
-            new_id("app"), vendor_id, vendor_name, slug, name, summary, description
+            new_id("app"), vendor_id, vendor_name, slug, name, summary, description, interest
         )
         try:
             self.store.add_application(application)

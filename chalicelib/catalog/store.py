@@ -67,6 +67,7 @@ class CatalogStore:
                     "type": "listing",
                     "name": application.name,
                     "summary": application.summary,
+                    "interest": application.interest,
                     "vendor_name": application.vendor_name,
                 },
                 ABSENT,
@@ -263,4 +264,5 @@ class CatalogStore:
 
 
 def to_application(item: Item) -> Application:
-    return Application(**{name: item[name] for name in Application.__slots__})
+    """One of before there were interests has none."""
+    return Application(**{name: item[name] for name in Application.__slots__ if name in item})

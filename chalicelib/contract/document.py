@@ -131,6 +131,7 @@ def forms() -> dict[str, Schema]:
     from chalicelib.notices import forms as notices
     from chalicelib.payments import forms as payments
     from chalicelib.staff import forms as staff
+    from chalicelib.privacy import forms as privacy
 
     models: dict[str, type[BaseModel]] = {
         "POST /register": accounts.RegistrationForm,
@@ -162,6 +163,7 @@ def forms() -> dict[str, Schema]:
         "POST /invitations/{token}": accounts.EmptyForm,
         "POST /staff/login": staff.StaffLoginForm,
         "POST /staff/logout": staff.EmptyForm,
+        "POST /privacy/cookies": privacy.CookieForm,
         "POST /staff/policy": staff.PublishForm,
         "POST /account/computers/keys": licenses.KeyForm,
         "POST /account/computers/name": licenses.LabelForm,

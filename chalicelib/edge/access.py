@@ -50,11 +50,12 @@ class Rule(Enum):
 ACCESS: dict[str, Rule] = {
     # pages for anybody
     "GET /": Rule.VISITOR,
-    "GET /apps": Rule.VISITOR,
+    "GET /apps": Rule.ANYONE,
     "GET /apps/{slug}": Rule.VISITOR,
     "GET /status": Rule.VISITOR,
     "GET /privacy": Rule.VISITOR,
-    "GET /privacy/cookies": Rule.VISITOR,
+    "GET /privacy/cookies": Rule.ANYONE,
+    "POST /privacy/cookies": Rule.ANYONE,
     "GET /privacy/security": Rule.VISITOR,
     "GET /contact": Rule.VISITOR,
     "GET /problems": Rule.VISITOR,

@@ -32,4 +32,10 @@ FORM = Cookie("__Host-form", "Ties a form to the browser that asked for it; rand
 STAFF = Cookie(
     "__Host-staff", "Keeps somebody who works here signed in; random.", 2 * HOUR, "Strict"
 )
-COOKIES = (SESSION, FORM, STAFF)
+INTEREST = Cookie(
+    "__Host-interest",
+    "What kind of application was last looked at, as one word of a short list, so that such come "
+    "first under Apps. It stays in the browser: nothing here is kept of it or tied to it.",
+    395 * DAY,  # thirteen months
+)
+COOKIES = (SESSION, FORM, STAFF, INTEREST)

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from chalicelib.core.caller import Caller
 from chalicelib.core.errors import Malformed, TooLarge
+from chalicelib.edge.cookies import INTEREST
 
 __all__ = ["Caller", "Request", "path_value", "read_request"]
 
@@ -18,7 +19,10 @@ MAX_PATH_VALUE = 512
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`base` is the prefix that links need: empty behind a custom domain, else the stage."""
+    """`base` is the prefix that links need: empty behind a custom domain, else the stage.
+
+    `interest` is set where the view is not told who calls, and nowhere else (PS-22).
+    """
 
     method: str
     resource: str
@@ -29,12 +33,18 @@ class Request:
     cookies: dict[str, str] = field(repr=False)
     raw_body: bytes = field(repr=False)
     caller: Caller | None = None
+    interest: str = ""
 
     @property
     def wants_html(self) -> bool:
         return not self.path.startswith(("/v1/", "/webhooks/")) and "text/html" in self.headers.get(
             "accept", "text/html"
         )
+
+    @property
+    def opts_out(self) -> bool:
+        """Whether the browser says so for everything optional: Global Privacy Control."""
+        return self.headers.get("sec-gpc", "").strip() == "1"
 
     @property
     def content_type(self) -> str:
@@ -59,7 +69,7 @@ def read_request(original: dict[str, Any], raw_body: bytes) -> Request:
         base=context["path"].removesuffix(path) if context["path"] != path else "",
         headers=headers,
         query=dict(original.get("queryStringParameters") or {}),
-        cookies=read_cookies(headers.get("cookie", "")),
+        cookies=without_interest(read_cookies(headers.get("cookie", ""))),
         raw_body=raw_body,
     )
 
@@ -69,6 +79,10 @@ def read_cookies(header: str) -> dict[str, str]:
         return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
     except CookieError:
         return {}
+
+
+def without_interest(cookies: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in cookies.items() if name != INTEREST.name}
 
 
 def path_value(raw: str) -> str:

@@ -11,7 +11,8 @@ from chalice import Blueprint
 from chalicelib.core.errors import CetrusError, Unavailable
 from chalicelib.edge import access
 from chalicelib.edge.errors import answer_error
-from chalicelib.edge.request import path_value, read_request
+from chalicelib.edge.interest import interest_of
+from chalicelib.edge.request import path_value, read_cookies, read_request
 from chalicelib.edge.responses import see_other
 from chalicelib.observability import count, failure
 from chalicelib.storage import aws
@@ -70,6 +71,8 @@ class Edge(Blueprint):  # type: ignore[misc]  # Chalice publishes no types
             try:
                 # Kept for the error pages too, which also say who is signed in.
                 request = dataclasses.replace(request, caller=access.admit(rule, request))
+                if rule is access.Rule.ANYONE:
+                    request = with_interest(request)
                 access.check_role(rule, request.caller)
                 values = {name: path_value(value) for name, value in raw.items()}
                 return noticed(request, view(request, **values))
@@ -84,6 +87,12 @@ class Edge(Blueprint):  # type: ignore[misc]  # Chalice publishes no types
                 return answer_error(request, unexpected(request, error))
 
         return answer
+
+
+def with_interest(request: Request) -> Request:
+    """For a view that is not told who calls (PS-22)."""
+    cookies = read_cookies(request.headers.get("cookie", ""))
+    return dataclasses.replace(request, interest=interest_of(request.headers, cookies))
 
 
 def unexpected(request: Request, error: Exception) -> CetrusError:

@@ -63,6 +63,7 @@ class Offer:
     name: str
     summary: str
     description: str
+    interest: str
     plans: tuple[Json, ...]
     version: str
 
@@ -74,6 +75,7 @@ OFFERS = (
         summary="Draws tide and sail plans from plain tables.",
         description="A small example application: it reads a table, draws a chart in the terminal "
         "or as SVG, and runs on a license lease while it is open.",
+        interest="drawing",
         plans=(
             {"kind": "metered", "name": "Metered", "price": "0.90", "free_ms": 0},
             {
@@ -95,6 +97,7 @@ OFFERS = (
         description="A small example of a plain program that knows nothing of licenses: it "
         "compares the rows of a table, however they are spelled, lists the pairs that are alike, "
         "and can write the table without the repeats. The launcher runs it on a license lease.",
+        interest="statistics",
         plans=(
             {"kind": "metered", "name": "By the hour", "price": "1.20", "free_ms": MINUTE},
             {"kind": "pass", "name": "Ten hours", "price": "9.00", "prepaid_ms": 10 * HOUR},
@@ -183,6 +186,7 @@ def add_offer(vendor_id: str, offer: Offer, key: Json, folder: Path) -> tuple[Js
         description=offer.description,
     )
     plans = [admin.add_plan(slug=offer.slug, currency="USD", **plan) for plan in offer.plans]
+        interest=offer.interest,
     release = publishing.publish_release(
         slug=offer.slug,
         version=offer.version,

@@ -1,0 +1,51 @@
+"""The interest cookie: read and written here alone, by code that is never told who is signed in.
+
+A view that knows its caller neither sees the cookie nor sets it: it names what its page is about,
+and the word is put into the browser's cookie when the answer leaves, unless the browser says no.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.core.interests import INTERESTS, OFF, OTHER
+from chalicelib.edge.cookies import INTEREST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalice.app import Response
+
+ABOUT = "Cetrus-About"
+
+
+def about(answer: Response, interest: str) -> Response:
+    """The answer, which says what its page is about."""
+    answer.headers[ABOUT] = interest
+    return answer
+
+
+def interest_of(headers: Mapping[str, str], cookies: Mapping[str, str]) -> str:
+    """What this browser last looked at, or `off`; "" where it is not known, or not to be used."""
+    held = cookies.get(INTEREST.name, "")
+    return held if held in {*INTERESTS, OFF} and not objects(headers) else ""
+
+
+def objects(headers: Mapping[str, str]) -> bool:
+    """Global Privacy Control, which counts as a no."""
+    return headers.get("sec-gpc", "").strip() == "1"
+
+
+def remember(
+    answer: dict[str, Any], headers: Mapping[str, str], cookies: Mapping[str, str]
+) -> dict[str, Any]:
+    """The proxy answer without the word, and with the cookie where the browser may have it."""
+    told = dict(answer.get("headers") or {})
+    interest = told.pop(ABOUT, "")
+    answer = {**answer, "headers": told}
+    refused = objects(headers) or cookies.get(INTEREST.name) == OFF
+    if refused or interest not in INTERESTS or interest == OTHER:
+        return answer
+    several = dict(answer.get("multiValueHeaders") or {})
+    several["Set-Cookie"] = [*several.get("Set-Cookie", []), INTEREST.holding(interest)]
+    return {**answer, "multiValueHeaders": several}
