@@ -20,6 +20,9 @@
     python -m infra.admin [--stack NAME] staff-end --name ada
     python -m infra.admin [--stack NAME] refund --payment pi_… [--amount 7.00]
     python -m infra.admin [--stack NAME] books --month 2026-11
+    python -m infra.admin [--stack NAME] ledger-export --out FOLDER
+    python -m infra.admin [--stack NAME] contract --recipient processor \
+        --contract NAME --until 2027-12-31
 
 Each prints one JSON object. With `--stack` the names of tables, buckets and keys are read from that
 stack's API function; without it, from the environment. It runs with the operator's own credentials.
@@ -40,10 +43,10 @@ from chalicelib.catalog import rules
 from chalicelib.core import signing
 from chalicelib.core.clock import DAY, HOUR, MINUTE
 from chalicelib.core.errors import CetrusError
+from chalicelib.core.interests import INTERESTS, OTHER
 from chalicelib.settings import settings
 from chalicelib.staff.rules import Role
 from chalicelib.storage.aws import client
-from chalicelib.core.interests import INTERESTS, OTHER
 from infra.publishing import publish_release
 
 if TYPE_CHECKING:
@@ -136,10 +139,10 @@ def add_application(
         name=name,
         summary=summary,
         description=description,
+        interest=interest,
     )
     return {"id": found.id, "slug": found.slug, "name": found.name, "vendor": vendor.id}
 
-        interest=interest,
 
 def add_plan(*, slug: str, kind: str, name: str, currency: str, **facts: Any) -> Json:
     """`facts` are those of `Catalog.add_plan` that this kind has."""
@@ -174,22 +177,19 @@ def add_staff(
 
     made = password or secrets.token_urlsafe(18)
     try:
+        normal_email(email or "nobody@example.org")
         check_login(name)
         check_password(made, [name])
         wanted = [Role(role) for role in roles]
-        normal_email(email or "nobody@example.org")
     except ValueError as error:
         raise CetrusError(str(error)) from None
     member = wiring.staff().add(name, made, wanted)
+    if email:
+        wiring.staff().address(name, email)
     told = {} if password else {"password": made}
     return {"id": member.id, "name": name, "roles": sorted(member.roles), **told}
 
-    if email:
-        wiring.staff().address(name, email)
 
-def end_staff(name: str) -> Json:
-    """Somebody leaves: signed out everywhere at once, and the name is free."""
-    return {"id": wiring.staff().end(name).id, "name": name, "state": "ended"}
 def address_staff(name: str, email: str) -> Json:
     """The address that a member of staff is written to, sealed, in place of the one before."""
     try:
@@ -198,6 +198,9 @@ def address_staff(name: str, email: str) -> Json:
         raise CetrusError(str(error)) from None
 
 
+def end_staff(name: str) -> Json:
+    """Somebody leaves: signed out everywhere at once, and the name is free."""
+    return {"id": wiring.staff().end(name).id, "name": name, "state": "ended"}
 
 
 def command_staff(args: argparse.Namespace) -> Json:
@@ -254,6 +257,18 @@ def command_books(args: argparse.Namespace) -> Json:
     return money.books(args.month)
 
 
+def command_contract(args: argparse.Namespace) -> Json:
+    from infra.operate import contracts
+
+    return contracts.sign(args.recipient, args.contract, args.until)
+
+
+def command_ledger_export(args: argparse.Namespace) -> Json:
+    from infra.operate import ledger
+
+    return ledger.export(Path(args.out))
+
+
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[str, Any]]]] = {
     "secrets": (command_secrets, {"--checkout-key": {}, "--worker-key": {}}),
     "signing-key": (lambda _: {"kid": wiring.key_ring().ensure_key()}, {}),
@@ -262,6 +277,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
         {"--payment": {}, "--amount": {"required": False, "default": ""}},
     ),
     "books": (command_books, {"--month": {}}),
+    "ledger-export": (command_ledger_export, {"--out": {}}),
+    "contract": (command_contract, {"--recipient": {}, "--contract": {}, "--until": {}}),
     "vendor-key": (lambda a: make_vendor_key(Path(a.out)), {"--out": {}}),
     "vendor": (
         lambda a: add_vendor(a.name, [read_public(Path(path)) for path in a.key]),
@@ -278,6 +295,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
             name=a.name,
             summary=a.summary,
             description=a.description,
+            interest=a.interest,
         ),
         {
             "--vendor": {},
@@ -302,15 +320,16 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
             "--months": {"type": int, "required": False},
         },
     ),
-            interest=a.interest,
     "staff": (
         command_staff,
         {
             "--name": {},
             "--role": {"nargs": "+", "choices": [str(role) for role in Role]},
             "--password-file": {"required": False},
+            "--email": {"required": False},
         },
     ),
+    "staff-email": (lambda a: address_staff(a.name, a.email), {"--name": {}, "--email": {}}),
     "staff-end": (lambda a: end_staff(a.name), {"--name": {}}),
     "release": (
         command_release,
@@ -320,10 +339,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
             "--vendor-key": {},
             "--notes": {"default": "", "required": False},
             "--artifact": {"nargs": "+"},
-            "--email": {"required": False},
         },
     ),
-    "staff-email": (lambda a: address_staff(a.name, a.email), {"--name": {}, "--email": {}}),
 }
 
 
