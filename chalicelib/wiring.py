@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.accounts.guests import Directory, Guests
     from chalicelib.accounts.labels import Labels
     from chalicelib.accounts.links import Links
+    from chalicelib.accounts.opt_ins import OptIns
     from chalicelib.accounts.recovery import Recovery
     from chalicelib.accounts.registration import Registration
     from chalicelib.accounts.service import Accounts
@@ -227,7 +228,16 @@ def registration() -> Registration:
     from chalicelib.accounts.passwords import Passwords
     from chalicelib.accounts.registration import Registration
 
-    return Registration(account_store(), vault(), outbox(), links(), Passwords(), keyed(), now)
+    return Registration(
+        account_store(), vault(), opt_ins(), outbox(), links(), Passwords(), keyed(), now
+    )
+
+
+@cache
+def opt_ins() -> OptIns:
+    from chalicelib.accounts.opt_ins import OptIns
+
+    return OptIns(accounts_table())
 
 
 @cache
@@ -288,7 +298,7 @@ def email_move() -> EmailMove:
 def cleanup() -> Cleanup:
     from chalicelib.accounts.cleanup import Cleanup
 
-    return Cleanup(account_store(), guests(), lapsing().lapse, now)
+    return Cleanup(account_store(), guests(), opt_ins(), lapsing().lapse, now)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What ends by itself: accounts and decoys that nobody confirmed, and guests whose time is over.
+"""What ends by itself: accounts and decoys that nobody confirmed, guests, wishes said only once.
 
 An account goes in three steps, each of which a later run finishes: its names are free and it is
 marked in one transaction; its keys and sealed fields are erased (G10); its row is deleted. The
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from chalicelib.accounts.guests import Guests
+    from chalicelib.accounts.opt_ins import OptIns
     from chalicelib.accounts.rules import Account
     from chalicelib.accounts.store import AccountStore
     from chalicelib.core.clock import Clock
@@ -35,17 +36,18 @@ class Cleanup:
     """`lapse` is told of each invitation that ends because nobody took it up."""
 
     def __init__(
-        self, store: AccountStore, guests: Guests, lapse: Callable[[str, str, str], None],
-        clock: Clock,
+        self, store: AccountStore, guests: Guests, opt_ins: OptIns,
+        lapse: Callable[[str, str, str], None], clock: Clock,
     ) -> None:  # fmt: skip
-        self.store, self.guests, self.lapse, self.clock = store, guests, lapse, clock
+        self.store, self.guests, self.opt_ins = store, guests, opt_ins
+        self.lapse, self.clock = lapse, clock
 
     def run(self, time_left: Callable[[], int]) -> dict[str, int]:
         """End what is due; CleanupIncomplete at the end where one of them failed.
 
         `time_left` is what the function may still use, in milliseconds; the next run goes on.
         """
-        done = {"accounts": 0, "guests": 0, "failed": 0}
+        done = {"accounts": 0, "guests": 0, "opt_ins": 0, "failed": 0}
         for what, end, name in self._due(self.clock()):
             if time_left() < RESERVE:
                 count("cleanup_behind")
@@ -63,6 +65,8 @@ class Cleanup:
             yield "accounts", self.end_account, account_id
         for subject in self.guests.store.due_guests(now):
             yield "guests", self.end_guest, subject
+        for account_id in self.opt_ins.due(now):
+            yield "opt_ins", self.end_opt_ins, account_id
 
     def _one(
         self, what: str, end: Callable[[str], bool], name: str, done: dict[str, int]
@@ -72,6 +76,10 @@ class Cleanup:
         except Exception as error:  # noqa: BLE001 - one must not keep the others
             failure("cleanup_failed", error, subject=name)
             done["failed"] += 1
+
+    def end_opt_ins(self, account_id: str) -> bool:
+        """False where each was said again meanwhile, or is gone."""
+        return self.opt_ins.lapse(account_id, self.clock())
 
     def end_account(self, account_id: str) -> bool:
         """False where it was confirmed, is not due, or is gone."""

@@ -17,17 +17,20 @@ from chalicelib.accounts.store import Claim
 from chalicelib.core.clock import day_of
 from chalicelib.core.errors import Conflict
 from chalicelib.core.ids import new_id
+from chalicelib.privacy.choices import GPC, TWICE
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from chalicelib.accounts.links import Links
+    from chalicelib.accounts.opt_ins import OptIns
     from chalicelib.accounts.passwords import Passwords
     from chalicelib.accounts.store import AccountStore
     from chalicelib.core.clock import Clock
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.mail.outbox import Outbox
+    from chalicelib.privacy.rules import Purpose
     from chalicelib.privacy.service import Vault
     from chalicelib.storage.dynamo import Item, Write
 
@@ -41,27 +44,53 @@ def filler(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """What was answered to each question of the form; with `gpc`, by the browser: no to all."""
+
+    given: Mapping[Purpose, bool]
+    gpc: bool
+
+    def at_once(self) -> dict[Purpose, bool]:
+        """Those that count from here on: every no, and a yes that need not be said twice."""
+        return {p: yes for p, yes in self.given.items() if not (yes and p in TWICE)}
+
+    @property
+    def why_not(self) -> str:
+        """The reason of each no, for the ledger."""
+        return GPC if self.gpc else FORM
+
+    def twice(self) -> list[Purpose]:
+        return [purpose for purpose, yes in self.given.items() if yes and purpose in TWICE]
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
     store: AccountStore
     vault: Vault
+    opt_ins: OptIns
     outbox: Outbox
     links: Links
     passwords: Passwords
     keyed: KeyedHash
     clock: Clock
 
-    def register(self, fields: Mapping[str, str], password: str) -> str | None:
+    def register(
+        self, fields: Mapping[str, str], password: str,
+        chosen: Mapping[Purpose, bool] | None = None, *, gpc: bool = False,
+    ) -> str | None:  # fmt: skip
         """Make the account, and the message whose id is answered: the welcome, for a new address.
 
+        `chosen` are the answers to what the form asks; with `gpc` the browser has said no to all.
         LoginTaken where another has that login name. The same registration sent again, after a
         crash or by a double click, changes nothing and answers None.
         """
+        answers = Answers({p: yes and not gpc for p, yes in (chosen or {}).items()}, gpc)
         for _ in range(TRIES):
             with suppress(ConditionFailed):  # somebody else was faster: look again
-                return self._attempt(fields, password)
+                return self._attempt(fields, password, answers)
         raise Conflict
 
-    def _attempt(self, fields: Mapping[str, str], password: str) -> str | None:
+    def _attempt(self, fields: Mapping[str, str], password: str, answers: Answers) -> str | None:
         email = self.keyed.of("email", email_identity(fields["email"]))
         login = self.keyed.of("login", login_identity(fields["login"]))
         holder = self.store.owner(Claim.LOGIN, login)
@@ -73,7 +102,7 @@ class Registration:
         account = Account(
             id=new_id("acc"), state=State.UNCONFIRMED, subject=new_id("sub"), email_claim=email,
             login_claim=login, password=self.passwords.hash(password), created_at=now,
-            decoy=standing is not None,
+            decoy=standing is not None, opted_out_at=now if answers.gpc else None,
         )  # fmt: skip
         kept = filler(fields) if account.decoy else fields
         message, letter = self._letter(account, standing, now)
@@ -83,7 +112,10 @@ class Registration:
             letter,
             self._address(account, standing, now),
             self.links.make(self._welcome(account)[0], LinkKind.CONFIRM, account.id, now),
-            *self.vault.collect(account.subject, kept, now, FORM),
+            *self.vault.collect(
+                account.subject, kept, now, FORM, answers.at_once(), declined=answers.why_not
+            ),
+            *self.opt_ins.begin(account.id, answers.twice(), account.ends_at),
         )
         self.outbox.nudge(message)
         return message

@@ -9,7 +9,7 @@ from chalicelib.accounts.rules import HOME, LinkKind, NotConfirmed, WrongCredent
 from chalicelib.core.errors import CetrusError, Conflict, InvalidInput, TooMany
 from chalicelib.edge.cookies import SESSION
 from chalicelib.edge.csrf import StaleForm
-from chalicelib.edge.forms import form_again, form_page, read_form
+from chalicelib.edge.forms import form_again, form_page, read_answered, read_form
 from chalicelib.edge.pages import render
 from chalicelib.edge.request import Caller
 from chalicelib.edge.responses import html, see_other
@@ -64,21 +64,40 @@ def countries() -> dict[str, str]:
     return COUNTRIES
 
 
+def on_registration(request: Request) -> dict[str, Any]:
+    """What the form of registration shows beside what was typed."""
+    return {"countries": countries(), **asking(request)}
+
+
+def asking(request: Request) -> dict[str, Any]:
+    """What the policy in force asks beside an address."""
+    from chalicelib.privacy.choices import names, questions
+    from chalicelib.privacy.rules import policy
+
+    found = questions(policy(wiring.published().number()))
+    return {"questions": found, "asked": names(found), "gpc": request.opts_out}
+
+
 @routes.page("/register")
 def show_registration(request: Request) -> Response:
-    return page(request, "register", countries=countries())
+    return page(request, "register", **on_registration(request))
 
 
 @routes.form("/register")
 def register(request: Request) -> Response:
     """Answers a new address and a known one alike."""
     from chalicelib.accounts.forms import RegistrationForm
+    from chalicelib.privacy.choices import chosen
 
+    shown = on_registration(request)
     try:
-        form = read_form(request, RegistrationForm, wiring.keyed())
-        wiring.registration().register(form.everything(), form.password)
+        form, answers = read_answered(request, RegistrationForm, wiring.keyed(), shown["asked"])
+        wiring.registration().register(
+            form.everything(), form.password, chosen(shown["questions"], answers),
+            gpc=request.opts_out,
+        )  # fmt: skip
     except IN_PLACE as error:
-        return again(request, "register", error, countries=countries())
+        return again(request, "register", error, **shown)
     return see_other(request, "/register/sent")
 
 

@@ -128,7 +128,8 @@ class Account:
 
     `addressed_at` is when it came to its present address, if that is not its first. `undone` are
     the spans of moves that were taken back: from the one whose link did it to the last before that.
-    `indexed` is whether the index that it belongs to knows it.
+    `opted_out_at` is when a browser's Global Privacy Control was taken for an answer, which happens
+    once. `indexed` is whether the index that it belongs to knows it.
     """
 
     id: str
@@ -143,6 +144,7 @@ class Account:
     decoy: bool = False
     addressed_at: int = 0
     undone: tuple[tuple[int, int], ...] = ()
+    opted_out_at: int | None = None
     indexed: bool = field(default=False, compare=False)
 
     @property

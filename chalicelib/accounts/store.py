@@ -32,7 +32,7 @@ SHARDS = 4  # of the index of accounts that are active
 ENTER = "gsi1pk = :shard, gsi1sk = :place"  # the index of active accounts; `placed` has the values
 FACTS = (
     "subject", "email_claim", "login_claim", "password", "created_at", "epoch", "confirmed_at",
-    "addressed_at",
+    "addressed_at", "opted_out_at",
 )  # fmt: skip
 
 

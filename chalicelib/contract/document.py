@@ -172,7 +172,17 @@ def forms() -> dict[str, Schema]:
         "POST /account/computers/unblock": licenses.ComputerForm,
         "POST /device": identity.DeviceForm,
     }
-    return {route: with_csrf(model.model_json_schema()) for route, model in models.items()}
+    found = {route: with_csrf(model.model_json_schema()) for route, model in models.items()}
+    for route in ("POST /register",):
+        found[route]["patternProperties"] = {"^choice_": CHOICE}
+    return found
+
+
+CHOICE: Schema = {
+    "type": "string",
+    "enum": ["yes", "no"],
+    "description": "The answer to one question of the policy in force; each needs one.",
+}
 
 
 def with_csrf(schema: Schema) -> Schema:

@@ -16,7 +16,7 @@ from chalicelib.edge.pages import render
 from chalicelib.edge.responses import html
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from chalice.app import Response
     from pydantic import BaseModel, ValidationError
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Form = TypeVar("Form", bound=BaseModel)
 
 MAX_FIELDS = 64
+YES, NO = "yes", "no"
+UNANSWERED = "Answer yes or no."
 LINE_BREAKS = re.compile(r"\r\n?")
 UNUSABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
 SENTENCES = {
@@ -46,8 +48,12 @@ class Filled:
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_fields(request: Request) -> dict[str, str]:
-    """The fields, each once, as clean Unicode; Malformed or InvalidInput names what is not."""
+def read_fields(request: Request, boxes: Collection[str] = ()) -> dict[str, str]:
+    """The fields, each once, as clean Unicode; Malformed or InvalidInput names what is not.
+
+    A field of `boxes` may come as a no and then a yes, which counts: a hidden no stands before the
+    box, so that one that was left empty is an answer too.
+    """
     fields: dict[str, str] = {}
     errors: dict[str, str] = {}
     for name, raw in pairs(request):
@@ -56,7 +62,8 @@ def read_fields(request: Request) -> dict[str, str]:
         except ValueError as error:
             errors.setdefault(printable(name, "form"), str(error))
             continue
-        if name in fields:
+        ticked = name in boxes and (fields.get(name), value) == (NO, YES)
+        if name in fields and not ticked:
             errors[printable(name, "form")] = "This was sent twice."
         fields[name] = value
     if errors:
@@ -102,7 +109,7 @@ def typed(request: Request) -> dict[str, str]:
     with suppress(Malformed):
         for name, raw in pairs(request):
             with suppress(ValueError):
-                values.setdefault(name, clean(name, decoded(raw)))
+                values[name] = clean(name, decoded(raw))
     return {name: value for name, value in values.items() if not is_secret(name)}
 
 
@@ -111,6 +118,23 @@ def read_form(request: Request, model: type[Form], keyed: KeyedHash) -> Form:
     fields = read_fields(request)
     csrf.require(request, fields.pop(csrf.FIELD, ""), keyed)
     return validate(model, fields)
+
+
+def read_answered(
+    request: Request, model: type[Form], keyed: KeyedHash, questions: Collection[str]
+) -> tuple[Form, dict[str, bool]]:
+    """The form, and the answer to each question on it; one that was not answered is a flaw."""
+    fields = read_fields(request, questions)
+    csrf.require(request, fields.pop(csrf.FIELD, ""), keyed)
+    answers = {name: fields.pop(name, "") for name in questions}
+    errors = {name: UNANSWERED for name in questions if answers[name] not in {YES, NO}}
+    try:
+        form = validate(model, fields)
+    except InvalidInput as error:
+        raise InvalidInput(errors={**error.errors, **errors}) from None
+    if errors:
+        raise InvalidInput(errors=errors)
+    return form, {name: answer == YES for name, answer in answers.items()}
 
 
 def validate(model: type[Form], fields: Mapping[str, str]) -> Form:

@@ -90,6 +90,7 @@ ITEMS: dict[str, Kept] = {
         ("pseudonym", "", "subject email_claim login_claim"),
         ("password", "", "password"),
         ("activity", "u", "created_at confirmed_at addressed_at"),
+        ("choice", "u", "opted_out_at"),
         ("activity", "", "state decoy undone ending_since deactivated_at epoch"),
     ),
     "email_claim": kept(
@@ -105,6 +106,10 @@ ITEMS: dict[str, Kept] = {
         ACCOUNTS, "ACCOUNT/EMAIL_CHANGE", "The wish to move to another address.", PERSON,
         "account security", "until it is done or over, and a week more",
         ("pseudonym", "", "subject claim"), ("activity", "u", "asked_at ends_at change_state"),
+    ),
+    "opt_in": kept(
+        ACCOUNTS, "OPTIN/*", "A yes that waits to be said again from the mailbox.", PERSON,
+        "partner_mail", "until it is said, at most two days",
     ),
     "guest": kept(
         ACCOUNTS, "SUBJECT/GUEST", "Somebody known by one sealed address, for a while.", PERSON,

@@ -67,12 +67,14 @@ class Vault:
         now: int,
         form: str,
         chosen: Mapping[Purpose, bool] | None = None,
+        *,
+        declined: str = "",
     ) -> list[Write]:
         """A new subject's grants, sealed fields and first ledger rows, for a transaction to write.
 
         The policy in force binds them for good. ValueError where it does not name a field. A
         purpose that is chosen is granted for a yes in `chosen`; a no is in the ledger, and no key
-        for it ever is (PS-74).
+        for it ever is (PS-74). `declined` is the reason of each no, where it was not the form.
         """
         number = self.in_force()
         given = declared(fields, policy(number))
@@ -88,7 +90,7 @@ class Vault:
             for purpose in purposes
         ]
         entries += [
-            Entry(Event.DECLINED, purpose, policy_for(purpose, number).id, form)
+            Entry(Event.DECLINED, purpose, policy_for(purpose, number).id, declined or form)
             for purpose, yes in answers.items()
             if not yes
         ]
@@ -106,8 +108,6 @@ class Vault:
             *self.ledger.begin(subject, [entry], now),
         ]
 
-    def recollect(
-        self, subject: str, fields: Mapping[str, str], now: int, form: str
     def collect_alone(
         self, subject: str, purpose: Purpose, fields: Mapping[str, str], form: str
     ) -> list[Write]:
@@ -123,6 +123,8 @@ class Vault:
             writes = self._grant(subject, purpose, given, now, number)
         return [*writes, *self.ledger.append(subject, [entry], now)]
 
+    def recollect(
+        self, subject: str, fields: Mapping[str, str], now: int, form: str
     ) -> list[Write]:
         """A correction: all fields anew, under the grants held and the policies they were given by.
 

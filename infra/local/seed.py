@@ -184,9 +184,9 @@ def add_offer(vendor_id: str, offer: Offer, key: Json, folder: Path) -> tuple[Js
         name=offer.name,
         summary=offer.summary,
         description=offer.description,
+        interest=offer.interest,
     )
     plans = [admin.add_plan(slug=offer.slug, currency="USD", **plan) for plan in offer.plans]
-        interest=offer.interest,
     release = publishing.publish_release(
         slug=offer.slug,
         version=offer.version,
@@ -220,9 +220,14 @@ def add_customer() -> None:
     """A customer that has confirmed its address, by the token that its welcome mail carries."""
     from chalicelib import wiring
     from chalicelib.mail.links import link_token
+    from chalicelib.privacy.choices import questions
+    from chalicelib.privacy.rules import policy
 
     profile = {name: value for name, value in CUSTOMER.items() if name != "password" and value}
-    message = wiring.registration().register(profile, CUSTOMER["password"])
+    asked = questions(policy(wiring.published().number()))
+    message = wiring.registration().register(
+        profile, CUSTOMER["password"], {question.purpose: False for question in asked}
+    )
     if message is None:
         raise LookupError("the demonstration customer was registered before")
     token = link_token(wiring.keyed(), message)

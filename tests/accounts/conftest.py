@@ -28,7 +28,8 @@ PROFILE = {
     "phone": "+353 71 555 0100",
     "tax_id": "IE 9999999WA",
 }
-REGISTRATION = {**PROFILE, "password": PASSWORD}
+NO_CHOICES = {"choice_marketing": "no", "choice_partner_mail": "no"}
+REGISTRATION = {**PROFILE, **NO_CHOICES, "password": PASSWORD}
 
 
 class Mails:

@@ -54,7 +54,7 @@ class TestRegistration:
         unknown = self.register(NEW_ADDRESS, "second.login")
         assert_alike(known, unknown)
         assert ("argon2", "hash") in known[1]
-        assert sum(step[:2] == ("kms", "GenerateDataKey") for step in known[1]) == 2
+        assert sum(step[:2] == ("kms", "GenerateDataKey") for step in known[1]) == 3
 
     def test_asking_again_and_again_stays_alike(self, member: Browser) -> None:
         for turn in ("one", "two", "three"):

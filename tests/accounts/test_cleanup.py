@@ -29,6 +29,11 @@ def kinds(tables: Tables) -> set[str]:
     return {item["type"] for name in ("accounts", "usage", "keys") for item in tables.items(name)}
 
 
+def ended(**numbers: int) -> dict[str, int]:
+    """What a run that ended nothing else says."""
+    return {"accounts": 0, "guests": 0, "opt_ins": 0, "failed": 0, **numbers}
+
+
 def accounts(tables: Tables) -> list[Item]:
     return [item for item in tables.items("accounts") if item["type"] == "account"]
 
@@ -41,7 +46,7 @@ class TestUnconfirmed:
         browser.post("/register", REGISTRATION)
         (account,) = accounts(tables)
         clock.advance(UNCONFIRMED_LIFE)
-        assert wiring.cleanup().run(lambda: MINUTE) == {"accounts": 1, "guests": 0, "failed": 0}
+        assert wiring.cleanup().run(lambda: MINUTE) == ended(accounts=1)
         assert kinds(tables) <= LEFT
         assert tables.items("keys") == []
         with pytest.raises(PurposeDenied):
@@ -52,7 +57,7 @@ class TestUnconfirmed:
     ) -> None:
         browser.post("/register", REGISTRATION)
         clock.advance(UNCONFIRMED_LIFE - 1)
-        assert wiring.cleanup().run(lambda: MINUTE) == {"accounts": 0, "guests": 0, "failed": 0}
+        assert wiring.cleanup().run(lambda: MINUTE) == ended(accounts=0)
         assert len(accounts(tables)) == 1
 
     def test_a_decoy_ends_alike_and_leaves_the_address_to_its_owner(
@@ -127,7 +132,7 @@ class TestUnconfirmed:
             cleanup.run(lambda: MINUTE)
         assert [item["state"] for item in accounts(tables)] == ["ending"]
         monkeypatch.setattr(cleanup.guests.vault, "erase", erase)
-        assert cleanup.run(lambda: MINUTE) == {"accounts": 1, "guests": 0, "failed": 0}
+        assert cleanup.run(lambda: MINUTE) == ended(accounts=1)
         assert accounts(tables) == []
 
     def test_a_run_that_has_no_time_left_begins_nobody_and_the_next_goes_on(
@@ -137,7 +142,7 @@ class TestUnconfirmed:
         Browser().post("/register", OTHER)
         clock.advance(UNCONFIRMED_LIFE)
         left = iter([MINUTE, RESERVE - 1])
-        assert wiring.cleanup().run(lambda: next(left)) == {"accounts": 1, "guests": 0, "failed": 0}
+        assert wiring.cleanup().run(lambda: next(left)) == ended(accounts=1)
         assert len(accounts(tables)) == 1
         assert wiring.cleanup().run(lambda: RESERVE)["accounts"] == 1
 

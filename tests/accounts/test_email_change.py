@@ -246,7 +246,7 @@ class TestMoving:
         events = [
             (str(row.entry.event), row.entry.reason) for row in wiring.vault().ledger.rows(subject)
         ]
-        assert events.count(("corrected", "page:/email")) == 2
+        assert events.count(("corrected", "page:/email")) == 3
 
     def test_it_works_once(self, moved: Browser, mails: Mails) -> None:
         assert Browser().get(f"/email/{mails.link('email_change')}").status == 404

@@ -64,7 +64,7 @@ class TestNaming:
         with pytest.raises(PurposeDenied):
             wiring.vault().open(subject, Purpose.COMPUTERS, HERE)
         assert {grant.purpose for grant in wiring.vault().store.grants(subject)} == {
-            Purpose.ACCOUNT, Purpose.BILLING,
+            Purpose.ACCOUNT, Purpose.BILLING, Purpose.POLICY_NOTICE,
         }  # fmt: skip
         before = len(rows(desk))
         name(desk, "cmp-one", "Studio")

@@ -66,6 +66,7 @@ def make_desk(tables: Tables, offer: tuple[Application, Plan], name: str) -> Des
         "email": f"{name}@kilbride.example", "name": f"{name} Kilbride", "street": "4 Weir Lane",
         "city": "Ballymote", "postal_code": "F56 X2P7", "country": "IE", "password": PASSWORD,
         "company": "", "phone": "", "tax_id": "",
+        "choice_marketing": "no", "choice_partner_mail": "no",
     }  # fmt: skip
     known = {item["pk"] for item in tables.items("accounts") if item["type"] == "account"}
     browser.post("/register", fields)
