@@ -52,13 +52,15 @@ if TYPE_CHECKING:
     from chalicelib.mail.wishes import WishStore
     from chalicelib.payments.fulfillment import Fulfillment
     from chalicelib.payments.on_file import OnFile
-    from chalicelib.payments.processor import Processor
+    from chalicelib.payments.processor import Biller, Processor
     from chalicelib.payments.renewals import Renewals
     from chalicelib.payments.service import Inbox, Orders, Payments
     from chalicelib.payments.store import PaymentStore
     from chalicelib.payments.subscription_store import SubscriptionStore
     from chalicelib.payments.subscriptions import Subscriptions
     from chalicelib.payments.taken_store import TakenStore
+    from chalicelib.payments.telling import Telling
+    from chalicelib.privacy.disclosures import Disclosures
     from chalicelib.privacy.heads import HeadMaker, Heads
     from chalicelib.privacy.published import Published
     from chalicelib.privacy.publishing import Publishing
@@ -584,7 +586,7 @@ def payment_store() -> PaymentStore:
     return PaymentStore(accounts_table())
 
 
-def processor(key: str) -> Processor:
+def processor(key: str) -> Biller:
     """The processor under one of its restricted keys: a function's role reads its own alone."""
     from chalicelib.payments.adapter import StripeProcessor
 
@@ -595,6 +597,27 @@ def processor(key: str) -> Processor:
         origin=found.processor_origin,
         stage=found.stage,
     )
+
+
+def telling(biller: Biller) -> Telling:
+    """What tells the processor of somebody: their ledger first (PS-05)."""
+    from chalicelib.payments.telling import Telling
+
+    def subject_of(account_id: str) -> str | None:
+        found = account_store().account(account_id)
+        return found.subject if found else None
+
+    return Telling(biller, disclosures(), subject_of)
+
+
+@cache
+def disclosures() -> Disclosures:
+    from chalicelib.privacy.disclosures import Contracts, Disclosures
+    from chalicelib.privacy.ledger import Ledger
+    from chalicelib.privacy.store import VaultStore
+
+    grants = VaultStore(accounts_table(), keys_table())
+    return Disclosures(Contracts(accounts_table()), grants, Ledger(accounts_table()), now)
 
 
 @cache
@@ -641,8 +664,8 @@ def renewals() -> Renewals:
 
     worker = processor("processor-worker-key")
     return Renewals(
-        payment_store(), taken(), subscription_store(), worker, license_payments(), books(),
-        outbox(), now, member_store().payers,
+        payment_store(), taken(), subscription_store(), worker, telling(worker),
+        license_payments(), books(), outbox(), now, member_store().payers,
     )  # fmt: skip
 
 
@@ -653,8 +676,9 @@ def orders() -> Orders:
     checkout = processor("processor-checkout-key")
     fulfilling = fulfillment(checkout)
     return Orders(
-        payment_store(), checkout, catalog(), accounts(), licenses(), fulfilling, attempts(), now
-    )
+        payment_store(), checkout, telling(checkout), catalog(), accounts(), licenses(),
+        fulfilling, attempts(), now,
+    )  # fmt: skip
 
 
 @cache

@@ -20,6 +20,8 @@
     python -m infra.admin [--stack NAME] staff-end --name ada
     python -m infra.admin [--stack NAME] refund --payment pi_… [--amount 7.00]
     python -m infra.admin [--stack NAME] books --month 2026-11
+    python -m infra.admin [--stack NAME] contract --recipient processor \
+        --contract NAME --until 2027-12-31
     python -m infra.admin [--stack NAME] ledger-export --out FOLDER
     python -m infra.admin [--stack NAME] contract --recipient processor \
         --contract NAME --until 2027-12-31
@@ -269,6 +271,12 @@ def command_ledger_export(args: argparse.Namespace) -> Json:
     return ledger.export(Path(args.out))
 
 
+def command_contract(args: argparse.Namespace) -> Json:
+    from infra.operate import contracts
+
+    return contracts.sign(args.recipient, args.contract, args.until)
+
+
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[str, Any]]]] = {
     "secrets": (command_secrets, {"--checkout-key": {}, "--worker-key": {}}),
     "signing-key": (lambda _: {"kid": wiring.key_ring().ensure_key()}, {}),
@@ -277,6 +285,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
         {"--payment": {}, "--amount": {"required": False, "default": ""}},
     ),
     "books": (command_books, {"--month": {}}),
+    "contract": (command_contract, {"--recipient": {}, "--contract": {}, "--until": {}}),
     "ledger-export": (command_ledger_export, {"--out": {}}),
     "contract": (command_contract, {"--recipient": {}, "--contract": {}, "--until": {}}),
     "vendor-key": (lambda a: make_vendor_key(Path(a.out)), {"--out": {}}),

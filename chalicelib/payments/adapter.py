@@ -23,6 +23,7 @@ from chalicelib.payments.processor_answers import (
     read_event,
     text,
 )
+from chalicelib.privacy.disclosures import require_declared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +46,7 @@ TIMEOUT_S = (3, 8)  # connect, read: three tries of this end before the gateway'
 PAGE = 100
 IN_USE = 409  # another call with this idempotency key is not answered yet
 SERVER_FAULT = 500
+GONE = "resource_missing"  # deleted before
 UNUSABLE = frozenset({"customer", "payment_method"})  # which parameter of a charge cannot be used
 
 
@@ -61,12 +63,23 @@ class StripeProcessor:
         self._api_key, self._api_base, self._origin = api_key, api_base, origin
 
     def create_customer(self, account_ref: str, idempotency_key: str) -> str:
+        params: Any = {"metadata": {"account": account_ref}}
+        require_declared("customer", params)
         made = self._ask(
-            lambda api: api.v1.customers.create(
-                {"metadata": {"account": account_ref}}, {"idempotency_key": idempotency_key}
-            )
+            lambda api: api.v1.customers.create(params, {"idempotency_key": idempotency_key})
         )
         return read(made, lambda found: text(found["id"]))
+
+    def forget_customer(self, customer: str) -> None:
+        import stripe
+
+        try:
+            self._client.v1.customers.delete(customer)
+        except stripe.InvalidRequestError as refusal:
+            if refusal.code != GONE:
+                raise_ours(refusal)
+        except stripe.StripeError as error:
+            raise_ours(error)
 
     def open_card_setup(
         self,
@@ -86,6 +99,7 @@ class StripeProcessor:
             "cancel_url": cancel_url,
             "metadata": {"order": order_id},
         }
+        require_declared("card_page", params)
         made = self._ask(
             lambda api: api.v1.checkout.sessions.create(params, {"idempotency_key": order_id})
         )
@@ -118,6 +132,7 @@ class StripeProcessor:
             "cancel_url": cancel_url,
             "metadata": {"order": order_id},
         }
+        require_declared("payment_page", params)
         made = self._ask(
             lambda api: api.v1.checkout.sessions.create(params, {"idempotency_key": order_id})
         )
@@ -160,6 +175,7 @@ class StripeProcessor:
             "off_session": True,
             "confirm": True,
         }
+        require_declared("charge", params)
         try:
             made = self._client.v1.payment_intents.create(params, {"idempotency_key": charge.key})
         except stripe.CardError as declined:
@@ -199,6 +215,7 @@ class StripeProcessor:
 
     def refund(self, payment_id: str, amount: int, idempotency_key: str) -> None:
         params: Any = {"payment_intent": payment_id, "amount": amount}
+        require_declared("refund", params)
         self._ask(lambda api: api.v1.refunds.create(params, {"idempotency_key": idempotency_key}))
 
     def list_events(self, since: int, until: int | None = None) -> Iterator[Event]:

@@ -120,7 +120,41 @@ class Charge:
 
 
 class Processor(Protocol):
-    """What a card processor does for Cetrus."""
+    """What a card processor answers: nothing here tells it of anybody."""
+
+    def read_checkout(self, session_id: str) -> CheckoutState:
+        """What has become of a checkout, fetched now."""
+        ...
+
+    def close_checkout(self, session_id: str) -> CheckoutState:
+        """Ends a page that is open; answers what has become of it: expired, or complete before."""
+        ...
+
+    def find_payments(
+        self, customer: str, since: int, metadata: Mapping[str, str]
+    ) -> list[PaymentState]:
+        """The payments of the customer from `since` on that carry all of these facts."""
+        ...
+
+    def read_payment(self, payment_id: str) -> PaymentState:
+        """One payment, with what was refunded of it, fetched now."""
+        ...
+
+    def list_disputes(self, payment_id: str) -> list[DisputeState]:
+        """All disputes and inquiries about one payment."""
+        ...
+
+    def list_events(self, since: int, until: int | None = None) -> Iterator[Event]:
+        """Events created from `since` on and before `until`, newest first, of the last 30 days."""
+        ...
+
+
+class Biller(Processor, Protocol):
+    """What tells it of somebody, too: `telling` alone may hold one."""
+
+    def forget_customer(self, customer: str) -> None:
+        """Deletes its customer, with the cards that it holds; again: no change."""
+        ...
 
     def create_customer(self, account_ref: str, idempotency_key: str) -> str:
         """A customer at the processor that knows the account by its opaque reference alone."""
@@ -153,36 +187,10 @@ class Processor(Protocol):
         """The page where the customer pays; the same order gets the same page for a day."""
         ...
 
-    def read_checkout(self, session_id: str) -> CheckoutState:
-        """What has become of a checkout, fetched now."""
-        ...
-
-    def close_checkout(self, session_id: str) -> CheckoutState:
-        """Ends a page that is open; answers what has become of it: expired, or complete before."""
-        ...
-
     def charge(self, charge: Charge) -> PaymentState:
         """Charges a saved card; a card that is declined is an answer, not an error."""
         ...
 
-    def find_payments(
-        self, customer: str, since: int, metadata: Mapping[str, str]
-    ) -> list[PaymentState]:
-        """The payments of the customer from `since` on that carry all of these facts."""
-        ...
-
-    def read_payment(self, payment_id: str) -> PaymentState:
-        """One payment, with what was refunded of it, fetched now."""
-        ...
-
-    def list_disputes(self, payment_id: str) -> list[DisputeState]:
-        """All disputes and inquiries about one payment."""
-        ...
-
     def refund(self, payment_id: str, amount: int, idempotency_key: str) -> None:
         """Gives back a part of a payment, or all of it; the event of it tells us."""
-        ...
-
-    def list_events(self, since: int, until: int | None = None) -> Iterator[Event]:
-        """Events created from `since` on and before `until`, newest first, of the last 30 days."""
         ...

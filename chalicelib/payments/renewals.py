@@ -18,8 +18,15 @@ from chalicelib.core.errors import Unavailable
 from chalicelib.observability import count, failure, logger
 from chalicelib.payments import periods, receipts
 from chalicelib.payments.periods import Attempt, Step
-from chalicelib.payments.processor import PROCESSING, SUCCEEDED, Charge, ProcessorRefused
+from chalicelib.payments.processor import (
+    PROCESSING,
+    SUCCEEDED,
+    Charge,
+    PaymentState,
+    ProcessorRefused,
+)
 from chalicelib.payments.taken import Payment, position
+from chalicelib.privacy.rules import PurposeDenied
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
@@ -31,14 +38,16 @@ if TYPE_CHECKING:
     from chalicelib.licenses.values import Head
     from chalicelib.mail.outbox import Outbox
     from chalicelib.payments.periods import Subscription
-    from chalicelib.payments.processor import PaymentState, Processor
+    from chalicelib.payments.processor import Processor
     from chalicelib.payments.receipts import Mail
     from chalicelib.payments.store import PaymentStore
     from chalicelib.payments.subscription_store import SubscriptionStore
     from chalicelib.payments.taken_store import TakenStore
+    from chalicelib.payments.telling import Telling
     from chalicelib.storage.dynamo import Write
 
 STEPS = 8
+REFUSED = "requires_payment_method"
 LATER = 10 * MINUTE  # before the next sweep comes
 SWEPT = 200  # how many one sweep takes on; the next goes on behind them
 
@@ -50,6 +59,7 @@ class Renewals:
         taken: TakenStore,
         subscriptions: SubscriptionStore,
         processor: Processor,
+        telling: Telling,
         licenses: LicensePayments,
         books: Books,
         outbox: Outbox,
@@ -60,6 +70,7 @@ class Renewals:
         self.payers = payers
         self.store, self.taken, self.subscriptions = store, taken, subscriptions
         self.processor, self.licenses, self.books = processor, licenses, books
+        self.telling = telling
         self.outbox, self.clock = outbox, clock
 
     def sweep(self) -> dict[str, int]:
@@ -152,12 +163,15 @@ class Renewals:
         for payment in [*(one for one in found if one.status == SUCCEEDED), *mine]:
             return payment
         facts = {**attempt.facts, "try": str(attempt.number)}
-        return self.processor.charge(
-            Charge(
-                attempt.key, attempt.customer, attempt.method, attempt.amount, attempt.currency,
-                f"Renewal {attempt.period} of {attempt.license_id}", facts,
-            )
+        charge = Charge(
+            attempt.key, attempt.customer, attempt.method, attempt.amount, attempt.currency,
+            f"Renewal {attempt.period} of {attempt.license_id}", facts,
         )  # fmt: skip
+        try:
+            return self.telling.charge(attempt.account_id, charge)
+        except PurposeDenied:
+            # Whoever left, or was erased, is charged no more: a card that fails, for all the rest.
+            return PaymentState("", REFUSED, attempt.amount, 0, attempt.currency, code="left")
 
     def _paid(
         self, of: Subscription, head: Head, attempt: Attempt, state: PaymentState, now: int

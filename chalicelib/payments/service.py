@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from chalicelib.payments.settling import Settling
     from chalicelib.payments.store import PaymentStore
     from chalicelib.payments.taken import Payment
+    from chalicelib.payments.telling import Telling
 
 TRIES = 5
 CARDS_A_DAY = 5  # other cards that one account may give
@@ -55,10 +56,11 @@ class EventChanged(Conflict):
 class Orders:
     """What a person does: order, go to the card page, come back."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the wiring alone calls it
         self,
         store: PaymentStore,
         processor: Processor,
+        telling: Telling,
         catalog: Catalog,
         accounts: Accounts,
         licenses: Licenses,
@@ -68,6 +70,7 @@ class Orders:
     ) -> None:
         self.attempts = attempts
         self.store, self.processor, self.catalog = store, processor, catalog
+        self.telling = telling
         self.accounts, self.licenses, self.clock = accounts, licenses, clock
         self.fulfillment = fulfillment
 
@@ -218,16 +221,15 @@ class Orders:
     def _customer(self, account_id: str) -> str:
         if (known := self.store.customer(account_id)) is not None:
             return known
-        made = self.processor.create_customer(account_id, derived_id("key", "customer", account_id))
+        made = self.telling.new_customer(account_id, derived_id("key", "customer", account_id))
         return self.store.keep_customer(account_id, made)
 
     def _open_page(self, order: Order, customer: str, back: str) -> Checkout:
         away = f"{back}?canceled=1"
         if not order.charges:
-            return self.processor.open_card_setup(
-                order_id=order.id, customer=customer, currency=order.plan.currency,
-                success_url=back, cancel_url=away,
-            )  # fmt: skip
+            return self.telling.card_page(
+                order.account_id, order.id, customer, order.plan.currency, back, away
+            )
         purchase = Purchase(
             name=f"{order.application_name}, {order.plan.name}",
             each=order.plan.terms.price,
@@ -235,10 +237,7 @@ class Orders:
             currency=order.plan.currency,
             save_card=order.plan.kind == SUBSCRIPTION,
         )
-        return self.processor.open_payment(
-            order_id=order.id, customer=customer, purchase=purchase, success_url=back,
-            cancel_url=away,
-        )  # fmt: skip
+        return self.telling.payment_page(order.account_id, order.id, customer, purchase, back, away)
 
     def settle(self, account_id: str, order_id: str) -> Order:
         """What the return from the card page runs: the shared fulfillment."""

@@ -141,11 +141,13 @@ def main() -> int:
 
 def build(config: Mapping[str, Any]) -> Json:
     from infra import admin
+    from infra.operate import contracts
 
     admin.put_secrets(
         config["keys"]["checkout"], config["keys"]["worker"], config["webhook_secret"]
     )
     admin.COMMANDS["signing-key"][0](admin.parser().parse_args(["signing-key"]))
+    contracts.sign("processor", "demonstration", "2100-01-01")
     with tempfile.TemporaryDirectory() as folder:
         vendor, key = add_vendor(Path(folder))
         offered = [add_offer(vendor["id"], offer, key, Path(folder)) for offer in OFFERS]

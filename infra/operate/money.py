@@ -33,7 +33,9 @@ def refund(payment_id: str, amount: str) -> Json:
         said = f"More than nothing, and at most {Money(left, payment.currency)}."
         raise InvalidInput(errors={"amount": said})
     key = derived_id("key", "refund", payment_id, payment.version, given)
-    wiring.processor("processor-worker-key").refund(payment_id, given, key)
+    wiring.telling(wiring.processor("processor-worker-key")).refund(
+        payment.account_id, payment_id, given, key
+    )
     return {
         "payment": payment_id,
         "order": payment.order_id,

@@ -22,6 +22,9 @@ from chalicelib.payments.processor import (
     Purchase,
 )
 from chalicelib.payments.rules import Card, Event
+from chalicelib.privacy.disclosures import Contract
+from chalicelib.privacy.rules import Purpose, policy_for
+from chalicelib.privacy.store import Grant
 from tests.interleaving import Turns
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 CARD = Card("visa", "4242", 12, 2030)
 OWNER, STRANGER = "acc_owner", "acc_stranger"
+CENTURY = 4_102_444_800_000  # 2100-01-01
 
 
 @dataclass
@@ -51,12 +55,18 @@ class FakeProcessor:
     disputes: dict[str, list[DisputeState]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     asked: list[Charge] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     decline: str = ""
     silent: bool = False
     lose_answers: bool = False
 
     def create_customer(self, account_ref: str, idempotency_key: str) -> str:
         return self.customers.setdefault(idempotency_key, f"cus_{len(self.customers)}")
+
+    def forget_customer(self, customer: str) -> None:
+        if self.silent:
+            raise ProcessorUnavailable
+        self.forgotten.append(customer)
 
     def open_card_setup(
         self,
@@ -188,14 +198,21 @@ def add_account(account_id: str, state: State = State.ACTIVE) -> None:
         password="none",
         created_at=wiring.now(),
     )
-    store = wiring.account_store()
-    store.transact(store.put_account(account))
+    store, grants = wiring.account_store(), wiring.disclosures().grants
+    billing = Grant(account.subject, Purpose.BILLING, policy_for(Purpose.BILLING, 3).id, b"a key")
+    store.transact(store.put_account(account), grants.put_grant(billing, wiring.now()))
+
+
+def sign_contract(until: int) -> None:
+    """What binds the processor, until then."""
+    wiring.disclosures().contracts.keep(Contract("processor", "DPA-1", until), wiring.now())
 
 
 @pytest.fixture
 def plan(processor: FakeProcessor) -> Plan:
     add_account(OWNER)
     add_account(STRANGER)
+    sign_contract(CENTURY)
     application = wiring.catalog().add_application(
         vendor_id="vnd_1",
         vendor_name="Harbor",

@@ -1,0 +1,168 @@
+"""What another company is told about a person: declared here, under a contract, and in the ledger.
+
+| act | tells the processor |
+|---|---|
+| customer | that there is an account, by its opaque reference |
+| card_page | that an account wants to save a card for an order |
+| payment_page | what an order costs, for the page where it is paid |
+| charge | what a renewal costs, for a card that was saved there |
+| refund | how much of a payment is given back |
+
+`share` comes first, the request after it: a request without its row cannot be. A row whose request
+was lost is possible, and says more than was told.
+
+CetrusError
+└── Unavailable
+    └── NoContract   503: no contract binds the recipient now, so nothing is sent
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.core.errors import Unavailable
+from chalicelib.privacy.rules import Entry, Event, Purpose, PurposeDenied, use_under
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from chalicelib.core.clock import Clock
+    from chalicelib.privacy.ledger import Ledger
+    from chalicelib.privacy.store import VaultStore
+    from chalicelib.storage.dynamo import Item, Table
+
+PROCESSOR = "processor"
+SENT: Mapping[str, frozenset[str]] = {
+    "customer": frozenset({"metadata.account"}),
+    "card_page": frozenset(
+        {
+            "mode", "currency", "customer", "client_reference_id", "success_url", "cancel_url",
+            "metadata.order",
+        }
+    ),
+    "payment_page": frozenset(
+        {
+            "mode", "customer", "client_reference_id", "success_url", "cancel_url",
+            "metadata.order", "line_items.quantity", "line_items.price_data.currency",
+            "line_items.price_data.unit_amount", "line_items.price_data.product_data.name",
+            "payment_intent_data.metadata.order", "payment_intent_data.setup_future_usage",
+        }
+    ),
+    "charge": frozenset(
+        {
+            "amount", "currency", "customer", "payment_method", "description", "off_session",
+            "confirm", "metadata.subscription", "metadata.period", "metadata.try",
+        }
+    ),
+    "refund": frozenset({"payment_intent", "amount"}),
+}  # fmt: skip
+"""The names of all that each act may tell, in the processor's own words; never anything else."""
+
+GONE = "gone"  # the ledger of whom an account was, when it is nobody's any more
+
+
+class NoContract(Unavailable):
+    code = "no_contract"
+    title = "Cards cannot be taken just now"
+    detail = (
+        "Our contract with the card processor, which binds it to use what we send for your bill "
+        "alone, is not in force. So nothing was sent to it, and nothing was charged."
+    )
+    retry_after = 3600
+
+
+class TooMuch(TypeError):
+    """A request would tell more than is declared in SENT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What binds a recipient, until an instant in milliseconds."""
+
+    recipient: str
+    contract: str
+    until: int
+
+
+class Contracts:
+    """One row a recipient: `RECIPIENT#<name>` / `CONTRACT`."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def of(self, recipient: str) -> Contract | None:
+        item = self.table.get(f"RECIPIENT#{recipient}", "CONTRACT")
+        return Contract(recipient, item["contract"], item["until"]) if item else None
+
+    def keep(self, contract: Contract, now: int) -> None:
+        """In place of the one before."""
+        item: Item = {
+            "pk": f"RECIPIENT#{contract.recipient}", "sk": "CONTRACT", "type": "contract", "v": 1,
+            "contract": contract.contract, "until": contract.until, "at": now,
+        }  # fmt: skip
+        self.table.apply(self.table.put(item))
+
+
+class Disclosures:
+    def __init__(
+        self, contracts: Contracts, grants: VaultStore, ledger: Ledger, clock: Clock
+    ) -> None:
+        self.contracts, self.grants, self.ledger, self.clock = contracts, grants, ledger, clock
+
+    def share(self, subject: str, recipient: str, act: str, reference: str) -> None:
+        """The row before the request. `reference` is the opaque name that the request carries.
+
+        NoContract where none is in force; PurposeDenied where the person granted no billing, or
+        their policy does not name the recipient.
+        """
+        now = self.clock()
+        self._require_contract(recipient, now)
+        grant = self.grants.grant(subject, Purpose.BILLING)
+        if grant is None or recipient not in use_under(grant.policy, Purpose.BILLING).recipients:
+            raise PurposeDenied
+        self._record(subject, grant.policy, f"share:{recipient}:{act}:{reference}", now)
+
+    def share_owed(self, subject: str | None, recipient: str, act: str, reference: str) -> None:
+        """The same for what is owed to the person, whatever they grant by now: money goes back.
+
+        None is somebody whose account was erased.
+        """
+        now = self.clock()
+        self._require_contract(recipient, now)
+        self._record(subject or GONE, None, f"share:{recipient}:{act}:{reference}", now)
+
+    def _require_contract(self, recipient: str, now: int) -> None:
+        found = self.contracts.of(recipient)
+        if found is None or found.until <= now:
+            raise NoContract
+
+    def _record(self, subject: str, policy: str | None, reason: str, now: int) -> None:
+        self.ledger.record(subject, Entry(Event.SHARED, Purpose.BILLING, policy, reason), now)
+
+
+def told(params: Mapping[str, Any]) -> frozenset[str]:
+    """The names of what a request tells, however deep: `line_items.price_data.currency`."""
+    return frozenset(paths(params))
+
+
+def paths(value: Any, above: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from paths(inner, f"{above}.{name}" if above else str(name))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from paths(inner, above)
+    else:
+        yield above
+
+
+def require_declared(act: str, params: Mapping[str, Any]) -> None:
+    """TooMuch where the request would tell anything that its act does not declare."""
+    if unknown := told(params) - SENT[act]:
+        raise TooMuch(f"{act} does not declare {sorted(unknown)}")
+
+
+def fields_of(reason: str) -> frozenset[str]:
+    """What a row of the ledger says was told."""
+    return SENT[reason.split(":")[2]]
