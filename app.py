@@ -142,6 +142,12 @@ def ledger_heads(event: Any) -> Any:
     return wiring.head_maker().run()
 
 
+@app.schedule(Rate(15, unit=Rate.MINUTES), name="policy_notices")
+def policy_notices(event: Any) -> Any:
+    """Tell people of a policy that was published, where it touches them; and staff of each."""
+    return wiring.policy_notices().run(event.context.get_remaining_time_in_millis)
+
+
 @app.lambda_function(name="inbound_mail")
 def inbound_mail(event: Any, context: Any) -> Any:
     """Take in the mail that the receipt rule put into the bucket."""

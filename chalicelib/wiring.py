@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from chalicelib.payments.telling import Telling
     from chalicelib.privacy.disclosures import Disclosures
     from chalicelib.privacy.heads import HeadMaker, Heads
+    from chalicelib.privacy.notifying import PolicyNotices
     from chalicelib.privacy.published import Published
     from chalicelib.privacy.publishing import Publishing
     from chalicelib.privacy.seals import Seals
@@ -180,6 +181,18 @@ def head_maker() -> HeadMaker:
     from chalicelib.privacy.ledger import Ledger
 
     return HeadMaker(heads(), Ledger(accounts_table()), now)
+
+
+@cache
+def policy_notices() -> PolicyNotices:
+    from chalicelib.accounts.store import SHARDS
+    from chalicelib.privacy.notice_jobs import NoticeJobs
+    from chalicelib.privacy.notifying import PolicyNotices
+
+    return PolicyNotices(
+        NoticeJobs(accounts_table()), published(), account_store(), SHARDS, vault(), outbox(),
+        staff_mail().tell, now,
+    )  # fmt: skip
 
 
 @cache

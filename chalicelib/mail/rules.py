@@ -138,7 +138,7 @@ LAWS = {
     ),
     MailClass.POLICY_CHANGE: Law(
         must_arrive=True,
-        purposes=frozenset({Purpose.POLICY_NOTICE}),
+        purposes=frozenset({Purpose.POLICY_NOTICE, Purpose.ACCOUNT}),
         goes_to="active members whom the change affects",
     ),
 }

@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.mail.post import Post
     from chalicelib.mail.store import MailStore
+    from chalicelib.privacy.rules import Mailed
     from chalicelib.privacy.service import Vault
-    from chalicelib.privacy.sinks import Recipient
+    from chalicelib.privacy.sinks import Recipient, Secret
     from chalicelib.storage.dynamo import Write
 
 ENOUGH = 40  # seconds that one invocation sends for; what is left comes with the next
@@ -198,12 +199,19 @@ class Mailer:
         if person is None or person.decoy or person.state not in template.audience:
             raise NoRecipient
         try:
-            secret = self.vault.open(
-                person.subject, template.purpose, f"mail:{message.template}:{message.id}"
-            )
+            secret = self._open(person.subject, template, f"mail:{message.template}:{message.id}")
         except PurposeDenied:
             raise NoRecipient from None
         return sinks.mail(secret, message.mail_class)
+
+    def _open(self, subject: str, template: Template, reason: str) -> Secret[Mailed]:
+        """The address; where it was given before `purpose` had a name, under its older one."""
+        try:
+            return self.vault.open(subject, template.purpose, reason)
+        except PurposeDenied:
+            if template.older is None:
+                raise
+        return self.vault.open(subject, template.older, reason)
 
     def _settle(self, message: Message, outcome: Outcome) -> State:
         match outcome:

@@ -25,7 +25,8 @@ class Template:
 
     `audience` is the states of an account that it may go to; `link` the page that its single-use
     token opens. `topic` is what a person calls the notices of this kind, where they are optional.
-    `purpose` is what the address was given for.
+    `purpose` is what the address was given for; `older` what it was given for by people whose
+    policy did not name `purpose` yet.
     """
 
     mail_class: MailClass
@@ -35,6 +36,7 @@ class Template:
     arguments: Mapping[str, type] = field(default_factory=dict)
     topic: str | None = None
     purpose: Mailed = Purpose.ACCOUNT
+    older: Mailed | None = None
 
 
 TEMPLATES: dict[str, Template] = {
@@ -150,6 +152,13 @@ TEMPLATES: dict[str, Template] = {
         MailClass.ACCOUNT,
         "You get this mail because you have this subscription.",
         arguments={"application": str, "plan": str, "seats": int, "price": str, "on": str},
+    ),
+    "policy_changed": Template(
+        MailClass.POLICY_CHANGE,
+        "You get this mail because you have an account and the policy says that we tell you.",
+        arguments={"version": int, "since": str, "changes": list},
+        purpose=Purpose.POLICY_NOTICE,
+        older=Purpose.ACCOUNT,
     ),
     "usage_summary": Template(
         MailClass.NOTICE,

@@ -405,6 +405,11 @@ ITEMS: dict[str, Kept] = {
         ("technical", "", "read_until after"),
     ),
     # policy
+    "policy_notices": kept(
+        ACCOUNTS, "POLICY/NOTICES", "How far a published policy was told to people.",
+        NOBODY, "privacy", "for good",
+        ("pseudonym", "", "place"), ("technical", "", "number at look_at"),
+    ),
     "policy": kept(
         ACCOUNTS, "POLICY/IN_FORCE POLICY/VERSION", "Which policy is in force, and since when.",
         NOBODY, "privacy", "for good", ("technical", "uva", "number policy at"),

@@ -95,7 +95,7 @@ class Publishing:
             "SET #number = :next, #policy = :policy, #at = :at, #type = :type, v = :v",
             {
                 ":next": next_one.number, ":policy": next_one.id, ":at": now,
-                ":type": "policy_in_force", ":v": 1,
+                ":type": "policy", ":v": 1,
             },
             condition="attribute_not_exists(pk) OR #number < :next",
             names={"#number": "number", "#policy": "policy", "#at": "at", "#type": "type"},
@@ -104,7 +104,7 @@ class Publishing:
     def _version(self, next_one: Prepared, now: int) -> Write:
         return self.published.table.put(
             {
-                "pk": PK, "sk": f"VERSION#{next_one.number}", "type": "policy_version", "v": 1,
+                "pk": PK, "sk": f"VERSION#{next_one.number}", "type": "policy", "v": 1,
                 "number": next_one.number, "policy": next_one.id, "at": now,
             },
             ABSENT,

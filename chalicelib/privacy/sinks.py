@@ -52,7 +52,7 @@ MAILED_FOR: Mapping[str, frozenset[Purpose]] = {
     "announcement": frozenset({Purpose.ACCOUNT}),
     "offer": frozenset({Purpose.MARKETING, Purpose.SURVEYS}),
     "partner": frozenset({Purpose.PARTNER_MAIL}),
-    "policy_change": frozenset({Purpose.POLICY_NOTICE}),
+    "policy_change": frozenset({Purpose.POLICY_NOTICE, Purpose.ACCOUNT}),
 }
 
 

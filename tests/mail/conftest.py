@@ -158,6 +158,11 @@ CASE: dict[str, Argument] = {
     "due": "25 December 2026",
 }
 ARGUMENTS: dict[str, dict[str, Argument]] = {
+    "policy_changed": {
+        "version": 4,
+        "since": "November 28, 2026",
+        "changes": ["New: To ask you, now & then, how it serves you. You are asked first."],
+    },
     "receipt": {
         "order": "ord_1",
         "application": "Solver & Co",

@@ -62,7 +62,7 @@ class TestThePage:
         assert rows(tables)["VERSION#4"]["policy"] == policy(4).id
         assert wiring.vault().in_force() == 4
 
-    @pytest.mark.parametrize("typed", ["", "3", "5", "four", "４", "-4", "4.0", "00004"])
+    @pytest.mark.parametrize("typed", ["", "3", "5", "four", "\uff14", "-4", "4.0", "00004"])
     def test_anything_but_the_next_number_publishes_nothing(
         self, officer: Browser, tables: Tables, typed: str
     ) -> None:

@@ -20,6 +20,7 @@ FUNCTIONS = {
     "MailSender",
     "MailFeedback",
     "MailPlanner",
+    "PolicyNotices",
     "MailSweep",
     "PaymentWorker",
     "PaymentSweep",
@@ -211,7 +212,7 @@ class TestTables:
                 "AccountsTable",
                 "LEDGER#sub_1",
                 "PutItem",
-                {"MailSender", "MailSweep", "AccountSweep"},
+                {"MailSender", "MailSweep", "AccountSweep", "PolicyNotices"},
             ),
             ("AccountsTable", "LEDGER#sub_1", "DeleteItem", set()),
             (
@@ -229,6 +230,8 @@ class TestTables:
             ("AccountsTable", "NOTICES#acc_1", "UpdateItem", {"InboundMail", "MailFeedback"}),
             ("AccountsTable", "AGENDA#acc_1", "UpdateItem", {"MailPlanner"}),
             ("AccountsTable", "CURSOR#mail_planner", "PutItem", {"MailPlanner", "PaymentSweep"}),
+            ("AccountsTable", "POLICY", "UpdateItem", {"PolicyNotices"}),
+            ("AccountsTable", "POLICY", "PutItem", set()),
             ("AccountsTable", "SIGNING", "Query", set()),
             ("UsageTable", "LICENSE#lic_1", "PutItem", CHARGERS | {"LicenseSweep", "EventLog"}),
             ("AccountsTable", "BOOKS#2026-11", "PutItem", CHARGERS),
@@ -265,6 +268,23 @@ class TestTables:
         assert not [a for a in ITEM_ACTIONS if planner.may(f"dynamodb:{a}", keys)]
         sealed = {"dynamodb__LeadingKeys": "SUBJECT#sub_1"}
         assert not planner.may("dynamodb:GetItem", accounts, **sealed)
+
+    @pytest.mark.promise("PS-83")
+    def test_who_tells_of_a_policy_opens_nothing_and_changes_no_account(
+        self, template: Template, by_function: Mapping[str, Role]
+    ) -> None:
+        teller, accounts = by_function["PolicyNotices"], template.arn("AccountsTable")
+        for purpose in PURPOSES:
+            for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+                context = {"kms__EncryptionContext__purpose": purpose}
+                assert not teller.may(action, template.arn("VaultKey"), **context)
+        for action in ("PutItem", "UpdateItem", "DeleteItem"):
+            for key in ("ACCOUNT#acc_1", "SUBJECT#sub_1", "STAFF#stf_1"):
+                assert not teller.may(f"dynamodb:{action}", accounts, dynamodb__LeadingKeys=key)
+        keys = template.arn("KeysTable")
+        assert [a for a in ITEM_ACTIONS if teller.may(f"dynamodb:{a}", keys)] == ["Query"]
+        sealed = {"dynamodb__LeadingKeys": "SUBJECT#sub_1"}
+        assert not teller.may("dynamodb:GetItem", accounts, **sealed)
 
     def test_the_license_sweep_never_sees_the_accounts(
         self, template: Template, by_function: Mapping[str, Role]
@@ -317,7 +337,7 @@ class TestKeys:
             "invitation": {"APIHandler", "MailSender", "MailSweep"},
             "marketing": set(),
             "partner_mail": set(),
-            "policy_notice": {"APIHandler"},
+            "policy_notice": {"APIHandler", "MailSender", "MailSweep"},
             "support": {"MailSender", "MailSweep"},
             "staff": {"MailSender", "MailSweep"},
         }
