@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalice import ConvertToMiddleware, Rate
+from chalice import ConvertToMiddleware, Cron, Rate
 
 from chalicelib import wiring
 from chalicelib.accounts.account_routes import routes as account_pages
@@ -15,6 +15,7 @@ from chalicelib.accounts.email_routes import routes as email_pages
 from chalicelib.accounts.routes import notice, person
 from chalicelib.accounts.routes import routes as accounts
 from chalicelib.accounts.session_routes import routes as session_pages
+from chalicelib.cases.routes import routes as cases
 from chalicelib.catalog.routes import routes as catalog
 from chalicelib.contract.routes import routes as contract
 from chalicelib.downloads.routes import routes as downloads
@@ -28,10 +29,13 @@ from chalicelib.licenses.member_routes import routes as people
 from chalicelib.licenses.routes import routes as licenses
 from chalicelib.notices.routes import routes as notices
 from chalicelib.observability import logger, observed
+from chalicelib.partners.routes import routes as partners
 from chalicelib.payments.routes import routes as payments
 from chalicelib.payments.subscription_routes import routes as subscriptions
-from chalicelib.privacy.publishing_routes import routes as publishing
+from chalicelib.privacy import practices
 from chalicelib.privacy.cookie_routes import routes as cookies
+from chalicelib.privacy.inventory_routes import routes as inventory
+from chalicelib.privacy.publishing_routes import routes as publishing
 from chalicelib.privacy.routes import routes as privacy
 from chalicelib.staff.routes import member
 from chalicelib.staff.routes import routes as staff
@@ -47,9 +51,10 @@ app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context(clear_s
 app.register_middleware(observed, "all")
 
 for routes in (
-    site, accounts, account_pages, session_pages, email_pages, catalog, payments,
+    site, cases, accounts, account_pages, session_pages, email_pages, catalog, payments,
     subscriptions, downloads, vendors, identity, licenses, computers, people, usage, contract,
-    notices, staff, visits, privacy, publishing,
+    notices, staff, visits, inventory, privacy, cookies, publishing,
+    partners,
 ):  # fmt: skip
     app.register_blueprint(routes)
 
@@ -148,7 +153,35 @@ def policy_notices(event: Any) -> Any:
     return wiring.policy_notices().run(event.context.get_remaining_time_in_millis)
 
 
+@app.schedule(Rate(1, unit=Rate.HOURS), name="case_sweep")
+def case_sweep(event: Any) -> Any:
+    """Acknowledge, alert and escalate the cases that nobody has closed."""
+    return wiring.case_sweep().run()
+
+
+@app.schedule(Rate(1, unit=Rate.DAYS), name="staff_reminders")
+def staff_reminders(event: Any) -> Any:
+    """Remind those who work here, once each quarter; a missed run is made up for by the next."""
+    return wiring.staff_reminders().run()
+
+
+@app.schedule(Rate(1, unit=Rate.DAYS), name="partner_report")
+def partner_report(event: Any) -> Any:
+    """Release last month's file for partners, once, where the year's budget allows it."""
+    return wiring.partner_reports().run(event.context.get_remaining_time_in_millis)
+
+
+@app.schedule(Cron(30, 2, "*", "*", "?", "*"), name="privacy_check")
+def privacy_check(event: Any) -> Any:
+    """Look whether the live data is as the statement says, and publish what was found."""
+    return wiring.night_check().run()
+
+
 @app.lambda_function(name="inbound_mail")
 def inbound_mail(event: Any, context: Any) -> Any:
     """Take in the mail that the receipt rule put into the bucket."""
     return wiring.inbound_mail().receive(event)
+
+
+# Last, when all of them are known: none runs of which the statement says nothing (PS-01).
+practices.declared(app.functions())

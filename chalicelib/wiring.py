@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from chalicelib.accounts.sessions import Sessions
     from chalicelib.accounts.store import AccountStore
     from chalicelib.billing.service import Books
+    from chalicelib.cases.service import Cases
+    from chalicelib.cases.sweep import CaseSweep
     from chalicelib.catalog.service import Catalog
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.downloads.service import Downloads
@@ -50,6 +52,10 @@ if TYPE_CHECKING:
     from chalicelib.mail.service import Mailer
     from chalicelib.mail.stopping import Stopping
     from chalicelib.mail.wishes import WishStore
+    from chalicelib.mailings.planner import MailingPlanner
+    from chalicelib.mailings.service import Mailings
+    from chalicelib.partners.service import PartnerReports, Partners
+    from chalicelib.partners.store import PartnerStore
     from chalicelib.payments.fulfillment import Fulfillment
     from chalicelib.payments.on_file import OnFile
     from chalicelib.payments.processor import Biller, Processor
@@ -62,12 +68,18 @@ if TYPE_CHECKING:
     from chalicelib.payments.telling import Telling
     from chalicelib.privacy.disclosures import Disclosures
     from chalicelib.privacy.heads import HeadMaker, Heads
+    from chalicelib.privacy.night import NightCheck
     from chalicelib.privacy.notifying import PolicyNotices
+    from chalicelib.privacy.proof import ProofBoard
     from chalicelib.privacy.published import Published
     from chalicelib.privacy.publishing import Publishing
     from chalicelib.privacy.seals import Seals
     from chalicelib.privacy.service import Vault
+    from chalicelib.rights.deactivation import Deactivation
+    from chalicelib.rights.erasure import Erasure
+    from chalicelib.rights.sweep import RightsSweep
     from chalicelib.staff.mail import StaffMail
+    from chalicelib.staff.reminders import Reminders
     from chalicelib.staff.service import Staff
     from chalicelib.staff.store import StaffStore
     from chalicelib.storage.objects import Bucket
@@ -181,6 +193,24 @@ def head_maker() -> HeadMaker:
     from chalicelib.privacy.ledger import Ledger
 
     return HeadMaker(heads(), Ledger(accounts_table()), now)
+
+
+@cache
+def proof_board() -> ProofBoard:
+    from chalicelib.privacy.proof import ProofBoard
+    from chalicelib.storage.objects import Bucket
+
+    return ProofBoard(Bucket(client("s3"), settings().proof_bucket), seals())
+
+
+@cache
+def night_check() -> NightCheck:
+    from chalicelib.privacy.live import live
+    from chalicelib.privacy.night import NightCheck
+    from chalicelib.privacy.proof import code_hash
+
+    looked_at = live(heads(), accounts_table(), keys_table(), visitor_logs(), published())
+    return NightCheck(looked_at, proof_board(), code_hash(), now)
 
 
 @cache
@@ -356,23 +386,41 @@ def directory() -> Directory:
 
 @cache
 def mailer() -> Mailer:
-    from chalicelib.mail.letters import Letterhead
-    from chalicelib.mail.post import Post
-    from chalicelib.mail.service import Mailer
-    from chalicelib.mail.store import MailStore
+    from chalicelib.mail.rules import Lane
+    from chalicelib.mailings import wiring as made
 
-    found = settings()
-    post = Post(client("sesv2"), found.mail_from, found.mail_configuration_set)
-    head = Letterhead(found.mail_from, found.mail_domain, found.base_url)
-    store = MailStore(accounts_table())
-    return Mailer(store, directory(), vault(), post, keyed(), head, now)
+    return made.mailer(Lane.SERVICE)
+
+
+@cache
+def campaign_mailer() -> Mailer:
+    """Hands over offers and partner mail, and nothing else."""
+    from chalicelib.mail.rules import Lane
+    from chalicelib.mailings import wiring as made
+
+    return made.mailer(Lane.CAMPAIGN)
+
+
+@cache
+def mailings() -> Mailings:
+    from chalicelib.mailings import wiring as made
+
+    return made.mailings()
+
+
+@cache
+def mailing_planner() -> MailingPlanner:
+    from chalicelib.mailings import wiring as made
+
+    return made.planner()
 
 
 @cache
 def stopping() -> Stopping:
     from chalicelib.mail.stopping import Stopping
+    from chalicelib.mailings import wiring as made
 
-    return Stopping(wishes(), keyed(), now)
+    return Stopping(wishes(), keyed(), now, made.withdraw)
 
 
 @cache
@@ -415,10 +463,32 @@ def mail_planner() -> MailPlanner:
 @cache
 def inbound_mail() -> InboundMail:
     from chalicelib.mail.inbound import InboundMail
+    from chalicelib.mail.stopping import Stopping
     from chalicelib.storage.objects import Bucket
 
-    bucket = Bucket(client("s3"), settings().mail_bucket)
-    return InboundMail(bucket, wishes(), stopping(), keyed(), now)
+    bucket, found = Bucket(client("s3"), settings().mail_bucket), settings()
+    return InboundMail(
+        bucket, wishes(), Stopping(wishes(), keyed(), now), cases(), guests(), outbox(), keyed(),
+        found.mail_domain, now,
+    )  # fmt: skip
+
+
+@cache
+def cases() -> Cases:
+    from chalicelib.cases.service import Cases
+    from chalicelib.cases.store import CaseStore
+
+    return Cases(
+        CaseStore(accounts_table()), guests(), outbox(), links(), attempts(),
+        accounts().by_claim, keyed(), now,
+    )  # fmt: skip
+
+
+@cache
+def case_sweep() -> CaseSweep:
+    from chalicelib.cases.sweep import CaseSweep
+
+    return CaseSweep(cases(), staff_mail(), now)
 
 
 @cache
@@ -449,7 +519,10 @@ def licenses() -> Licenses:
     from chalicelib.licenses.service import Licenses
     from chalicelib.licenses.store import LicenseStore
 
-    return Licenses(LicenseStore(usage_table()), accounts_table(), catalog(), keyed, now)
+    return Licenses(
+        LicenseStore(usage_table()), accounts_table(), catalog(), keyed, now,
+        lambda application: mailings().screens(application, now()),
+    )  # fmt: skip
 
 
 @cache
@@ -545,6 +618,13 @@ def staff_mail() -> StaffMail:
     from chalicelib.staff.mail import StaffMail
 
     return StaffMail(staff_store(), outbox(), now)
+
+
+@cache
+def staff_reminders() -> Reminders:
+    from chalicelib.staff.reminders import Reminders
+
+    return Reminders(staff_mail(), now)
 
 
 @cache
@@ -659,8 +739,9 @@ def fulfillment(asked: Processor) -> Fulfillment:
     from chalicelib.payments.fulfillment import Fulfillment
 
     return Fulfillment(
-        payment_store(), taken(), subscription_store(), asked, licenses(), books(), outbox(), now
-    )
+        payment_store(), taken(), subscription_store(), asked, licenses(), books(), outbox(), now,
+        account_store().check_active,
+    )  # fmt: skip
 
 
 @cache
@@ -725,6 +806,75 @@ def payments() -> Payments:
         outbox(), now,
     )  # fmt: skip
     return Payments(payment_store(), worker, fulfillment(worker), settling, now)
+
+
+@cache
+def erasure() -> Erasure:
+    from chalicelib.mail.store import MailStore
+    from chalicelib.rights.erasure import Erasure
+    from chalicelib.rights.estate import Estate
+    from chalicelib.rights.store import FiscalStore, LeavingStore
+
+    estate = Estate(
+        account_store(), licenses(), members(), guests(), subscription_store(),
+        MailStore(accounts_table()), vault().ledger,
+    )  # fmt: skip
+    return Erasure(
+        LeavingStore(accounts_table()), FiscalStore(accounts_table()), account_store(), vault(),
+        taken(), estate, outbox(), links(), now,
+    )  # fmt: skip
+
+
+@cache
+def deactivation() -> Deactivation:
+    from chalicelib.rights.deactivation import Deactivation
+    from chalicelib.rights.store import LeavingStore
+
+    return Deactivation(
+        LeavingStore(accounts_table()), account_store(), sessions(), vault(), licenses(),
+        license_payments(), subscriptions(), now,
+    )  # fmt: skip
+
+
+@cache
+def rights_sweep() -> RightsSweep:
+    from chalicelib.rights.sweep import RightsSweep
+
+    def worker() -> Biller:
+        return processor("processor-worker-key")
+
+    return RightsSweep(erasure(), deactivation(), payment_store(), worker, now)
+
+
+@cache
+def partner_store() -> PartnerStore:
+    from chalicelib.partners.store import PartnerStore
+
+    return PartnerStore(accounts_table(), usage_table())
+
+
+@cache
+def partners() -> Partners:
+    from chalicelib.partners.service import Partners
+    from chalicelib.privacy.ledger import Ledger
+    from chalicelib.storage.objects import Bucket
+
+    bucket = Bucket(client("s3"), settings().logs_bucket)
+    return Partners(partner_store(), Ledger(accounts_table()), bucket, keyed(), now)
+
+
+@cache
+def partner_reports() -> PartnerReports:
+    from secrets import randbelow
+
+    from chalicelib.licenses.store import LicenseStore
+    from chalicelib.licenses.walk import LicenseWalk
+    from chalicelib.partners.service import PartnerReports
+    from chalicelib.storage.objects import Bucket
+
+    walk = LicenseWalk(LicenseStore(usage_table()))
+    bucket = Bucket(client("s3"), settings().logs_bucket)
+    return PartnerReports(partner_store(), walk, usage(), catalog(), bucket, randbelow, now)
 
 
 def forget() -> None:

@@ -20,9 +20,9 @@
     python -m infra.admin [--stack NAME] staff-end --name ada
     python -m infra.admin [--stack NAME] refund --payment pi_… [--amount 7.00]
     python -m infra.admin [--stack NAME] books --month 2026-11
-    python -m infra.admin [--stack NAME] contract --recipient processor \
-        --contract NAME --until 2027-12-31
     python -m infra.admin [--stack NAME] ledger-export --out FOLDER
+    python -m infra.admin [--stack NAME] partner --name "Chart Weekly" --until 2027-12-31
+    python -m infra.admin [--stack NAME] partner-link --partner ptr_… --month 2026-11
     python -m infra.admin [--stack NAME] contract --recipient processor \
         --contract NAME --until 2027-12-31
 
@@ -271,10 +271,16 @@ def command_ledger_export(args: argparse.Namespace) -> Json:
     return ledger.export(Path(args.out))
 
 
-def command_contract(args: argparse.Namespace) -> Json:
-    from infra.operate import contracts
+def command_partner(args: argparse.Namespace) -> Json:
+    from infra.operate import partners
 
-    return contracts.sign(args.recipient, args.contract, args.until)
+    return partners.register(args.name, args.until, args.partner)
+
+
+def command_partner_link(args: argparse.Namespace) -> Json:
+    from infra.operate import partners
+
+    return partners.link(args.partner, args.month)
 
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[str, Any]]]] = {
@@ -285,7 +291,11 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
         {"--payment": {}, "--amount": {"required": False, "default": ""}},
     ),
     "books": (command_books, {"--month": {}}),
-    "contract": (command_contract, {"--recipient": {}, "--contract": {}, "--until": {}}),
+    "partner": (
+        command_partner,
+        {"--name": {}, "--until": {}, "--partner": {"required": False, "default": ""}},
+    ),
+    "partner-link": (command_partner_link, {"--partner": {}, "--month": {}}),
     "ledger-export": (command_ledger_export, {"--out": {}}),
     "contract": (command_contract, {"--recipient": {}, "--contract": {}, "--until": {}}),
     "vendor-key": (lambda a: make_vendor_key(Path(a.out)), {"--out": {}}),

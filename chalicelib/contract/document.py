@@ -126,16 +126,19 @@ def bodies() -> dict[str, Schema]:
 def forms() -> dict[str, Schema]:
     """The schemas of browsers' forms, from the pydantic models that validate them."""
     from chalicelib.accounts import forms as accounts
+    from chalicelib.cases import forms as cases
     from chalicelib.identity import forms as identity
     from chalicelib.licenses import forms as licenses
     from chalicelib.notices import forms as notices
+    from chalicelib.partners import forms as partners
     from chalicelib.payments import forms as payments
-    from chalicelib.staff import forms as staff
     from chalicelib.privacy import forms as privacy
+    from chalicelib.staff import forms as staff
 
     models: dict[str, type[BaseModel]] = {
         "POST /register": accounts.RegistrationForm,
         "POST /verify/{token}": accounts.ConfirmForm,
+        "POST /contact": cases.ContactForm,
         "POST /login": accounts.LoginForm,
         "POST /logout": accounts.EmptyForm,
         "POST /logout/everywhere": accounts.EmptyForm,
@@ -161,9 +164,10 @@ def forms() -> dict[str, Schema]:
         "POST /account/licenses/{license_id}/people/end": licenses.PlaceForm,
         "POST /account/shared/{license_id}/leave": accounts.EmptyForm,
         "POST /invitations/{token}": accounts.EmptyForm,
+        "POST /partners/{token}": partners.FetchForm,
+        "POST /privacy/cookies": privacy.CookieForm,
         "POST /staff/login": staff.StaffLoginForm,
         "POST /staff/logout": staff.EmptyForm,
-        "POST /privacy/cookies": privacy.CookieForm,
         "POST /staff/policy": staff.PublishForm,
         "POST /account/computers/keys": licenses.KeyForm,
         "POST /account/computers/name": licenses.LabelForm,

@@ -5,7 +5,7 @@ Neither view is told who calls (PS-22).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import wiring
 from chalicelib.core.interests import INTERESTS, OFF
@@ -44,7 +44,7 @@ def choose_cookies(request: Request) -> Response:
     return see_other(request, "/privacy/cookies", cookies=(kept,))
 
 
-def facts(request: Request) -> dict[str, object]:
+def facts(request: Request) -> dict[str, Any]:
     """The word that this browser holds, for itself to see; `off` where it said no."""
     return {
         "cookies": COOKIES,

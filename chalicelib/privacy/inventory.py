@@ -299,9 +299,11 @@ ITEMS: dict[str, Kept] = {
     "interval": kept(
         USAGE, "LICENSE/0", "What ran from when to when: what a bill is made of.", PERSON,
         "licensing billing", LICENSE,
-        ("usage", "ua", "license application started_at ended_at computer release"),
-        ("usage", "a", "lease launch_id segment_no by vendor"),
-        ("technical", "", "held_until rate currency terms free_ms prepaid screen"),
+        ("usage", "ua", ("license application started_at ended_at computer release lease launch_id "
+         "segment_no by")),
+        ("usage", "u", "rate currency terms"),
+        ("usage", "a", "vendor"),
+        ("technical", "", "held_until free_ms prepaid screen"),
         ("pseudonym", "", "person"),
     ),
     "denied": kept(
@@ -426,11 +428,11 @@ ITEMS: dict[str, Kept] = {
     ),
     "application": kept(
         ACCOUNTS, "APPLICATION/APPLICATION", "An application.", VENDOR, "catalog", CATALOG,
-        ("catalog", "uv", "id vendor_id vendor_name slug name summary description"),
+        ("catalog", "uv", "id vendor_id vendor_name slug name summary description interest"),
     ),
     "listing": kept(
         ACCOUNTS, "CATALOG/APP", "Its place in the public list.", VENDOR, "catalog", CATALOG,
-        ("catalog", "uv", "id vendor_id slug name summary vendor_name offers"),
+        ("catalog", "uv", "id vendor_id slug name summary vendor_name interest offers"),
     ),
     "vendor_application": kept(
         ACCOUNTS, "VENDOR/APPLICATION", "Its place in its vendor's list.", VENDOR, "catalog",
@@ -480,6 +482,23 @@ ITEMS: dict[str, Kept] = {
         USAGE, "STAFFSESSION/STAFFSESSION", "A browser of staff that is signed in.", STAFF, "staff",
         "two hours", ("pseudonym", "", "staff_id"), ("technical", "", "epoch ends_at"),
     ),
+    # partners, and what they get
+    "partner": kept(
+        ACCOUNTS, "PARTNERS/*", "A company that gets the aggregates, by contract.", NOBODY,
+        "statistics", "as long as the register has it", ("technical", "a", "name ends_at at"),
+    ),
+    "epsilon": kept(
+        ACCOUNTS, "EPSILON/EPSILON", "What a year's aggregates have cost.", NOBODY, "privacy",
+        "for good", ("technical", "a", "spent months"),
+    ),
+    "aggregate": kept(
+        ACCOUNTS, "AGGREGATES/0", "Which file a month was released as.", NOBODY, "statistics",
+        "for good", ("technical", "a", "key sha256 at"),
+    ),
+    "partner_link": kept(
+        USAGE, "PARTNERLINK/PARTNERLINK", "A link that fetches one file, once.", NOBODY,
+        "security", "a week", ("technical", "", "partner month ends_at used"),
+    ),
     # visits, which are nobody's
     "visits": kept(
         USAGE, "VISITS/0", "Visits of a day or an hour, counted by one attribute.", NOBODY,
@@ -507,6 +526,11 @@ FAMILIES: tuple[Family, ...] = (
             ("usage", "a", ("event at ended_at milliseconds ended_by lease code license vendor "
              "application launch segment computer release")),
         ),
+    ),
+    Family(
+        "LogsBucket", "aggregates/", "Monthly counts for partners, with noise.", NOBODY,
+        ("statistics",), "for good",
+        facts(("count", "", "month unit epsilon threshold tables")),
     ),
     Family(
         "MailBucket", "in/", "Mail that reached us, as it came, until it is read.", WRITER,

@@ -53,6 +53,7 @@ PAGES = (
     "/unsubscribe/*",
     "/email/*",
     "/invitations/*",
+    "/partners/*",
     "/vendor*",
 )
 APART = ("/staff*", "/assets/*", "/.well-known/*", "/webhooks/*", "/v1/vendor/*", "/v1/*")

@@ -75,7 +75,7 @@ BODILESS = {f"/v1/vendor/licenses/{{license_id}}/{act}" for act in
 ELSEWHERE = {
     "/webhooks/stripe", "/unsubscribe/{token}", "/v1/vendor/licenses/{license_id}",
     "/v1/vendor/releases/{release_id}/withdraw", "/staff/login", "/staff/logout",
-    "/staff/policy", "/privacy/cookies",
+    "/staff/policy", "/privacy/cookies", "/partners/{token}",
     "/account/sessions/end", "/account/sessions/others", "/account/setup/zone", "/account/email",
     "/email/{token}", "/email/stop/{token}", "/email/undo/{token}", "/invitations/{token}",
     "/account/notices", "/account/notices/works-again", "/account/computers/name",

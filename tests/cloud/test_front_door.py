@@ -25,11 +25,11 @@ LARGEST = 30_000
 """Bytes of a page with its styles."""
 NOT_PAGES = {
     "/assets/{name}", "/account/downloads/{artifact_id}", "/.well-known/gpc.json",
-    "/account/usage/days.csv", "/account/usage/intervals.csv",
+    "/privacy/inventory.json", "/account/usage/days.csv", "/account/usage/intervals.csv",
 }  # fmt: skip
 LINKS_OF_MAIL = {
     "/verify/{token}", "/reset/{token}", "/unsubscribe/{token}", "/email/{token}",
-    "/email/stop/{token}", "/email/undo/{token}", "/invitations/{token}",
+    "/email/stop/{token}", "/email/undo/{token}", "/invitations/{token}", "/partners/{token}",
 }  # fmt: skip
 OF_MEMBERS = {"/account/shared/{license_id}"}
 

@@ -28,13 +28,17 @@ FUNCTIONS = {
     "LicenseSweep",
     "AccountSweep",
     "EventLog",
+    "PartnerReport",
     "VisitRollup",
     "VisitSweep",
+    "CaseSweep",
+    "StaffReminders",
     "InboundMail",
     "LedgerHeads",
+    "PrivacyCheck",
 }
 FULFILLERS = {"PaymentWorker", "PaymentSweep"}
-SIGNERS = {"LedgerHeads"}
+SIGNERS = {"LedgerHeads", "PrivacyCheck"}
 """Who signs what we state in public; the operator's command publishes the tests' results."""
 MAILERS = {"MailSender", "MailSweep", "MailFeedback"}
 CHARGERS = FULFILLERS | {"RenewalSweep"}
@@ -316,6 +320,23 @@ class TestTables:
             for a in ("Put", "Update", "Delete")
             if maker.may(f"dynamodb:{a}Item", accounts, **row)
         ]
+
+    @pytest.mark.promise("PS-45")
+    def test_the_nightly_check_opens_nothing_and_writes_nothing_but_its_result(
+        self, template: Template, by_function: Mapping[str, Role]
+    ) -> None:
+        check, accounts = by_function["PrivacyCheck"], template.arn("AccountsTable")
+        for key in ("VaultKey", "SigningKey", "VisitorLogsKey"):
+            assert not check.may("kms:Decrypt", template.arn(key))
+        asked = {"kms__EncryptionContext__purpose": "account"}
+        assert not check.may("kms:Decrypt", template.arn("VaultKey"), **asked)
+        for action in ("PutItem", "UpdateItem", "DeleteItem"):
+            for table in ("AccountsTable", "UsageTable", "KeysTable"):
+                assert not check.may(f"dynamodb:{action}", template.arn(table)), action
+        sealed = {"dynamodb__LeadingKeys": "SUBJECT#sub_1"}
+        assert not [a for a in ITEM_ACTIONS if check.may(f"dynamodb:{a}", accounts, **sealed)]
+        raw = f"{template.arn('VisitorLogsBucket')}/visits/2026/11/25/14/a.json.gz"
+        assert not check.may("s3:GetObject", raw)
 
 
 class TestKeys:
