@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from infra import alarms, dashboard, gateway, throttling
+from infra import alarms, dashboard, facts, gateway, throttling
 from infra.dependencies import PackagingError, compile_tree, installed, machine, runtime
 from infra.fragments import laid_over, read_fragment
 from infra.translate import REGION, translate
@@ -41,10 +41,12 @@ LOCKED_DAYS = 400
 """For which heads of the ledger are locked in production; it can never be shortened there."""
 CODE = ("app.py", "chalicelib", ".chalice/config.json", ".chalice/no-policy.json")
 FRAGMENTS = ("infra/resources.yaml", "infra/roles.yaml")
+STATED = ("infra/edge.yaml",)  # what the page on security states facts of, besides
 TOOLS = (
     "package.py",
     "dependencies.py",
     "fragments.py",
+    "facts.py",
     "translate.py",
     "gateway.py",
     "gateway.html",
@@ -94,6 +96,7 @@ def make(stage: str, artefact: Artefact, root: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="cetrus-package-") as work:
         project, tree = Path(work) / "project", Path(work) / "tree"
         copy_project(root, project)
+        facts.write_facts(facts.read_facts(root), project)
         template = chalice_package(stage, project, merge_template(stage, root))
         with zipfile.ZipFile(project / "made" / "deployment.zip") as code:
             code.extractall(tree)
@@ -212,7 +215,7 @@ def as_yaml(template: dict[str, Any]) -> str:
 def fingerprint(stage: str, root: Path) -> str:
     """Names all that the artefact depends on, by content."""
     digest = hashlib.sha256(f"{stage} {sys.version} {machine()}".encode())
-    sources = [root / name for name in (*CODE, *FRAGMENTS, "requirements.txt")]
+    sources = [root / name for name in (*CODE, *FRAGMENTS, *STATED, "requirements.txt")]
     sources += [Path(__file__).with_name(tool) for tool in TOOLS]
     for source in sources:
         for path in sorted(source.rglob("*")) if source.is_dir() else [source]:

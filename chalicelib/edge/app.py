@@ -9,6 +9,7 @@ from typing import Any
 from chalice import Chalice
 
 from chalicelib.core.errors import CetrusError, NotFound, UnsupportedMedia
+from chalicelib.edge import hosts
 from chalicelib.edge.errors import answer_error
 from chalicelib.edge.headers import finish
 from chalicelib.edge.interest import remember
@@ -65,8 +66,15 @@ def own_error(answer: dict[str, Any]) -> CetrusError | None:
 
 
 class Cetrus(Chalice):  # type: ignore[misc]  # Chalice publishes no types
+    def functions(self) -> list[str]:
+        """The names of all that runs beside the front door."""
+        return [it.name for it in (*self.event_sources, *self.pure_lambda_functions)]
+
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         event = blind(event)
+        if not hosts.is_ours(event):
+            refused = answer_error(read_request(event, b""), hosts.Misdirected()).to_dict(())
+            return finish(refused, settings().processor_origin)
         answer: dict[str, Any] = super().__call__(event, context)
         if error := own_error(answer):
             answer = answer_error(read_request(event, b""), error).to_dict(())

@@ -15,6 +15,7 @@ from chalicelib.edge.interest import interest_of
 from chalicelib.edge.request import path_value, read_cookies, read_request
 from chalicelib.edge.responses import see_other
 from chalicelib.observability import count, failure
+from chalicelib.privacy import practices
 from chalicelib.storage import aws
 from chalicelib.storage.dynamo import Contended
 
@@ -52,6 +53,7 @@ class Edge(Blueprint):  # type: ignore[misc]  # Chalice publishes no types
         self, path: str, methods: list[str], content_types: tuple[str, ...] | None
     ) -> Callable[[View], View]:
         rule = access.rule_for(methods[0], path)
+        practices.of_route(path)
         options: dict[str, Any] = {"methods": methods}
         if content_types:
             options["content_types"] = list(content_types)

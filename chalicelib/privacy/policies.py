@@ -150,3 +150,13 @@ VERSIONS[4] = {
     },
 }
 IN_FORCE = 3
+
+# What each version's text comes to (chalicelib/privacy/statement.py): never edited once it was
+# published. From version 3 on it is part of the version's id, so that the text binds as well.
+FIRST_WITH_TEXT = 3
+TEXTS = {
+    1: "ee1b9c270631b5f8d8fe456f27c41b883901f7a62355973a903c3b856038333e",
+    2: "308c85ae745dd63c5ec5e402a846c5ff21adc2ee5a1a4570b952f215722c8c75",
+    3: "8efc32644ecac991a40741709eb45ac21d5a9555fc274b3f01230e8f9a00acd0",
+    4: "4738b529fe51da5af645a625577f0a0c2c218bff2623ca65f2aa4d7de76fce3a",
+}

@@ -77,6 +77,7 @@ class Event(StrEnum):
     STAFF_ADDED = "staff_added"
     STAFF_ENDED = "staff_ended"
     STAFF_SIGNED_IN = "staff_signed_in"
+    MAILING = "mailing"
 
 
 class PurposeDenied(Forbidden):
@@ -108,7 +109,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One version: `id` is its number and the hash of its content."""
+    """One version: `id` is its number and the hash of its content, from 3 on of its text too."""
 
     number: int
     id: str
@@ -155,7 +156,10 @@ def read_policy(number: int, content: Mapping[str, Any]) -> Policy:
             raise ValueError(f"undeclared fields: {sorted(unknown)}")
         if unknown := set(use["recipients"]) - policies.RECIPIENTS.keys():
             raise ValueError(f"undeclared recipients: {sorted(unknown)}")
-    digest = hashlib.sha256(canonical([number, content])).hexdigest()
+    told = [number, content]
+    if number >= policies.FIRST_WITH_TEXT and number in policies.TEXTS:
+        told.append(policies.TEXTS[number])
+    digest = hashlib.sha256(canonical(told)).hexdigest()
     uses = {Purpose(name): read_use(use) for name, use in content.items()}
     return Policy(number, f"{number}:{digest[:16]}", uses)
 

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from tests.conftest import FakeClock, Tables
 
 PAGES = [
-    "/", "/status", "/privacy", "/privacy/cookies", "/privacy/security", "/contact", "/problems",
+    "/", "/status", "/privacy", "/privacy/v/1", "/privacy/v/4", "/privacy/v/3/changes",
+    "/privacy/cookies", "/privacy/cookies/reading", "/privacy/security", "/contact", "/problems",
     "/problems/not_found", "/register", "/register/sent", "/login", "/forgot", "/forgot/sent",
 ]  # fmt: skip
 STAGE = "/api"
 LARGEST = 30_000
+LONGER = {"/privacy": 45_000, "/privacy/v/4": 45_000, "/problems": 40_000}
 
 
 class Outline(HTMLParser):
@@ -86,7 +88,7 @@ class TestEveryPage:
         assert sheet
         styles = browser.get(sheet[1])
         assert styles.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-        assert len(page.encode()) + len(styles.text.encode()) < LARGEST
+        assert len(page.encode()) + len(styles.text.encode()) < LONGER.get(path, LARGEST)
 
 
 class TestHeaders:

@@ -62,7 +62,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy that stands still while the tests look at what is made of it."""
     copy = tmp_path_factory.mktemp("sources")
     packaging.copy_project(ROOT, copy)
-    for name in (*packaging.FRAGMENTS, "requirements.txt"):
+    for name in (*packaging.FRAGMENTS, *packaging.STATED, "requirements.txt"):
         (copy / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, copy / name)
     return copy
