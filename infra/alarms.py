@@ -63,6 +63,11 @@ COUNTED = (
         "An event of the processor was given up after 72 hours.",
         ("webhook_unmatched",),
     ),
+    Counted(
+        "PrivacyFindingsAlarm",
+        "The nightly check found something that is not as the privacy statement says.",
+        ("privacy_findings",),
+    ),
     # Anybody may knock at the address; many in a row are a secret that does not fit any more.
     Counted(
         "WebhookRefusedAlarm",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.core.clock import Clock
     from chalicelib.privacy.ledger import Ledger
     from chalicelib.privacy.seals import Seals
-    from chalicelib.storage.dynamo import Table
+    from chalicelib.storage.dynamo import Item, Table
     from chalicelib.storage.objects import Bucket
 
 KIND = "ledger head"
@@ -88,7 +88,7 @@ class Heads:
     def last(self) -> Head | None:
         """The newest head; a cursor that is behind, or that points nowhere, costs time alone."""
         item = self.table.get(CURSOR, "CURSOR")
-        found = self.head(int(item["number"]) if item else 0)
+        found = self.head(int(item["read_until"]) if item else 0)
         while following := self.head(found.number + 1 if found else 1):
             found = following
         return found
@@ -98,10 +98,14 @@ class Heads:
         document = self.seals.sign(KIND, to_body(head))
         if not self.bucket.create(key_of(head.number), document, content_type="application/json"):
             return False
-        self.table.apply(
-            self.table.put({"pk": CURSOR, "sk": "CURSOR", "v": 1, "number": head.number})
-        )
+        item: Item = {"pk": CURSOR, "sk": "CURSOR", "type": "cursor", "v": 1}
+        self.table.apply(self.table.put({**item, "read_until": head.number}))
         return True
+
+    def numbers(self) -> list[int]:
+        """Of every head that there is."""
+        names = (found.key.removeprefix(PREFIX) for found in self.bucket.listed(PREFIX))
+        return sorted(int(name.removesuffix(".json")) for name in names)
 
 
 class HeadMaker:

@@ -160,7 +160,7 @@ class TestOneChain:
             clock.advance(HOUR)
         tables.accounts.apply(tables.accounts.delete(CURSOR, "CURSOR"))
         if cursor:
-            item = {"pk": CURSOR, "sk": "CURSOR", "number": cursor}
+            item = {"pk": CURSOR, "sk": "CURSOR", "read_until": cursor}
             tables.accounts.apply(tables.accounts.put(item))
         assert run()["heads"] == 1
         assert stored() == [key_of(number) for number in (1, 2, 3, 4)]

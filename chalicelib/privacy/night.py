@@ -1,0 +1,216 @@
+"""The nightly look at the live data: what can be proved there without opening anything.
+
+It reads heads, chains, the rows of grants, the states of mails and the ages of raw files, counts
+what is not as it was promised, and publishes the counts, signed. Nothing in them is of anybody.
+Whatever it finds raises an alarm; what it cannot look at it says too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.core.clock import DAY, HOUR, MINUTE, day_of
+from chalicelib.observability import count, logger
+from chalicelib.privacy.folding import fold
+from chalicelib.privacy.heads import KIND as HEAD
+from chalicelib.privacy.heads import from_body, key_of, last_end
+from chalicelib.privacy.rules import FIRST, LedgerBroken, Purpose, verify
+from chalicelib.privacy.seals import SealInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.core.clock import Clock
+    from chalicelib.privacy.heads import Head, Heads
+    from chalicelib.privacy.ledger import Ledger
+    from chalicelib.privacy.proof import ProofBoard
+    from chalicelib.privacy.rules import Row
+    from chalicelib.privacy.store import VaultStore
+    from chalicelib.storage.objects import Bucket
+
+Json = dict[str, Any]
+HEADS_READ = 750
+"""The newest, a month of them; that none of the older is missing is seen by their names."""
+CHAINS_READ = 1_000
+MAILS_READ = 5_000
+LATE = 3 * HOUR
+RAW_LIMIT = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Where it looks: the ledger, the rows of the grants, raw files, and what others keep.
+
+    `mail_state` answers class and state of a message; `altered` whether the statement in force is
+    not what was published; `overdue` how many erasures wait for longer than they may.
+    """
+
+    heads: Heads
+    ledger: Ledger
+    grants: VaultStore
+    raw_files: Bucket
+    mail_state: Callable[[str], tuple[str, str] | None]
+    statement: Callable[[], Json]
+    overdue: Callable[[int], int]
+
+
+class NightCheck:
+    def __init__(self, live: Live, board: ProofBoard, code: str, clock: Clock) -> None:
+        self.live, self.board, self.code, self.clock = live, board, code, clock
+
+    def run(self) -> Json:
+        """What was found; the same is published."""
+        now = self.clock()
+        heads, of_heads = self._heads(now)
+        of_chains, day = self._chains(heads, now)
+        found: Json = {
+            "at": now,
+            "code": self.code,
+            "heads": of_heads,
+            "chains": of_chains,
+            "statement": self.live.statement(),
+            "raw_files": self._raw_files(now),
+            "mails": self._mails(day),
+            "events": dict(sorted(Counter(str(row.entry.event) for row in day).items())),
+            "erasures_overdue": self.live.overdue(now),
+        }
+        found["findings"] = findings(found)
+        self.board.put_night(found)
+        count("privacy_findings", len(found["findings"]))
+        if found["findings"]:
+            logger.error("privacy.findings", extra={"findings": found["findings"]})
+        return found
+
+    def _heads(self, now: int) -> tuple[list[Head], Json]:
+        """The newest heads that are good, and what is wrong with any."""
+        numbers = self.live.heads.numbers()
+        missing = len(set(range(1, max(numbers, default=0) + 1)) - set(numbers))
+        heads, unsigned = [], 0
+        for number in numbers[-HEADS_READ:]:
+            try:
+                body = self.live.heads.seals.read(HEAD, self.live.heads.bucket.read(key_of(number)))
+                heads.append(from_body(body))
+            except SealInvalid:
+                unsigned += 1
+        last = heads[-1] if heads else None
+        return heads, {
+            "count": len(numbers),
+            "read": min(len(numbers), HEADS_READ),
+            "missing": missing,
+            "unsigned": unsigned,
+            "broken": broken_links(heads),
+            "late": bool(last and last.until < last_end(now - LATE)),
+            "last": {"number": last.number, "until": last.until, "hash": last.hash}
+            if last
+            else None,
+        }
+
+    def _chains(self, heads: list[Head], now: int) -> tuple[Json, list[Row]]:
+        """The chains that moved since yesterday, or as many of them as one night reads."""
+        seen: dict[str, list[tuple[int, str]]] = {}
+        for head in heads:
+            if head.until > now - DAY:
+                for subject, number, found in head.chains:
+                    seen.setdefault(subject, []).append((number, found))
+        told: Counter[str] = Counter()
+        day: list[Row] = []
+        for subject in sample(seen, day_of(now)):
+            rows = list(self.live.ledger.rows(subject))
+            day += [row for row in rows if row.at > now - DAY]
+            told.update(self._chain(subject, rows, seen[subject], now - DAY))
+        counted = ("broken", "not_as_signed", "grants_differ", "ungranted_uses", "moving")
+        return {
+            "moved": len(seen),
+            "read": min(len(seen), CHAINS_READ),
+            **{name: told[name] for name in counted},
+        }, day
+
+    def _chain(
+        self, subject: str, rows: list[Row], seen: list[tuple[int, str]], since: int
+    ) -> Json:
+        by_number = {row.number: row.hash for row in rows}
+        return {
+            "broken": int(not whole(rows)),
+            "not_as_signed": int(any(by_number.get(n) != found for n, found in seen)),
+            "ungranted_uses": fold(rows, since).ungranted_uses,
+            **self._grants(subject, rows),
+        }
+
+    def _grants(self, subject: str, rows: list[Row]) -> Json:
+        """Whether a key is there exactly for what the ledger says; not judged while it moves."""
+        told = fold(rows)
+        told.granted.pop(Purpose.FISCAL, None)  # whose key is kept apart, and outlives the others
+        granted = {grant.purpose: grant.policy for grant in self.live.grants.grants(subject)}
+        held = {grant.purpose: grant.policy for grant in self.live.grants.held(subject)}
+        if (granted, held) == (told.granted, told.held):
+            return {}
+        after = self.live.ledger.head(subject)
+        if after and rows and after.number != rows[-1].number:
+            return {"moving": 1}
+        return {"grants_differ": 1}
+
+    def _raw_files(self, now: int) -> Json:
+        ages = [now - stored.arrived_at for stored in self.live.raw_files.listed()]
+        return {"count": len(ages), "oldest_minutes": max(ages, default=0) // MINUTE}
+
+    def _mails(self, day: list[Row]) -> Json:
+        """What became of the mails that an address was opened for, by class and state."""
+        reasons = (row.entry.reason or "" for row in day)
+        mails = (reason for reason in reasons if reason.startswith("mail:"))
+        ids = sorted({reason.rpartition(":")[2] for reason in mails})
+        states = Counter(filter(None, map(self.live.mail_state, ids[:MAILS_READ])))
+        told: dict[str, dict[str, int]] = {}
+        for (mail_class, state), number in sorted(states.items()):
+            told.setdefault(mail_class, {})[state] = number
+        return told
+
+
+def sample(seen: dict[str, list[tuple[int, str]]], day: str) -> list[str]:
+    """As many subjects as one night reads: others each day, and none that could be foreseen."""
+
+    def place(subject: str) -> str:
+        return hashlib.sha256(f"{day} {subject} {seen[subject][-1][1]}".encode()).hexdigest()
+
+    return sorted(seen, key=place)[:CHAINS_READ]
+
+
+def whole(rows: list[Row]) -> bool:
+    try:
+        verify(rows)
+    except LedgerBroken:
+        return False
+    return True
+
+
+def broken_links(heads: list[Head]) -> int:
+    """How many heads do not follow from the one before them."""
+    follows = [
+        head.number == before.number + 1
+        and (head.previous, head.start) == (before.hash, before.until)
+        for before, head in pairwise(heads)
+    ]
+    began = bool(heads) and heads[0].number == 1 and heads[0].previous != FIRST
+    return follows.count(False) + int(began)
+
+
+def findings(found: Json) -> list[str]:
+    """The names of what is not as it was promised."""
+    heads, chains = found["heads"], found["chains"]
+    wrong = {
+        "heads_missing": heads["missing"],
+        "heads_unsigned": heads["unsigned"],
+        "heads_broken": heads["broken"],
+        "heads_late": heads["late"] or not heads["count"],
+        "chains_broken": chains["broken"],
+        "chains_not_as_signed": chains["not_as_signed"],
+        "grants_differ": chains["grants_differ"],
+        "ungranted_uses": chains["ungranted_uses"],
+        "statement_altered": not found["statement"]["as_published"],
+        "raw_files_too_old": found["raw_files"]["oldest_minutes"] * MINUTE >= RAW_LIMIT,
+        "erasures_overdue": found["erasures_overdue"],
+    }
+    return [name for name, is_wrong in wrong.items() if is_wrong]

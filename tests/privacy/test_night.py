@@ -1,0 +1,176 @@
+"""The nightly look: each thing that is not as promised is counted, without opening anything."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib import wiring
+from chalicelib.core.clock import DAY, HOUR, MINUTE
+from chalicelib.privacy.folding import fold
+from chalicelib.privacy.heads import key_of
+from chalicelib.privacy.ledger import Ledger
+from chalicelib.privacy.rules import Entry, Event, Purpose, follow
+from tests.conftest import NOON, kept_client
+from tests.privacy.test_vault import ACCOUNT, PROFILE, collected
+
+if TYPE_CHECKING:
+    from tests.conftest import FakeClock, Tables
+
+pytestmark = pytest.mark.promise("PS-45")
+
+
+def head(clock: FakeClock) -> None:
+    """The hour ends, and its head is made."""
+    clock.advance(HOUR + 10 * MINUTE)
+    wiring.head_maker().run()
+
+
+def night() -> dict[str, Any]:
+    return wiring.night_check().run()
+
+
+@pytest.fixture
+def subject(tables: Tables, clock: FakeClock) -> str:
+    """Somebody who was collected, opened, and is under a head."""
+    made = collected()
+    wiring.vault().open(made, ACCOUNT, "page:/account")
+    head(clock)
+    return made
+
+
+class TestInOrder:
+    def test_nothing_is_found_where_nothing_is_wrong(self, subject: str, clock: FakeClock) -> None:
+        found = night()
+        assert found["findings"] == []
+        assert found["at"] == clock.now
+        assert (found["heads"]["count"], found["chains"]["read"]) == (1, 1)
+        assert found["events"] == {"collected": 3, "opened": 1}
+        assert found["statement"]["as_published"] is True
+
+    def test_it_opens_nothing(self, subject: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def never(**_: object) -> None:
+            raise AssertionError("something was opened")
+
+        check = wiring.night_check()
+        monkeypatch.setattr(wiring.vault(), "kms", type("Kms", (), {"decrypt": never}))
+        rows = len(list(Ledger(wiring.accounts_table()).rows(subject)))
+        assert check.run()["findings"] == []
+        assert len(list(Ledger(wiring.accounts_table()).rows(subject))) == rows
+
+    def test_what_is_published_is_signed_and_of_nobody(self, subject: str) -> None:
+        found = night()
+        shown = wiring.proof_board().night()
+        assert shown.body == json.loads(json.dumps(found))
+        assert subject not in json.dumps(shown.document)
+        assert not [v for v in PROFILE.values() if v and v in json.dumps(shown.document)]
+
+    def test_people_who_paused_withdrew_or_were_erased_are_in_order(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        vault = wiring.vault()
+        paused, back, gone, chose = (collected() for _ in range(4))
+        vault.commit(lambda: vault.hold(paused, "page:/account"))
+        vault.commit(lambda: vault.hold(back, "page:/account"))
+        vault.commit(lambda: vault.release(back, "page:/account"))
+        vault.erase(gone)
+        vault.commit(lambda: vault.grant(chose, Purpose.MARKETING, PROFILE, "page:/account"))
+        vault.withdraw(chose, Purpose.MARKETING, "page:/account")
+        head(clock)
+        found = night()
+        assert (found["findings"], found["chains"]["read"]) == ([], 4)
+
+
+class TestWhatIsFound:
+    def test_a_key_that_the_ledger_does_not_know(self, subject: str, tables: Tables) -> None:
+        (grant, *_) = wiring.vault().store.grants(subject)
+        item = {
+            "pk": f"SUBJECT#{subject}", "sk": "KEY#marketing", "policy": grant.policy,
+            "data_key": grant.wrapped, "at": NOON,
+        }  # fmt: skip
+        tables.keys.apply(tables.keys.put(item))
+        assert night()["findings"] == ["grants_differ"]
+
+    def test_a_key_that_is_gone_without_a_row(self, subject: str, tables: Tables) -> None:
+        tables.keys.apply(tables.keys.delete(f"SUBJECT#{subject}", "KEY#billing"))
+        assert night()["findings"] == ["grants_differ"]
+
+    def test_a_row_that_was_cut_off(self, subject: str, tables: Tables) -> None:
+        tables.accounts.apply(tables.accounts.delete(f"LEDGER#{subject}", "ROW#0000000004"))
+        assert night()["findings"] == ["chains_not_as_signed"]
+
+    def test_a_row_that_was_changed(self, subject: str, tables: Tables) -> None:
+        item = tables.accounts.get(f"LEDGER#{subject}", "ROW#0000000004")
+        assert item
+        tables.accounts.apply(tables.accounts.put({**item, "reason": "page:/else"}))
+        assert night()["findings"] == ["chains_broken"]
+
+    def test_something_opened_after_it_was_withdrawn(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        vault, made = wiring.vault(), collected()
+        vault.erase(made)
+        (last,) = [row for row in [vault.ledger.head(made)] if row]
+        opened = Entry(Event.OPENED, Purpose.ACCOUNT, last.entry.policy, "page:/account")
+        vault.ledger.record(made, opened, clock.now)
+        head(clock)
+        assert night()["findings"] == ["ungranted_uses"]
+
+    def test_a_head_that_was_not_signed(self, subject: str) -> None:
+        bucket = wiring.heads().bucket
+        document = json.loads(bucket.read(key_of(1)))
+        document["body"]["until"] += 1
+        bucket.write(key_of(1), json.dumps(document).encode(), content_type="application/json")
+        assert "heads_unsigned" in night()["findings"]
+
+    def test_a_head_that_is_missing(self, subject: str, clock: FakeClock) -> None:
+        for _ in range(2):
+            head(clock)
+        s3 = kept_client("s3")
+        s3.delete_object(Bucket="cetrus-heads", Key=key_of(2))  # a marker; the version stays
+        assert night()["findings"] == ["heads_missing", "heads_broken"]
+
+    def test_heads_that_stopped_coming(self, subject: str, clock: FakeClock) -> None:
+        clock.advance(5 * HOUR)
+        assert night()["findings"] == ["heads_late"]
+
+    def test_no_head_at_all(self, tables: Tables, clock: FakeClock) -> None:
+        assert night()["findings"] == ["heads_late"]
+
+    def test_a_raw_file_that_is_too_old(
+        self, subject: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wiring.visitor_logs().write("visits/a.gz", b"x", content_type="application/gzip")
+        arrived = next(iter(wiring.visitor_logs().listed())).arrived_at
+        clock.now = arrived + DAY
+        wiring.head_maker().run()
+        found = night()
+        assert found["raw_files"] == {"count": 1, "oldest_minutes": 24 * 60}
+        assert "raw_files_too_old" in found["findings"]
+
+    def test_an_erasure_that_waits_too_long(self, subject: str, tables: Tables) -> None:
+        due = f"{NOON - 2 * HOUR:015d}"
+        item = {"pk": "ACCOUNT#a", "sk": "LEAVING", "gsi1pk": "LEAVING_DUE", "gsi1sk": due}
+        tables.accounts.apply(tables.accounts.put(item))
+        assert night()["findings"] == ["erasures_overdue"]
+
+
+def test_mails_are_counted_by_class_and_by_what_became_of_them(
+    subject: str, tables: Tables, clock: FakeClock
+) -> None:
+    for name, state in (("one", "sent"), ("two", "refused"), ("three", "sent")):
+        wiring.vault().open(subject, ACCOUNT, f"mail:welcome:msg_{name}")
+        item = {"pk": f"MESSAGE#msg_{name}", "sk": "MESSAGE", "class": "account", "state": state}
+        tables.accounts.apply(tables.accounts.put(item))
+    head(clock)
+    assert night()["mails"] == {"account": {"refused": 1, "sent": 2}}
+
+
+def test_the_fold_knows_a_grant_on_hold() -> None:
+    rows = []
+    for event in (Event.COLLECTED, Event.DEACTIVATED):
+        entry = Entry(event, Purpose.ACCOUNT, "1:x", "test")
+        rows.append(follow(rows[-1] if rows else None, "sub_a", entry, NOON))
+    assert (fold(rows).granted, fold(rows).held) == ({}, {Purpose.ACCOUNT: "1:x"})
