@@ -127,7 +127,7 @@ ITEMS: dict[str, Kept] = {
         ("secret", "", "data_key"), ("choice", "u", "purpose policy at"),
     ),
     "held_grant": kept(
-        KEYS, "SUBJECT/HELD", "The key of a purpose while the account is deactivated.", PERSON,
+        KEYS, "HELD/KEY", "The key of a purpose while the account is deactivated.", PERSON,
         "by-policy", "until the account is active again, or erased",
         ("secret", "", "data_key"), ("choice", "u", "purpose policy at"),
     ),
@@ -156,6 +156,24 @@ ITEMS: dict[str, Kept] = {
     "rate": kept(
         USAGE, "RATE/RATE", "How often something was tried in a window.", PERSON, "security",
         "a day after the window", ("technical", "", "n"),
+    ),
+    # leaving
+    "leaving": kept(
+        ACCOUNTS, "ACCOUNT/LEAVING", "That somebody rests their account, or leaves.", PERSON,
+        "account law", "until it is done",
+        ("choice", "u", "leaving stage asked_at due"), ("purchase", "u", "canceled"),
+    ),
+    "tombstone": kept(
+        ACCOUNTS, "ACCOUNT/ERASED", "That an account was erased.", PERSON, "law",
+        "for good, so that a restored backup erases it again", ("activity", "", "erased_on"),
+    ),
+    "fiscal_key": kept(
+        ACCOUNTS, "FISCAL/KEY", "The key of what the tax law wants kept, wrapped for that alone.",
+        PERSON, "by-policy", BOOKS, ("secret", "", "data_key"), ("choice", "", "policy ends_at"),
+    ),
+    "fiscal": kept(
+        ACCOUNTS, "FISCAL/SEALED", "What the tax law wants kept of a payer, sealed.", PERSON,
+        "by-policy", BOOKS, ("sealed", "a", "fields"),
     ),
     # payments
     "order": kept(
@@ -400,11 +418,31 @@ ITEMS: dict[str, Kept] = {
     "case": kept(
         ACCOUNTS, "CASE/CASE", "A matter that somebody brought to us.", WRITER, "support",
         "until ninety days after it is closed",
-        ("technical", "a", "id kind state object created_at due_at"),
+        ("pseudonym", "", "subject sender"),
+        ("technical", "a", ("id kind state object created_at due_at alert_at acknowledged_at "
+         "alerted_at escalated_at closed_at")),
     ),
     "cursor": kept(
         ACCOUNTS, "CURSOR/CURSOR", "How far something was read.", NOBODY, "operation", USED_UP,
         ("technical", "", "read_until after"),
+    ),
+    # mailings of staff
+    "mailing": kept(
+        ACCOUNTS, "MAILING/MAILING", "A mail to many: its text, who wrote and who approved it.",
+        STAFF, "mail", "for good, because the ledger names it",
+        ("pseudonym", "a", "author approver"), ("staff", "a", "content"),
+        ("technical", "a", ("id state created_at sha256 approved at until after0 after1 after2 "
+         "after3")),
+    ),
+    "mailing_listed": kept(
+        ACCOUNTS, "MAILINGS/0", "Its place in the list.", NOBODY, "mail",
+        "as long as there is the mailing", ("technical", "a", "mailing"),
+    ),
+    "screen": kept(
+        ACCOUNTS, "SCREENS/*", "An announcement that launches show.", STAFF, "mail",
+        "until it is over or stopped",
+        ("pseudonym", "a", "author approver"), ("staff", "u", "content"),
+        ("technical", "a", "id state created_at sha256 approved at until"),
     ),
     # policy
     "policy_notices": kept(
