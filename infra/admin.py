@@ -18,6 +18,9 @@
         --email ada@example.org
     python -m infra.admin [--stack NAME] staff-email --name ada --email ada@example.org
     python -m infra.admin [--stack NAME] staff-end --name ada
+    python -m infra.admin [--stack NAME] cases
+    python -m infra.admin [--stack NAME] case --case cas_…
+    python -m infra.admin [--stack NAME] case-close --case cas_…
     python -m infra.admin [--stack NAME] refund --payment pi_… [--amount 7.00]
     python -m infra.admin [--stack NAME] books --month 2026-11
     python -m infra.admin [--stack NAME] ledger-export --out FOLDER
@@ -253,6 +256,24 @@ def command_refund(args: argparse.Namespace) -> Json:
     return money.refund(args.payment, args.amount)
 
 
+def command_cases(_: argparse.Namespace) -> Json:
+    from infra.operate import cases
+
+    return cases.listed()
+
+
+def command_case(args: argparse.Namespace) -> Json:
+    from infra.operate import cases
+
+    return cases.read(args.case)
+
+
+def command_case_close(args: argparse.Namespace) -> Json:
+    from infra.operate import cases
+
+    return cases.close(args.case)
+
+
 def command_books(args: argparse.Namespace) -> Json:
     from infra.operate import money
 
@@ -298,6 +319,9 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
     "partner-link": (command_partner_link, {"--partner": {}, "--month": {}}),
     "ledger-export": (command_ledger_export, {"--out": {}}),
     "contract": (command_contract, {"--recipient": {}, "--contract": {}, "--until": {}}),
+    "cases": (command_cases, {}),
+    "case": (command_case, {"--case": {}}),
+    "case-close": (command_case_close, {"--case": {}}),
     "vendor-key": (lambda a: make_vendor_key(Path(a.out)), {"--out": {}}),
     "vendor": (
         lambda a: add_vendor(a.name, [read_public(Path(path)) for path in a.key]),

@@ -60,11 +60,12 @@ class AddressStore:
 
     # guests
 
-    def put_guest(self, subject: str, ends_at: int, about: Item) -> Write:
+    def put_guest(self, subject: str, ends_at: int | None, about: Item) -> Write:
+        ends = {} if ends_at is None else {"gsi1pk": GUESTS, "gsi1sk": due_key(ends_at)}
         return self.accounts.put(
             {
                 "pk": f"SUBJECT#{subject}", "sk": "GUEST", "type": "guest", "v": VERSION, **about,
-                "gsi1pk": GUESTS, "gsi1sk": due_key(ends_at),
+                **ends,
             },
             ABSENT,
         )  # fmt: skip

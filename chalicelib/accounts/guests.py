@@ -41,12 +41,13 @@ class Guests:
     clock: Clock
 
     def receive(
-        self, purpose: Purpose, fields: Mapping[str, str], ends_at: int, form: str, *,
+        self, purpose: Purpose, fields: Mapping[str, str], ends_at: int | None, form: str, *,
         about: Item | None = None,
     ) -> tuple[str, list[Write]]:  # fmt: skip
         """A new guest's pseudonym, which mail is addressed to, and the writes that make it.
 
-        `about` names what the guest is here for, and never the person.
+        Without an end they stay until somebody says `leave`. `about` names what the guest is here
+        for, and never the person.
         """
         subject = new_id("sub")
         sealed = self.vault.collect_for(subject, purpose, fields, self.clock(), form)
@@ -61,8 +62,9 @@ class Guests:
     def stay(self, subject: str) -> Write:
         return self.store.stay(subject)
 
-    def leave(self, subject: str) -> Write:
-        return self.store.leave(subject, self.clock())
+    def leave(self, subject: str, at: int | None = None) -> Write:
+        """Erased by the sweep that comes next, or next after `at`."""
+        return self.store.leave(subject, self.clock() if at is None else at)
 
     def end(self, subject: str) -> None:
         """Erased, keys first; again is harmless."""

@@ -50,11 +50,6 @@ def show_status(request: Request) -> Response:
     return html(render(request, "edge/status.html"))
 
 
-@routes.page("/contact")
-def show_contact(request: Request) -> Response:
-    return html(render(request, "edge/contact.html"))
-
-
 @routes.page("/problems")
 def show_problems(request: Request) -> Response:
     from chalicelib.edge.problem_codes import codes

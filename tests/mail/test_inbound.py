@@ -7,28 +7,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib import wiring
+from chalicelib.accounts.rules import LinkKind
+from chalicelib.cases.rules import Kind
 from chalicelib.core.clock import DAY
-from chalicelib.mail.inbound import CaseKind, read
+from chalicelib.mail.incoming import read
+from chalicelib.mail.links import link_token
 from chalicelib.mail.wishes import suppression_of
+from chalicelib.privacy.rules import Purpose
+from tests.cases.conftest import cases, deliver, messages, raw, verdicts
 from tests.conftest import kept_client
 
 if TYPE_CHECKING:
     from tests.conftest import FakeClock, Tables
 
-SENDER = "Kim@Example.com"
-
-
-def raw(subject: str, sender: str = f"Kim <{SENDER}>", body: str = "hello") -> bytes:
-    return f"From: {sender}\r\nTo: support@cetrus.test\r\nSubject: {subject}\r\n\r\n{body}".encode()
+PROFILE = {"account_name": "Kim", "login": "kim", "email": "kim@example.com", "name": "Kim"}
 
 
 def event(*keys: str) -> dict[str, Any]:
     return {"Records": [{"s3": {"object": {"key": key}}} for key in keys]}
-
-
-def deliver(data: bytes, key: str = "in/a") -> dict[str, int]:
-    kept_client("s3").put_object(Bucket="cetrus-mail", Key=key, Body=data)
-    return wiring.inbound_mail().receive(event(key))
 
 
 def objects() -> list[str]:
@@ -47,7 +43,14 @@ def objects() -> list[str]:
         "REMOVE-ME", "_REMOVE_", "(remove)", "[Newsletter] remove", "remove, please",
         "=?utf-8?q?REMOVE?=", "=?UTF-8?B?UkVNT1ZF?=", "=?iso-8859-1?q?Re=3A_REMOVE?=",
         "=?utf-8?b?77yy77yl77yt77yv77y277yl?=", "Re:\r\n REMOVE", "=?utf-8?q?RE?= =?utf-8?q?MOVE?=",
-        "=?utf-8?b?UkXCrU1PVkU=?=",
+        "=?utf-8?b?UkXCrU1PVkU=?=", "Rif: REMOVE", "RES: REMOVE", "ENC: REMOVE", "Antw: REMOVE",
+        "VS: remove", "SV: VB: Remove", "TR: REMOVE", "RV: remove", "Odp: REMOVE", "YNT: REMOVE",
+        "R: I: REMOVE", "回复\uff1aREMOVE", "转发: remove", "Отв: REMOVE", "הועבר: REMOVE",
+        "RE\u200bMO\u200dVE", "\u202eREMOVE\u202c", "R\u0332E\u0332M\u0332O\u0332V\u0332E\u0332",
+        "\U0001d411\U0001d404\U0001d40c\U0001d40e\U0001d415\U0001d404", "ⓇⒺⓂⓄⓋⒺ",
+        "R\u0415\u041c\u041eV\u0415", "R\u0395\u039c\u039fV\u0395", "\u00a0REMOVE\u3000",
+        "=?gb2312?B?UkVNT1ZF?=", "=?koi8-r?Q?REMOVE?=", "=?utf-7?q?REMOVE?=",
+        "=?utf-16?b?//5SAEUATQBPAFYARQA=?=",
     ],
 )  # fmt: skip
 def test_remove_is_found_however_it_is_written(subject: str) -> None:
@@ -65,18 +68,78 @@ def test_other_words_are_not_remove(subject: str) -> None:
 
 class TestRemove:
     @pytest.mark.promise("PS-76")
-    def test_it_stops_partner_mail_for_the_sender_and_the_mail_is_gone(
-        self, tables: Tables, clock: FakeClock
+    @pytest.mark.parametrize(
+        "above",
+        ["", verdicts(spf="fail"), verdicts(dkim="fail"), verdicts(dmarc="fail"), verdicts()],
+    )
+    def test_it_stops_partner_mail_for_the_sender_forged_or_not_and_the_mail_is_gone(
+        self, tables: Tables, clock: FakeClock, above: str
     ) -> None:
-        assert deliver(raw("Re: REMOVE")) == {"removed": 1}
-        (row,) = tables.items("accounts")
+        assert deliver(raw("Re: REMOVE", "Kim <Kim@Example.com>", above)) == {"removed": 1}
+        (row,) = (item for item in tables.items("accounts") if item["type"] == "suppression")
         assert row["pk"] == f"SUPPRESSION#{suppression_of(wiring.keyed(), 'kim@example.com')}"
         assert row["sk"] == "CLASS#partner"
         assert objects() == []
+        assert cases(tables) == []
 
     def test_it_keeps_no_address(self, tables: Tables, clock: FakeClock) -> None:
         deliver(raw("REMOVE"))
         assert "example" not in tables.dump().lower()
+
+    @pytest.mark.promise("PS-76")
+    def test_it_is_confirmed_once_however_often_it_is_sent(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        deliver(raw("REMOVE"))
+        (mail,) = messages(tables)
+        assert mail["template"] == "removal_confirmed"
+        assert set(wiring.vault().granted(mail["account"])) == {Purpose.SUPPORT}
+        before = tables.dump()
+        clock.advance(DAY)
+        assert deliver(raw("remove", "KIM@EXAMPLE.COM"), "in/b") == {"removed": 1}
+        assert tables.dump() == before
+
+    def test_the_address_that_was_confirmed_is_forgotten_after_a_week(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        deliver(raw("REMOVE"))
+        (mail,) = messages(tables)
+        clock.advance(7 * DAY)
+        assert wiring.cleanup().run(lambda: 100_000)["guests"] == 1
+        assert wiring.vault().granted(mail["account"]) == {}
+
+    @pytest.mark.parametrize(
+        "above",
+        [
+            "Auto-Submitted: auto-replied\r\n", "Auto-Submitted: auto-generated; x=1\r\n",
+            "Precedence: bulk\r\n", "Precedence: list\r\n", "Precedence: junk\r\n",
+            "List-Id: <talk.example.com>\r\n", "List-Unsubscribe: <https://example.com>\r\n",
+            "Return-Path: <>\r\n", "Content-Type: multipart/report; boundary=x\r\n",
+        ],
+    )  # fmt: skip
+    def test_a_machine_is_heard_and_never_answered(
+        self, tables: Tables, clock: FakeClock, above: str
+    ) -> None:
+        assert deliver(raw("REMOVE", above=above)) == {"removed": 1}
+        assert deliver(raw("Help", above=above), "in/b") == {"case": 1}
+        assert deliver(raw("Delete my data", above=above + verdicts()), "in/c") == {"case": 1}
+        assert messages(tables) == []
+
+    @pytest.mark.parametrize(
+        "sender", ["support@cetrus.test", "MAILER-DAEMON@example.com", "postmaster@example.com"]
+    )
+    def test_neither_are_we_ourselves_nor_a_mail_server(
+        self, tables: Tables, clock: FakeClock, sender: str
+    ) -> None:
+        deliver(raw("REMOVE", sender))
+        deliver(raw("Help", sender), "in/b")
+        assert messages(tables) == []
+
+    def test_a_person_s_own_auto_submitted_no_is_answered(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        deliver(raw("Help", above="Auto-Submitted: no\r\nReturn-Path: <kim@example.com>\r\n"))
+        assert len(messages(tables)) == 1
 
     def test_the_same_event_again_changes_nothing(self, tables: Tables, clock: FakeClock) -> None:
         deliver(raw("REMOVE"))
@@ -84,21 +147,14 @@ class TestRemove:
         assert wiring.inbound_mail().receive(event("in/a")) == {"gone": 1}
         assert tables.dump() == before
 
-    def test_asking_twice_is_asking_once(self, tables: Tables, clock: FakeClock) -> None:
-        deliver(raw("REMOVE"))
-        before = tables.dump()
-        clock.advance(DAY)
-        assert deliver(raw("remove"), "in/b") == {"removed": 1}
-        assert tables.dump() == before
-
     @pytest.mark.promise("PS-72")
     def test_a_wish_to_have_more_removed_is_also_read_by_somebody(
         self, tables: Tables, clock: FakeClock
     ) -> None:
         assert deliver(raw("Please remove my account and all my data")) == {"case": 1}
-        found = {item["type"]: item for item in tables.items("accounts")}
-        assert found.keys() == {"suppression", "case"}
-        assert found["case"]["kind"] == CaseKind.DATA
+        (case,) = cases(tables)
+        assert case["kind"] == Kind.DATA
+        assert [item for item in tables.items("accounts") if item["type"] == "suppression"]
         assert objects() == ["in/a"]
 
     @pytest.mark.parametrize("sender", ["", "nobody", "<>", "a@b@c, d", "=?utf-8?q?=00?="])
@@ -106,72 +162,126 @@ class TestRemove:
         self, tables: Tables, clock: FakeClock, sender: str
     ) -> None:
         assert deliver(raw("REMOVE", sender)) == {"case": 1}
+        assert messages(tables) == []
 
     def test_a_death_before_the_mail_is_deleted_is_finished_by_the_retry(
-        self, tables: Tables, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+        self, tables: Tables, clock: FakeClock
     ) -> None:
         inbound = wiring.inbound_mail()
 
         def die(_: str) -> None:
             raise ConnectionError
 
-        with monkeypatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr(inbound.bucket, "delete", die)
             with pytest.raises(ConnectionError):
                 deliver(raw("REMOVE"))
         assert inbound.receive(event("in/a")) == {"removed": 1}
         assert objects() == []
+        assert len(messages(tables)) == 1
 
 
 class TestCases:
     @pytest.mark.promise("PS-09")
     @pytest.mark.parametrize(
-        ("subject", "kind"),
+        ("subject", "kind", "days"),
         [
-            ("I cannot download", CaseKind.SUPPORT),
-            ("Complaint about a bill", CaseKind.COMPLAINT),
-            ("Your privacy policy", CaseKind.COMPLAINT),
-            ("Delete me, please", CaseKind.DATA),
-            ("Correct my postal code", CaseKind.DATA),
-            ("", CaseKind.SUPPORT),
+            ("I cannot download", Kind.SUPPORT, 7),
+            ("My account does not start", Kind.SUPPORT, 7),
+            ("Complaint about a bill", Kind.CONCERN, 14),
+            ("Your privacy policy", Kind.CONCERN, 14),
+            ("Delete me, please", Kind.DATA, 30),
+            ("Correct my postal code", Kind.DATA, 30),
+            ("Re: AW: please erase my personal data", Kind.DATA, 30),
+            ("A question on security", Kind.SECURITY, 3),
+            ("Vulnerability in your sign-in", Kind.SECURITY, 3),
+            ("My account was hacked", Kind.SECURITY, 3),
+            ("", Kind.SUPPORT, 7),
         ],
     )
-    def test_anything_else_is_a_case_due_in_thirty_days(
-        self, tables: Tables, clock: FakeClock, subject: str, kind: CaseKind
+    def test_anything_else_is_a_case_and_acknowledged(
+        self, tables: Tables, clock: FakeClock, subject: str, kind: Kind, days: int
     ) -> None:
         assert deliver(raw(subject, body="CANARY")) == {"case": 1}
-        (case,) = tables.items("accounts")
-        assert (case["kind"], case["state"], case["object"]) == (kind, "open", "in/a")
-        assert case["due_at"] == clock.now + 30 * DAY
+        (case,) = cases(tables)
+        assert (case["kind"], case["state"], case["object"]) == (kind, "acknowledged", "in/a")
+        assert case["due_at"] == clock.now + days * DAY
         assert objects() == ["in/a"]
+        (mail,) = messages(tables)
+        assert (mail["template"], mail["account"]) == ("case_received", case["subject"])
 
     def test_a_case_says_nothing_of_who_wrote_what(self, tables: Tables, clock: FakeClock) -> None:
-        deliver(raw("My name is Canary", "Canary <canary@example.com>", "canary"))
+        deliver(raw("My name is Canary", "Canary <canary@example.com>", body="canary"))
         assert "canary" not in tables.dump().lower()
 
-    def test_the_same_event_twice_makes_one_case(self, tables: Tables, clock: FakeClock) -> None:
-        deliver(raw("Hello"))
+    def test_the_same_event_again_makes_no_second_case_and_no_second_mail(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        deliver(raw("Help"))
         before = tables.dump()
-        clock.advance(DAY)
-        assert wiring.inbound_mail().receive(event("in/a", "in/a")) == {"case": 2}
+        clock.advance(60_000)
+        assert wiring.inbound_mail().receive(event("in/a")) == {"case": 1}
         assert tables.dump() == before
 
-    def test_keys_come_encoded(self, tables: Tables, clock: FakeClock) -> None:
-        kept_client("s3").put_object(Bucket="cetrus-mail", Key="in/a b", Body=raw("Hello"))
-        assert wiring.inbound_mail().receive(event("in/a+b")) == {"case": 1}
 
+@pytest.fixture
+def kim(tables: Tables, clock: FakeClock) -> str:
+    """An account with the sender's address; the keyed hash of that."""
+    wiring.registration().register(PROFILE, "nine slow boats at anchor", CHOSEN)
+    return wiring.keyed().of("email", "kim@example.com")
+
+
+CHOSEN = {Purpose.MARKETING: False, Purpose.PARTNER_MAIL: False}
+
+
+class TestRights:
+    @pytest.mark.promise("PS-72")
+    def test_a_proven_request_brings_a_link_to_the_address_on_file(
+        self, tables: Tables, clock: FakeClock, kim: str
+    ) -> None:
+        deliver(raw("Delete my account", "Kim <KIM@example.com>", verdicts()))
+        (mail,) = messages(tables, "rights_link")
+        assert mail["claim"] == kim
+        assert len(messages(tables, "case_received")) == 1
+        token = link_token(wiring.keyed(), mail["id"])
+        assert wiring.links().read(token, LinkKind.RIGHTS, clock.now).target == kim
+
+    @pytest.mark.promise("PS-76")
     @pytest.mark.parametrize(
-        "data",
+        "above",
         [
-            b"",
-            b"\x00\xff\xfe",
-            b"From: \xff\xfe <a@b>\r\nSubject: \xff\xfe\r\n\r\n",
-            b"Subject: =?utf-8?b?!!!?=\r\nFrom: [\r\n\r\n",
-            b"Content-Type: multipart/mixed\r\n\r\n--x\r\n",
-            b"From: a@[\r\nSubject: " + b"=?utf-8?q?" + b"=C3" * 500 + b"?=\r\n\r\n",
+            "",
+            verdicts(dmarc="fail"),
+            verdicts(dmarc="none"),
+            verdicts(spf="fail"),
+            verdicts(dkim="fail"),
+            verdicts("evil.example"),
+            verdicts(dmarc="fail") + verdicts(),  # what a sender wrote stands below
+            verdicts().replace("amazonses.com", "mx.evil.example"),
+            verdicts(spf="pass (; dmarc=pass header.from=example.com)", dmarc="fail"),
+            verdicts(dmarc="fail").replace("mx.", "x; dmarc=pass header.from=example.com; mx."),
+            verdicts() + "From: Eve <eve@evil.example>\r\n",
         ],
     )
-    def test_what_cannot_be_read_is_a_case_and_no_error(
-        self, tables: Tables, clock: FakeClock, data: bytes
+    def test_a_forged_one_gets_an_acknowledgment_and_touches_nothing_of_the_account(
+        self, tables: Tables, clock: FakeClock, kim: str, above: str
     ) -> None:
-        assert deliver(data) == {"case": 1}
+        before = {i["pk"]: i for i in tables.items("accounts") if i["pk"].startswith("ACCOUNT#")}
+        deliver(raw("REMOVE and delete my account", above=above))
+        assert messages(tables, "rights_link") == []
+        assert {i["pk"]: i for i in tables.items("accounts") if i["pk"].startswith("ACCOUNT#")} == (
+            before
+        )
+
+    def test_a_stranger_s_proven_request_gets_an_acknowledgment_alone(
+        self, tables: Tables, clock: FakeClock, kim: str
+    ) -> None:
+        deliver(raw("Delete my data", "eve@evil.example", verdicts("evil.example")))
+        assert messages(tables, "rights_link") == []
+        assert len(messages(tables, "case_received")) == 1
+
+    def test_another_kind_of_mail_brings_no_link(
+        self, tables: Tables, clock: FakeClock, kim: str
+    ) -> None:
+        deliver(raw("Help", above=verdicts()))
+        assert messages(tables, "rights_link") == []

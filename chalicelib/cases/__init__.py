@@ -1,0 +1,1 @@
+"""Cases: what people write to us, until somebody has answered it."""

@@ -1,0 +1,144 @@
+"""What a mail that reaches us says of itself, and whether the mail service vouches for its sender.
+
+Pure: bytes in, a value out.
+
+The mail service writes its verdicts on top of the mail, under its own name. Whatever a sender
+wrote under that name stands below, and is not looked at.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.policy import default
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.cases.rules import Kind
+from chalicelib.mail.letters import STOP
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+AUTHORITY = "amazonses.com"
+UNSUBSCRIBE = re.compile(rf"{STOP}\s+([A-Za-z0-9_-]{{43}})", re.IGNORECASE)
+REMOVE = re.compile(r"(?<![^\W_])remove(?![^\W_])")
+LOOKALIKES = str.maketrans("еомѵεομν", "eomveomv")  # Cyrillic and Greek
+UNSEEN = frozenset({"Cf", "Mn", "Me"})
+ASKS = re.compile(
+    r"\b(delet(e|ed|ion)|eras(e|ed|ure)|forget|correct(ion|ed)?|rectif(y|ication)|amend|gdpr|"
+    r"my data|personal (data|information)|data protection)\b"
+)
+ABOUT_THEM = re.compile(r"\b(account|profile|data|details|information)\b")
+SECURITY = re.compile(
+    r"\b(security|vulnerabilit(y|ies)|breach|phish(ing|ed)?|hack(ed|er)?|exploit|malware|leak(ed)?)\b"
+)
+CONCERN = re.compile(r"\b(complain(t|ts)?|privacy|abuse|concern(s|ed)?|violat(es?|ion))\b")
+BULK = frozenset({"bulk", "junk", "list"})
+OF_LISTS = ("List-Id", "List-Post", "List-Unsubscribe")
+MACHINES = frozenset({"mailer-daemon", "postmaster"})
+RESULTS = "authentication-results"
+DMARC = re.compile(r";\s*dmarc=pass\b[^;]*?\bheader\.from=\"?([a-z0-9.-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """`sender` is the address that it claims to be from, `subject` its words in small letters.
+
+    `stops` is the token of a mail that a mail program wrote to end notices; "" in other mail.
+    `automatic` mail was written by a machine or came by a list: it is never answered. `proven`
+    says that the sender's domain vouches for it (DMARC), and that nothing else failed.
+    """
+
+    sender: str = field(repr=False)
+    subject: str = field(repr=False)
+    stops: str = field(default="", repr=False)
+    automatic: bool = False
+    proven: bool = False
+
+    @property
+    def asks_removal(self) -> bool:
+        """Whether REMOVE is a word of the subject, however it was replied to or forwarded."""
+        return REMOVE.search(self.subject) is not None
+
+    @property
+    def kind(self) -> Kind:
+        """What it is about, as far as a machine can tell; in doubt what is due first."""
+        theirs = ABOUT_THEM.search(self.subject)
+        if ASKS.search(self.subject) or (self.asks_removal and theirs):
+            return Kind.DATA
+        if SECURITY.search(self.subject):
+            return Kind.SECURITY
+        return Kind.CONCERN if CONCERN.search(self.subject) else Kind.SUPPORT
+
+
+def read(raw: bytes) -> Incoming:
+    """As much as can be read; an unreadable header counts as empty."""
+    mail = message_from_bytes(raw, policy=default)
+    senders = getattr(header(mail, "From"), "addresses", ())
+    sender = senders[0].addr_spec if senders else ""
+    subject = str(header(mail, "Subject") or "")
+    stops = UNSUBSCRIBE.fullmatch(subject.strip())
+    names = [name.lower() for name, _ in mail.raw_items()]
+    alone = len(senders) == 1 and names.count("from") == 1
+    return Incoming(
+        sender, plain(subject), stops[1] if stops else "", is_automatic(mail, sender),
+        alone and vouched(first_verdicts(mail), sender),
+    )  # fmt: skip
+
+
+def header(mail: EmailMessage, name: str) -> Any:
+    """The header decoded; None where there is none, or none that can be read."""
+    try:
+        return mail[name]
+    except (HeaderParseError, ValueError, LookupError, AttributeError, TypeError):
+        return None  # the parser of the standard library trips over some hostile headers
+
+
+def plain(text: str) -> str:
+    """Small letters of one width, without what is not seen, lookalikes and doubled spaces."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    seen = "".join(c for c in folded if unicodedata.category(c) not in UNSEEN)
+    return " ".join(seen.translate(LOOKALIKES).split())
+
+
+def is_automatic(mail: EmailMessage, sender: str) -> bool:
+    """Whether an answer could come back for ever, or to people who never wrote (RFC 3834)."""
+    submitted = words(mail, "Auto-Submitted")
+    return (
+        (submitted != "" and submitted.split(";")[0].strip() != "no")
+        or words(mail, "Precedence") in BULK
+        or any(words(mail, name) for name in OF_LISTS)
+        or words(mail, "Return-Path") == "<>"
+        or words(mail, "Content-Type").startswith("multipart/report")
+        or sender.partition("@")[0].lower() in MACHINES
+    )
+
+
+def words(mail: EmailMessage, name: str) -> str:
+    return str(header(mail, name) or "").strip().lower()
+
+
+def first_verdicts(mail: EmailMessage) -> str:
+    """The topmost verdicts, unfolded, as they were written."""
+    found = (str(value) for name, value in mail.raw_items() if name.lower() == RESULTS)
+    return " ".join(next(found, "").split())
+
+
+def vouched(verdicts: str, sender: str) -> bool:
+    """Whether the mail service says that the sender's own domain vouches for the mail.
+
+    A second verdict of one kind can only be one that a sender smuggled in: then nothing is.
+    """
+    said = verdicts.lower()
+    server, _, results = said.partition(";")
+    passed = DMARC.search(f";{results}")
+    return (
+        server.strip() == AUTHORITY
+        and len(re.findall(r"\bdmarc\s*=", said)) == 1
+        and not re.search(r"\b(spf|dkim)\s*=\s*fail\b", said)
+        and passed is not None
+        and passed[1].rstrip(".") == sender.rpartition("@")[2].lower()
+    )
