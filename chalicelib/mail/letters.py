@@ -38,6 +38,15 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """A mail's subject, and its words in both forms."""
+
+    subject: str
+    text: str
+    markup: str
+
+
+@dataclass(frozen=True, slots=True)
 class Letterhead:
     """Who sends: `sender` as a From header says it, `domain` what message ids end in."""
 
@@ -73,6 +82,23 @@ def compose(
 
     `token` opens its single-use link, `stop` ends mail of its kind.
     """
+    told = words(head, message, template, to, token, stop)
+    address = sendable_address(to.address)
+    mail = encode(head, message, address, told)
+    if stop:
+        add_way_out(mail, head, stop)
+    return Letter(address, mail.as_bytes())
+
+
+def words(
+    head: Letterhead,
+    message: Message,
+    template: Template,
+    to: Recipient,
+    token: str,
+    stop: str,
+) -> Words:
+    """What the mail says; Unsendable where a name or the subject holds what no header may."""
     names = {name: sendable(value) for name, value in asdict(to).items()}
     values = {
         **message.arguments,
@@ -87,31 +113,25 @@ def compose(
     subject = sendable(render(message.template, "subject.txt", values).strip())
     text = GAPS.sub("\n\n", render(message.template, "body.txt", values)).lstrip()
     markup = render(message.template, "body.html", values | {"subject": subject})
-    address = sendable_address(to.address)
-    mail = encode(head, message, address, subject, text, markup)
-    if stop:
-        add_way_out(mail, head, stop)
-    return Letter(address, mail.as_bytes())
+    return Words(subject, text, markup)
 
 
 def render(template: str, part: str, values: dict[str, Any]) -> str:
     return environment().get_template(f"{template}/{part}").render(values)
 
 
-def encode(
-    head: Letterhead, message: Message, address: str, subject: str, text: str, markup: str
-) -> EmailMessage:
+def encode(head: Letterhead, message: Message, address: str, told: Words) -> EmailMessage:
     """MIME with nothing in it that differs between two makings: no clock, no random boundary."""
     mail = EmailMessage(SMTP)
     mail["From"] = head.sender
     mail["To"] = Address(addr_spec=address)
-    mail["Subject"] = subject
+    mail["Subject"] = told.subject
     mail["Date"] = format_datetime(to_datetime(message.created_at // 1000 * 1000))
     mail["Message-ID"] = f"<{message.id}@{head.domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-SES-MESSAGE-TAGS"] = f"class={message.mail_class}"
-    mail.set_content(text, cte="quoted-printable")
-    mail.add_alternative(markup, subtype="html", cte="quoted-printable")
+    mail.set_content(told.text, cte="quoted-printable")
+    mail.add_alternative(told.markup, subtype="html", cte="quoted-printable")
     mail.set_boundary(f"=_{message.id}")
     return mail
 

@@ -71,6 +71,11 @@ class Notices:
         for topic in again:
             self.wishes.table.apply(self.wishes.turn_on(account, topic))
 
+    def ask_again(self, account: str, mail_class: MailClass) -> None:
+        """A new yes to mail of this class: what once stopped it does so no more (PS-68)."""
+        self._lift(account, [COMPLAINED, class_row(mail_class)])
+        self.wishes.table.apply(self.wishes.clear(account, COMPLAINED, self.clock()))
+
     def works_again(self, account: str) -> None:
         """The person says that the mailbox takes mail again; what bounces once more says no."""
         self._lift(account, [BOUNCED])

@@ -144,6 +144,19 @@ LAWS = {
 }
 
 
+def classes_of(lane: Lane) -> list[MailClass]:
+    return [mail_class for mail_class, law in LAWS.items() if law.lane is lane]
+
+
+class Why(StrEnum):
+    """Why a message ended unsent, beside its state."""
+
+    UNWANTED = "unwanted"
+    CAP = "cap"
+    UNAPPROVED = "unapproved"
+    NO_GRANT = "no_grant"
+
+
 class State(StrEnum):
     WAITING = "waiting"
     SENDING = "sending"
@@ -168,6 +181,10 @@ class NoRecipient(Exception):
     """There is nobody, or nobody any more, whom this message may go to."""
 
 
+class Unapproved(Exception):
+    """What would go out is not what was approved, or is not to go out any more."""
+
+
 class Unsendable(Exception):
     """The mail would carry a control character, or its address is none."""
 
@@ -176,7 +193,8 @@ class Unsendable(Exception):
 class Message:
     """One mail to one person; it names them by account or by email claim, never by address.
 
-    From `not_after` on there is nothing left to say, and it is not sent any more.
+    From `not_after` on there is nothing left to say, and it is not sent any more. `counted` is
+    whether the cap of its class has it already.
     """
 
     id: str
@@ -190,10 +208,17 @@ class Message:
     state: State = State.WAITING
     tries: int = 0
     not_after: int | None = None
+    counted: bool = False
 
     @property
     def law(self) -> Law:
         return LAWS[self.mail_class]
+
+    @property
+    def mailing(self) -> str | None:
+        """The mailing that it is one mail of; what it says stands there."""
+        found = self.arguments.get("mailing")
+        return str(found) if found is not None else None
 
     def stale(self, now: int) -> bool:
         return self.not_after is not None and now >= self.not_after

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chalicelib.mail.letters import Letter, Letterhead, compose
@@ -19,7 +20,10 @@ from chalicelib.mail.rules import (
     NoRecipient,
     Outcome,
     State,
+    Stop,
+    Unapproved,
     Unsendable,
+    Why,
     pause,
 )
 from chalicelib.mail.templates import TEMPLATES, Template
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from chalicelib.core.clock import Clock
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.mail.post import Post
+    from chalicelib.mail.rules import Argument
     from chalicelib.mail.store import MailStore
     from chalicelib.privacy.rules import Mailed
     from chalicelib.privacy.service import Vault
@@ -69,12 +74,22 @@ class Directory(Protocol):
     def by_claim(self, claim: str) -> Person | None: ...
 
 
+class NoGrant(NoRecipient):
+    """Their address was not given for this, or not any more."""
+
+
+def nothing_approved(mailing: str) -> Mapping[str, Argument]:
+    raise Unapproved(mailing)
+
+
 class OutOfTime(Exception):
     """This invocation has sent for long enough; the rest stays in the queue."""
 
 
 class Mailer:
-    def __init__(
+    """`texts` answers what a mailing says, as it was approved, or raises Unapproved."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the wiring alone calls it
         self,
         store: MailStore,
         people: Directory,
@@ -84,7 +99,9 @@ class Mailer:
         head: Letterhead,
         clock: Clock,
         templates: Mapping[str, Template] = TEMPLATES,
+        texts: Callable[[str], Mapping[str, Argument]] = nothing_approved,
     ) -> None:
+        self.texts = texts
         self.store, self.people, self.vault, self.post = store, people, vault, post
         self.wishes = WishStore(store.table)
         self.keyed, self.head, self.clock, self.templates = keyed, head, clock, templates
@@ -158,17 +175,33 @@ class Mailer:
     def _deliver(self, message: Message) -> State:
         template = self.templates[message.template]
         try:
+            message = self._as_approved(message)
             recipient = self._recipient(message, template)
             way = self._way_out(message, recipient)
             letter = self._write(message, template, recipient, way)
+        except Unapproved as error:
+            failure("mail_unapproved", error, mail=message.id)
+            return self._end(message, State.REFUSED, Why.UNAPPROVED)
+        except NoGrant:
+            return self._end(message, State.NO_RECIPIENT, Why.NO_GRANT)
         except NoRecipient:
             return self._end(message, State.NO_RECIPIENT)
         except Unsendable as error:
             failure("mail_unsendable", error, mail=message.id)
             return self._end(message, State.REFUSED)
-        if way and not self.store.hand_over(message, self._unopposed(message, way)):
-            return self._end(message, State.REFUSED)
+        if way:
+            unopposed = self._unopposed(message, way)
+            if why := self.store.hand_over(message, unopposed, self.clock()):
+                count(f"mail_suppressed_{why}")
+                return self._end(message, State.REFUSED, why)
         return self._settle(message, self.post.hand_over(letter, message.id))
+
+    def _as_approved(self, message: Message) -> Message:
+        """What a mailing says is judged again for each of its mails, right before it goes."""
+        if message.mailing is None:
+            return message
+        told = {**message.arguments, **self.texts(message.mailing)}
+        return replace(message, arguments=told)
 
     def _write(
         self, message: Message, template: Template, recipient: Recipient, way: WayOut | None
@@ -178,8 +211,8 @@ class Mailer:
         return compose(self.head, message, template, recipient, link, stop)
 
     def _way_out(self, message: Message, recipient: Recipient) -> WayOut | None:
-        """What the recipient may stop by this mail; None for mail that must arrive."""
-        if message.law.must_arrive:
+        """What the recipient may stop by this mail; None for mail that comes with the account."""
+        if message.law.stop is Stop.NEVER:
             return None
         whole = message.mail_class is not MailClass.NOTICE
         row = class_row(message.mail_class) if whole else topic_row(message.template)
@@ -201,7 +234,7 @@ class Mailer:
         try:
             secret = self._open(person.subject, template, f"mail:{message.template}:{message.id}")
         except PurposeDenied:
-            raise NoRecipient from None
+            raise NoGrant from None
         return sinks.mail(secret, message.mail_class)
 
     def _open(self, subject: str, template: Template, reason: str) -> Secret[Mailed]:
@@ -223,9 +256,9 @@ class Mailer:
                 return self._end(message, State.UNKNOWN)
         return self._put_back(message)
 
-    def _end(self, message: Message, state: State) -> State:
+    def _end(self, message: Message, state: State, why: Why | None = None) -> State:
         try:
-            self.store.end(message, state, self.clock())
+            self.store.end(message, state, self.clock(), why)
         except ConditionFailed:
             count("mail_claim_lost")  # it took longer than its claim; whoever has it now ends it
         else:

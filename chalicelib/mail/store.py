@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.mail.rules import CLAIM_LIFE, MailClass, Message, State
+from chalicelib.mail.rules import (
+    CLAIM_LIFE,
+    LAWS,
+    Lane,
+    MailClass,
+    Message,
+    State,
+    Why,
+    classes_of,
+)
 from chalicelib.storage.dynamo import ABSENT, ConditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from chalicelib.mail.rules import Cap
     from chalicelib.storage.dynamo import Item, Table, Write
 
 SHARDS = 4
@@ -26,13 +36,15 @@ def due_key(instant: int) -> str:
     return f"{instant:015d}"
 
 
-def shard_of(message_id: str) -> str:
-    return f"MAIL_DUE#{sum(message_id.encode()) % SHARDS}"
+def shard_of(message_id: str, lane: Lane = Lane.SERVICE) -> str:
+    return f"{lane}#{sum(message_id.encode()) % SHARDS}"
 
 
 class MailStore:
-    def __init__(self, table: Table) -> None:
-        self.table = table
+    """`lane`: the messages that are claimed here, and no other's."""
+
+    def __init__(self, table: Table, lane: Lane = Lane.SERVICE) -> None:
+        self.table, self.lane = table, lane
 
     def put(self, message: Message) -> Write:
         """One message a fact: put if absent."""
@@ -52,7 +64,7 @@ class MailStore:
             "not_after": message.not_after,
             "state": message.state,
             "tries": message.tries,
-            "gsi1pk": shard_of(message.id),
+            "gsi1pk": shard_of(message.id, LAWS[message.mail_class].lane),
             "gsi1sk": due_key(message.due),
         }
         return self.table.put(item, ABSENT)
@@ -65,13 +77,14 @@ class MailStore:
         """Messages that the index nominates, the longest due first in each shard."""
         for shard in range(SHARDS):
             keys = self.table.index(
-                "gsi1", "gsi1pk", f"MAIL_DUE#{shard}", range_name="gsi1sk", up_to=due_key(now)
+                "gsi1", "gsi1pk", f"{self.lane}#{shard}", range_name="gsi1sk", up_to=due_key(now)
             )
             yield from (key.pk.removeprefix("MESSAGE#") for key in list(keys))
 
     def claim(self, message_id: str, now: int) -> Message | None:
         """The message, ours until the claim lapses; None where it is not due or is another's."""
         until = now + CLAIM_LIFE
+        ours = {f":class{n}": str(each) for n, each in enumerate(classes_of(self.lane))}
         try:
             item = self.table.apply(
                 self._update(
@@ -80,28 +93,47 @@ class MailStore:
                     " tries = tries + :one",
                     {
                         ":waiting": State.WAITING, ":now": now, ":sending": State.SENDING,
-                        ":until": until, ":index": due_key(until), ":one": 1,
+                        ":until": until, ":index": due_key(until), ":one": 1, **ours,
                     },
-                    f"{READY} OR {LAPSED}",
+                    f"({READY} OR {LAPSED}) AND #class IN ({', '.join(ours)})",
+                    {**NAMES, "#class": "class"},
                 )
             )  # fmt: skip
         except ConditionFailed:
             return None
         return to_message(item) if item else None
 
-    def hand_over(self, message: Message, unopposed: Sequence[Write]) -> bool:
-        """Mark optional mail as being handed over; False where somebody was against it by then.
+    def hand_over(self, message: Message, unopposed: Sequence[Write], now: int) -> Why | None:
+        """Mark optional mail as being handed over; why not, where something was against it by then.
 
         `unopposed` are the conditions under which nobody is, and what is written beside the mark.
+        The cap of its class counts it in the same transaction, once however often it is tried.
         """
-        mark = self._update(message.id, "SET handing = :yes", {**mine(message), ":yes": True}, MINE)
+        values = {**mine(message), ":yes": True}
+        mark = self._update(message.id, "SET handing = :yes, counted = :yes", values, MINE)
+        cap = message.law.cap
+        counted = [] if cap is None or message.counted else [self.within(cap, message, now)]
         try:
-            self.table.transact(mark, *unopposed)
+            self.table.transact(mark, *unopposed, *counted)
         except ConditionFailed as refusal:
             if refusal.at(0):
                 raise
-            return False
-        return True
+            return Why.CAP if refusal.failed == {1 + len(unopposed)} else Why.UNWANTED
+        return None
+
+    def within(self, cap: Cap, message: Message, now: int) -> Write:
+        """One more mail of its class to its account; refused while the span holds `cap.mails`.
+
+        The instants of the latest ones are kept, the oldest first: `t1` is the one that has to
+        be over, and each new one moves the others down.
+        """
+        moves = [f"t{n} = if_not_exists(t{n + 1}, :never)" for n in range(1, cap.mails)]
+        return self.table.update(
+            f"CAP#{message.account}", f"CLASS#{message.mail_class}",
+            f"SET {', '.join([*moves, f't{cap.mails} = :now'])}, #type = :type, v = :one",
+            {":never": 0, ":now": now, ":over": now - cap.span, ":type": "cap", ":one": 1},
+            condition="attribute_not_exists(pk) OR t1 <= :over", names={"#type": "type"},
+        )  # fmt: skip
 
     def give_back(self, message: Message, due: int) -> None:
         """Let it wait until `due`; ConditionFailed where the claim is no longer ours."""
@@ -111,10 +143,31 @@ class MailStore:
         update = "SET #state = :waiting, due = :due, gsi1sk = :index REMOVE claimed_until, handing"
         self.table.apply(self._update(message.id, update, values, MINE))
 
-    def end(self, message: Message, state: State, now: int) -> None:
-        """The last state it takes; ConditionFailed where the claim is no longer ours."""
+    def end(self, message: Message, state: State, now: int, why: Why | None = None) -> None:
+        """The last state it takes; ConditionFailed where the claim is no longer ours.
+
+        It is counted for its mailing; `why` says more of a message that ended unsent.
+        """
         values = {**mine(message), ":end": state, ":now": now}
-        self.table.apply(self._update(message.id, ENDING, values, MINE))
+        told = ENDING if why is None else ENDING.replace("SET ", "SET why = :why, ", 1)
+        end = self._update(message.id, told, values | ({":why": why} if why else {}), MINE)
+        if message.mailing is None:
+            self.table.apply(end)
+        else:
+            self.table.transact(end, self._tally(message.mailing, why or state))
+
+    def _tally(self, mailing: str, outcome: str) -> Write:
+        return self.table.update(
+            f"MAILED#{mailing}", "MAILED", "SET #type = :type, v = :one ADD #outcome :one",
+            {":type": "mailed", ":one": 1}, condition="attribute_not_exists(pk) OR #type = :type",
+            names={"#type": "type", "#outcome": outcome},
+        )  # fmt: skip
+
+    def tally(self, mailing: str) -> dict[str, int]:
+        """How the messages of a mailing ended, by their last state, or why they were not sent."""
+        item = self.table.get(f"MAILED#{mailing}", "MAILED") or {}
+        outcomes = {*State, *Why}
+        return {name: value for name, value in item.items() if name in outcomes}
 
     def end_overtaken(self, message_id: str, now: int) -> bool:
         """End optional mail whose hand-over never told how it went; False where it is not such."""
@@ -125,9 +178,16 @@ class MailStore:
             return False
         return True
 
-    def _update(self, message_id: str, update: str, values: Item, condition: str) -> Write:
+    def _update(
+        self,
+        message_id: str,
+        update: str,
+        values: Item,
+        condition: str,
+        names: dict[str, str] = NAMES,
+    ) -> Write:
         return self.table.update(
-            f"MESSAGE#{message_id}", "MESSAGE", update, values, condition=condition, names=NAMES
+            f"MESSAGE#{message_id}", "MESSAGE", update, values, condition=condition, names=names
         )
 
 
@@ -152,4 +212,5 @@ def to_message(item: Item) -> Message:
         state=State(item["state"]),
         tries=item["tries"],
         not_after=item.get("not_after"),
+        counted=item.get("counted", False),
     )

@@ -89,6 +89,12 @@ TEMPLATES: dict[str, Template] = {
         "You get this mail because this was the address of your account until now.",
         audience=GUESTS,
     ),
+    "erasure_planned": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because your account is to be erased.",
+        link="/rights/stop/{token}",
+        arguments={"hours": int},
+    ),
     "invitation": Template(
         MailClass.NOTICE,
         "You get this mail because somebody who uses Cetrus gave us your address to invite you.",
@@ -218,6 +224,31 @@ TEMPLATES: dict[str, Template] = {
         audience=STAFF,
         arguments={"version": str, "changes": list},
         purpose=Purpose.STAFF,
+    ),
+    "announcement": Template(
+        MailClass.ANNOUNCEMENT,
+        "You get this mail because you have an account. It cannot be switched off, and it never "
+        "advertises anything.",
+        arguments={"mailing": str},
+    ),
+    "service_notice": Template(
+        MailClass.NOTICE,
+        "You get this mail because you have a license of this application.",
+        arguments={"mailing": str},
+        topic="Maintenance and changes of applications that you have a license of",
+    ),
+    "offer": Template(
+        MailClass.OFFER,
+        "You get this mail because you said yes to mail about products, deals and news.",
+        arguments={"mailing": str},
+        purpose=Purpose.MARKETING,
+    ),
+    "partner_mail": Template(
+        MailClass.PARTNER,
+        "You get this mail because you said yes to material of our partners. They do not have your "
+        "address.",
+        arguments={"mailing": str},
+        purpose=Purpose.PARTNER_MAIL,
     ),
 }  # fmt: skip
 

@@ -28,7 +28,7 @@ CetrusError
 │   └── OwnMailing        the author cannot approve it
 └── Forbidden (privacy.rules)
     └── PurposeDenied     a selection of people by something that was not collected for it
-Unapproved                not the text that was approved, or no longer to be sent: it never goes out
+Unapproved (mail.rules)   not the text that was approved, or no longer to be sent: it never goes out
 """
 
 from __future__ import annotations
@@ -36,22 +36,26 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, time
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from chalicelib.catalog.rules import TRIAL
 from chalicelib.core.clock import DAY
 from chalicelib.core.errors import Conflict, InvalidInput
 from chalicelib.core.signing import canonical
-from chalicelib.mail.rules import LAWS
-from chalicelib.mailings.texts import FIELDS, KINDS, PAGES, TEXTS, FieldKind, Kind
+from chalicelib.mail.rules import LAWS, Unapproved
+from chalicelib.mailings.texts import FIELDS, KINDS, PAGES, TEXTS, Channel, FieldKind, Kind
 from chalicelib.privacy.rules import PurposeDenied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from chalicelib.catalog.rules import Plan
+
+PAID = "paid"
 EVERYBODY = frozenset({"", "everybody"})
 LONGEST_SCREEN = 90 * DAY
 SHOWN_FROM = 11
@@ -98,10 +102,6 @@ class OwnMailing(Conflict):
     code = "own_mailing"
     title = "A second person approves"
     detail = "You wrote this mailing, so somebody else has to approve it."
-
-
-class Unapproved(Exception):
-    """What would go out is not what was approved, or is not to go out any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,18 @@ class Mailing:
     approver: str | None = None
     at: int | None = None
     until: int | None = None
-    cursors: Mapping[str, str] = field(default_factory=dict)
+    cursors: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def channel(self) -> Channel:
+        return KINDS[self.content.kind].channel
+
+    def shows(self, now: int) -> bool:
+        """Whether it is a launch screen that is shown now: from its first instant to its last."""
+        return self.at is not None and self.until is not None and self.at <= now < self.until
+
+    def scheduled(self, at: int, until: int | None) -> Mailing:
+        return replace(self, state=State.SCHEDULED, at=at, until=until)
 
     @property
     def listed(self) -> str:
@@ -166,6 +177,26 @@ class Mailing:
         if self.approved is None or self.content.sha256 != self.approved:
             raise Unapproved(self.id)
         return self.content
+
+
+class Bought(Protocol):
+    """What must be known of an order."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def card_for(self) -> str | None: ...
+    @property
+    def plan(self) -> Plan: ...
+
+
+def established(confirmed_at: int | None, orders: Iterable[Bought]) -> bool:
+    """Whether somebody is an established member: confirmed, with at least one paid order (PS-59).
+
+    A trial pays nothing, and another card for a subscription is no order of anything.
+    """
+    paid = (order for order in orders if order.state == PAID and order.card_for is None)
+    return confirmed_at is not None and any(order.plan.kind != TRIAL for order in paid)
 
 
 # what a text may hold

@@ -18,6 +18,7 @@ class NoticesForm(BaseModel):
 
     usage_summary: Box = ""
     installer_updated: Box = ""
+    service_notice: Box = ""
     account: str | None = None
     announcement: str | None = None
     policy_change: str | None = None

@@ -10,7 +10,7 @@ import pytest
 from chalicelib import wiring
 from chalicelib.mail.letters import Letterhead
 from chalicelib.mail.post import Post
-from chalicelib.mail.rules import MailClass
+from chalicelib.mail.rules import Lane, MailClass
 from chalicelib.mail.service import Mailer
 from chalicelib.mail.store import MailStore
 from chalicelib.mail.templates import TEMPLATES
@@ -36,6 +36,10 @@ PROFILE = {
     "name": "Kim <Grünwald>",
 }
 OPTIONAL = {
+    **TEMPLATES,
+    "download_ready": replace(TEMPLATES["download_ready"], mail_class=MailClass.NOTICE),
+}
+PARTNER = {
     **TEMPLATES,
     "download_ready": replace(
         TEMPLATES["download_ready"], mail_class=MailClass.PARTNER, purpose=Purpose.PARTNER_MAIL
@@ -118,7 +122,7 @@ class Office:
     clock: FakeClock
     store: MailStore
 
-    def mailer(self, cloud: Cloud, templates: Any = TEMPLATES) -> Mailer:
+    def mailer(self, cloud: Cloud, templates: Any = TEMPLATES, lane: Lane = Lane.SERVICE) -> Mailer:
         """A mailer of another process, whose every cloud call goes through `cloud`."""
         database = Database(cloud.client("dynamodb"))
         accounts, keys = Table(database, "accounts"), Table(database, "keys")
@@ -129,7 +133,7 @@ class Office:
         post = Post(cloud.client("sesv2"), settings().mail_from, "cetrus-local")
         head = Letterhead(settings().mail_from, settings().mail_domain, settings().base_url)
         return Mailer(
-            MailStore(accounts), self.people, vault, post, wiring.keyed(), head, self.clock,
+            MailStore(accounts, lane), self.people, vault, post, wiring.keyed(), head, self.clock,
             templates,
         )  # fmt: skip
 
@@ -157,6 +161,10 @@ CASE: dict[str, Argument] = {
     "since": "25 November 2026",
     "due": "25 December 2026",
 }
+MAILING: dict[str, Argument] = {
+    "title": "Cetrus & you", "lines": ["It is so.", "Be well."], "where": "/status",
+}  # fmt: skip
+"""What stands in a mailing, as the mailer reads it when it is sent."""
 ARGUMENTS: dict[str, dict[str, Argument]] = {
     "policy_changed": {
         "version": 4,
@@ -223,6 +231,10 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
         "on": "2 December 2026, 13:00 (UTC+01:00)",
     },
     "installer_updated": {"application": "Solver & Co", "version": "1.1.0"},
+    "announcement": dict(MAILING),
+    "service_notice": dict(MAILING),
+    "offer": dict(MAILING),
+    "partner_mail": {"title": "Charts", "lines": ["Tides & more."], "where": "/exit?to=a.b"},
     "case_received": {"case": "cas_1", "about": "question", "until": "2 December 2026"},
     "case_waiting": CASE,
     "case_overdue": CASE,

@@ -18,14 +18,14 @@ from moto.ses.models import ses_backends
 
 from chalicelib import wiring
 from chalicelib.core.clock import HOUR, SECOND
-from chalicelib.mail.rules import CLAIM_LIFE, MAX_TRIES, MailClass, State, pause
+from chalicelib.mail.rules import CLAIM_LIFE, MAX_TRIES, Lane, MailClass, State, pause
 from chalicelib.mail.wishes import WishStore, class_row, suppression_of
 from chalicelib.privacy.rules import Event
 from chalicelib.settings import settings
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.conftest import kept_client
 from tests.interleaving import Turns
-from tests.mail.conftest import OPTIONAL, PROFILE, Cloud, Died, Office, Person
+from tests.mail.conftest import OPTIONAL, PARTNER, PROFILE, Cloud, Died, Office, Person
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -270,14 +270,24 @@ class TestOutcomes:
     def test_a_removal_stops_partner_mail_up_to_the_hand_over(
         self, office: Office, cloud: Cloud
     ) -> None:
-        message = office.write("download_ready", templates=OPTIONAL)
+        message = office.write("download_ready", templates=PARTNER)
         other = office.write("receipt")
         hashed = suppression_of(wiring.keyed(), "KIM.gruenwald@example.com")
         wishes, row = WishStore(office.store.table), class_row(MailClass.PARTNER)
         wishes.suppress(hashed, row, "remove", office.clock.now)
-        assert office.mailer(cloud, OPTIONAL).send(message) is State.REFUSED
+        campaigns = office.mailer(cloud, PARTNER, Lane.CAMPAIGN)
+        assert campaigns.send(message) is State.REFUSED
         assert "send_email" not in cloud.calls
-        assert office.mailer(cloud, OPTIONAL).send(other) is State.SENT
+        assert office.mailer(cloud, PARTNER).send(other) is State.SENT
+
+    @pytest.mark.guarantee("G8")
+    def test_each_lane_hands_over_its_own_classes_alone(self, office: Office, cloud: Cloud) -> None:
+        campaign = office.write("download_ready", templates=PARTNER)
+        service = office.write("receipt")
+        one, other = (office.mailer(cloud, PARTNER, lane) for lane in Lane)
+        assert (one.send(campaign), other.send(service)) == (None, None)
+        assert (one.sweep(), other.sweep()) == ({"sent": 1}, {"sent": 1})
+        assert office.state(campaign) is office.state(service) is State.SENT
 
 
 class TestFailing:

@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.mail.rules import LAWS
+from chalicelib.mail.rules import LAWS, Unapproved
 from chalicelib.mailings import texts
 from chalicelib.mailings.rules import (
     Content,
     Mailing,
     State,
     TextRefused,
-    Unapproved,
     check,
     check_selection,
     flaws,
