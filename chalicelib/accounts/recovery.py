@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.mail.outbox import Outbox
     from chalicelib.storage.dynamo import Write
 
+LEFT = frozenset({State.ENDING, State.DEACTIVATED})
 CONFIRM_ATTEMPTS = "confirm"
 PASSWORD_ATTEMPTS = "password"  # noqa: S105 - the name of a use, not a secret
 
@@ -105,7 +106,7 @@ class Recovery:
         """Whose password the link sets; LinkEnded once that has happened, or anything since."""
         link = self.links.read(token, LinkKind.RESET, now)
         account = self.store.account(self.store.owner(Claim.EMAIL, link.target))
-        if account is None or account.state is State.ENDING or not link.was_mailed_to(account):
+        if account is None or account.state in LEFT or not link.was_mailed_to(account):
             raise LinkEnded
         return account
 

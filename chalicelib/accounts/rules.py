@@ -3,6 +3,8 @@
     unconfirmed --link and password--> active
     unconfirmed --reset by mail------> active
     unconfirmed --two days later-----> ending --claims, sealed fields and keys gone--> no more
+    active <--> deactivated            the keys are on hold meanwhile
+    active or deactivated --erased---> ending --claims, keys and data gone--> a tombstone
 
 A *decoy* is an unconfirmed account that answers a registration of an address which has one
 already: it is written, signs in and is refused just like any other, but its mail goes nowhere and
@@ -45,6 +47,7 @@ NOBODY = "acc_nobody"
 class State(StrEnum):
     UNCONFIRMED = "unconfirmed"
     ACTIVE = "active"
+    DEACTIVATED = "deactivated"
     ENDING = "ending"
 
 
@@ -55,6 +58,8 @@ class LinkKind(StrEnum):
     EMAIL_STOP = "email_stop"
     EMAIL_UNDO = "email_undo"
     INVITATION = "invitation"
+    RIGHTS = "rights"
+    ERASURE_STOP = "erasure_stop"
 
 
 class LoginTaken(InvalidInput):
@@ -106,6 +111,14 @@ class NotConfirmed(Forbidden):
     detail = "Open the link that was mailed to your address."
 
 
+class Deactivated(Forbidden):
+    """The password was right; the account rests until its owner takes it up again."""
+
+    code = "account_deactivated"
+    title = "This account is deactivated"
+    detail = "Nothing of it is used meanwhile. You can reactivate it, or have it erased."
+
+
 class LinkEnded(NotFound):
     """The link was used, has ended, or never was; all look alike."""
 
@@ -150,6 +163,11 @@ class Account:
     @property
     def active(self) -> bool:
         return self.state is State.ACTIVE
+
+    @property
+    def known(self) -> bool:
+        """Whether its address was confirmed, and it is still there."""
+        return self.state in {State.ACTIVE, State.DEACTIVATED}
 
     @property
     def ends_at(self) -> int:

@@ -14,9 +14,11 @@ from chalicelib.accounts.rules import (
     SESSION_LIFE,
     Account,
     AccountGone,
+    Deactivated,
     LinkKind,
     NotConfirmed,
     Session,
+    State,
     WrongCredentials,
     admits,
     window,
@@ -77,8 +79,8 @@ class Sessions:
         """A new session's token; `leaving` is the one that the browser held until now.
 
         WrongCredentials for an unknown name and a wrong password alike, by the same calls;
-        NotConfirmed once the password is right for a login name; TooMany after too many attempts
-        with this name.
+        NotConfirmed once the password is right for a login name, Deactivated where the account
+        rests; TooMany after too many attempts with this name.
         """
         kind, claim = self._claim_of(name)
         now = self.clock()
@@ -87,6 +89,8 @@ class Sessions:
         match = self.passwords.match(account.password if account else None, password)
         if account is None or not match.right or not answers_to(kind, account):
             raise WrongCredentials
+        if account.state is State.DEACTIVATED:
+            raise Deactivated
         if not account.active:
             self._send_again(account, now)
             raise NotConfirmed
@@ -229,4 +233,4 @@ def answers_to(kind: Claim, account: Account) -> bool:
 
     Else whoever registers an address would learn here whether the account made was a decoy.
     """
-    return kind is Claim.LOGIN or account.active
+    return kind is Claim.LOGIN or account.known

@@ -203,6 +203,60 @@ class AccountStore:
                 )
             )  # fmt: skip
 
+    # accounts that rest or leave
+
+    def rest(self, account: Account, now: int) -> Write:
+        """Active becomes deactivated: every session ends, and it leaves the index."""
+        return self.accounts.update(
+            f"ACCOUNT#{account.id}", "ACCOUNT",
+            "SET #s = :to, epoch = :next, deactivated_at = :now REMOVE gsi1pk, gsi1sk",
+            {
+                ":to": str(State.DEACTIVATED), ":from": str(State.ACTIVE), ":now": now,
+                ":epoch": account.epoch, ":next": account.epoch + 1,
+            },
+            condition="#s = :from AND epoch = :epoch", names={"#s": "state"},
+        )  # fmt: skip
+
+    def wake(self, account: Account) -> Write:
+        """Deactivated becomes active, in the index as before."""
+        return self.accounts.update(
+            f"ACCOUNT#{account.id}", "ACCOUNT",
+            f"SET #s = :to, epoch = :next, {ENTER} REMOVE deactivated_at",
+            {
+                ":to": str(State.ACTIVE), ":from": str(State.DEACTIVATED),
+                ":epoch": account.epoch, ":next": account.epoch + 1, **placed(account.id),
+            },
+            condition="#s = :from AND epoch = :epoch", names={"#s": "state"},
+        )  # fmt: skip
+
+    def depart(self, account: Account) -> list[Write]:
+        """It is ending for good, its sessions are dead and its names free: for one transaction."""
+        return [
+            self.accounts.update(
+                f"ACCOUNT#{account.id}", "ACCOUNT",
+                "SET #s = :ending, epoch = :next, erasing = :yes REMOVE gsi1pk, gsi1sk",
+                {
+                    ":ending": str(State.ENDING), ":seen": str(account.state),
+                    ":epoch": account.epoch, ":next": account.epoch + 1, ":yes": True,
+                    ":email": account.email_claim,
+                },
+                condition="#s = :seen AND epoch = :epoch AND email_claim = :email",
+                names={"#s": "state"},
+            ),
+            self.release_claim(Claim.LOGIN, account.login_claim, account.id),
+            self.release_claim(Claim.EMAIL, account.email_claim, account.id),
+        ]  # fmt: skip
+
+    def check_state(self, account: str, state: State) -> Write:
+        return self.accounts.check(
+            f"ACCOUNT#{account}", "ACCOUNT", "#s = :state", {":state": str(state)},
+            names={"#s": "state"},
+        )  # fmt: skip
+
+    def bury(self, account: str) -> Write:
+        """The last of an account that has departed."""
+        return self.accounts.delete(f"ACCOUNT#{account}", "ACCOUNT", "attribute_exists(erasing)")
+
     # accounts that nobody confirmed
 
     def unconfirmed(self, now: int) -> Iterator[str]:

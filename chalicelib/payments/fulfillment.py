@@ -19,6 +19,8 @@ from chalicelib.payments.taken import Payment, position
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chalicelib.billing.service import Books
     from chalicelib.core.clock import Clock
     from chalicelib.licenses.service import Licenses
@@ -36,7 +38,7 @@ NOTHING: Outcome = ([], [])
 
 
 class Fulfillment:
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the wiring alone calls it
         self,
         store: PaymentStore,
         taken: TakenStore,
@@ -46,7 +48,10 @@ class Fulfillment:
         books: Books,
         outbox: Outbox,
         clock: Clock,
+        active: Callable[[str], Write],
     ) -> None:
+        """`active` holds a grant to an account that is there: nobody else is granted anything."""
+        self.active = active
         self.store, self.taken, self.subscriptions = store, taken, subscriptions
         self.processor, self.licenses, self.books = processor, licenses, books
         self.outbox, self.clock = outbox, clock
@@ -65,6 +70,7 @@ class Fulfillment:
         a crash kept the order from learning it; the processor must confirm that it is the order's.
         Unavailable where others kept changing the order meanwhile.
         """
+        gone = False
         for _ in range(TRIES):
             order = self.store.order(account_id, order_id)
             session = (order and order.session_id) or session_id
@@ -72,7 +78,7 @@ class Fulfillment:
                 self._end(event_id, order)
                 return order
             state = self.processor.read_checkout(session)
-            writes, messages = self._outcome(order, state)
+            writes, messages = self._outcome(order, state, gone=gone)
             if not writes:
                 self._end(event_id, order)
                 return order
@@ -80,22 +86,34 @@ class Fulfillment:
                 writes.append(self.store.done(event_id, "fulfilled"))
             try:
                 self.store.table.transact(*writes)
-            except ConditionFailed:
+            except ConditionFailed as refusal:
+                gone = bool(messages) and refusal.at(0)
                 continue
             for message in messages:
                 self.outbox.nudge(message)
             return self.store.order(account_id, order_id)
         raise Unavailable
 
-    def _outcome(self, order: Order, state: CheckoutState) -> Outcome:
-        """What the processor's answer changes: the writes, and the messages among them."""
+    def _outcome(self, order: Order, state: CheckoutState, *, gone: bool) -> Outcome:
+        """What the processor's answer changes: the writes, and the messages among them.
+
+        `gone`: the account is deactivated or erased, so that nothing is granted to it.
+        """
         if state.order_id != order.id:
             return NOTHING
         if state.status == "expired":
             return NOTHING if order.settled else ([self.store.abandoned(order)], [])
         if state.status != "complete":
             return NOTHING
+        if gone:
+            return self._nobody(order, state.payment)
         return self._paid(order, state) if order.charges else self._saved(order, state)
+
+    def _nobody(self, order: Order, found: PaymentState | None) -> Outcome:
+        """Whoever paid left meanwhile: nothing is granted, and money waits for a person."""
+        if found is None:
+            return NOTHING if order.settled else ([self.store.abandoned(order)], [])
+        return self._unasked(order, found, rules.GONE)
 
     def _saved(self, order: Order, state: CheckoutState) -> Outcome:
         """A card that was saved is the ground of a license that is paid later, or of none."""
@@ -114,19 +132,19 @@ class Fulfillment:
             refused = self.store.refused(order, rules.DECLINED, found.id)
             return NOTHING if order.settled else ([refused], [])
         if (found.received, found.currency) != (order.amount, order.plan.currency):
-            return self._other_amount(order, found)
+            return self._unasked(order, found, rules.OTHER_AMOUNT)
         license_id = derived_id("lic", order.id)
         payment = payment_of(order, found, license_id, self.clock())
         return self._grant(order, state, ground=found.id, payment=payment)
 
-    def _other_amount(self, order: Order, found: PaymentState) -> Outcome:
+    def _unasked(self, order: Order, found: PaymentState, why: str) -> Outcome:
         """Money that was not asked for is kept for nobody: it is posted and waits for a person."""
         if order.state == "refused":
             return NOTHING
         count("payment_mismatch")
         logger.critical("payment.mismatch", extra={"order": order.id, "payment": found.id})
         payment = payment_of(order, found, None, self.clock())
-        refused = self.store.refused(order, rules.OTHER_AMOUNT, found.id)
+        refused = self.store.refused(order, why, found.id)
         return [refused, *self._post(payment)], []
 
     def _grant(
@@ -143,6 +161,7 @@ class Fulfillment:
             payment=payment.id if payment else None, now=now,
         )  # fmt: skip
         writes = [
+            self.active(order.account_id),
             paid,
             self.store.effect(f"{kind}#{ground}", order.id, now),
             *self._license(order, license_id, now, ground),

@@ -51,8 +51,9 @@ SETTLING = frozenset(
 )  # fmt: skip
 SESSION_LIFE = DAY
 MAX_SEATS = 200
-# Refusals: the processor did not take the card after all, or took another amount than was asked.
-DECLINED, OTHER_AMOUNT = "declined", "amount"
+# Refusals: the processor did not take the card after all, took another amount than was asked, or
+# whoever paid left before the payment came in.
+DECLINED, OTHER_AMOUNT, GONE = "declined", "amount", "gone"
 UNWATCHED = 10 * MINUTE  # how long a webhook and the return have before the sweep looks itself
 
 

@@ -27,7 +27,7 @@ from chalicelib.privacy.rules import (
     use_under,
 )
 from chalicelib.privacy.sinks import Secret
-from chalicelib.privacy.store import Grant
+from chalicelib.privacy.store import Grant, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -279,6 +279,45 @@ class Vault:
         entries = [Entry(Event.REACTIVATED, g.purpose, g.policy, form) for g in grants]
         moves = [write for grant in grants for write in self.store.release(grant)]
         return [*moves, *self.ledger.after(head, subject, entries, self.clock())]
+
+    def keep_by_law(self, subject: str, kept: str, form: str) -> Kept | None:
+        """What the law wants kept of a payer, sealed anew for that alone, as another subject's.
+
+        None where nothing is left of what bills were made out to. Also what is on hold is read:
+        leaving does not undo a payment. The first rows of the other ledger come with it.
+        """
+        grant = self._billing(subject)
+        if grant is None:
+            return None
+        number = self.in_force()
+        law = policy_for(Purpose.FISCAL, number)
+        entry = Entry(Event.OPENED, Purpose.BILLING, grant.policy, form)
+        self.ledger.record(subject, entry, self.clock())
+        key, sealed = self._unwrap(grant), self.store.sealed(subject, Purpose.BILLING)
+        fields = {
+            name: unseal(key, grant, name, value)
+            for name, value in (sealed or {}).items()
+            if name in law.uses[Purpose.FISCAL].fields
+        }
+        made = self._data_key(kept, Purpose.FISCAL, law.id)
+        own = Grant(kept, Purpose.FISCAL, law.id, made["CiphertextBlob"])
+        begun = Entry(Event.COLLECTED, Purpose.FISCAL, law.id, form)
+        rows = self.ledger.begin(kept, [begun], self.clock())
+        return Kept(own, seal_all(made["Plaintext"], own, fields), rows)
+
+    def open_kept(
+        self, grant: Grant, sealed: Mapping[str, bytes], reason: str
+    ) -> Secret[Literal[Purpose.FISCAL]]:
+        """What was kept by law, after its ledger says so."""
+        entry = Entry(Event.OPENED, Purpose.FISCAL, grant.policy, reason)
+        self.ledger.record(grant.subject, entry, self.clock())
+        key = self._unwrap(grant)
+        opened = {name: unseal(key, grant, name, value) for name, value in sealed.items()}
+        return Secret(grant.subject, Purpose.FISCAL, opened)
+
+    def _billing(self, subject: str) -> Grant | None:
+        held = (grant for grant in self.store.held(subject) if grant.purpose is Purpose.BILLING)
+        return self.store.grant(subject, Purpose.BILLING) or next(held, None)
 
     def erase(self, subject: str) -> None:
         """Nothing of the subject opens again, not even from a backup (G10); again is harmless."""

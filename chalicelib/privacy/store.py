@@ -25,6 +25,15 @@ class Grant:
     at: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A payer's minimum under a key of its own, and the first rows of a ledger of its own."""
+
+    grant: Grant
+    sealed: Mapping[str, bytes] = field(repr=False)
+    rows: list[Write] = field(repr=False)
+
+
 class VaultStore:
     def __init__(self, accounts: Table, keys: Table) -> None:
         self.accounts, self.keys = accounts, keys

@@ -1,0 +1,392 @@
+"""Erasure: keys first, then everything; nothing opens again, and only what the law wants stays."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib import wiring
+from chalicelib.accounts.rules import AccountGone, LinkEnded
+from chalicelib.accounts.store import Claim
+from chalicelib.core.clock import DAY, HOUR, from_text
+from chalicelib.mail.wishes import suppression_of
+from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, verify
+from chalicelib.privacy.sinks import page
+from chalicelib.rights.rules import LeavingAlready, NotPlanned, fiscal_end
+from chalicelib.rights.store import fiscal_subject
+from chalicelib.rights.sweep import SweepIncomplete
+from tests.crash import at_every_call
+from tests.rights.conftest import FISCAL, MORA, PROFILE, buy, cheap_payer, opens, register, sweep
+
+if TYPE_CHECKING:
+    from chalicelib.accounts.rules import Account
+    from chalicelib.catalog.rules import Plan
+    from tests.conftest import FakeClock, Tables
+    from tests.payments.conftest import FakeProcessor
+
+
+def erase(hours: int = 0) -> None:
+    wiring.erasure().ask(MORA, hours)
+
+
+def erased(account: Account) -> bool:
+    """Nothing of the account is there but its tombstone."""
+    rows = list(wiring.accounts_table().query(f"ACCOUNT#{account.id}"))
+    kinds = {row["type"] for row in rows}
+    return kinds <= {"tombstone", "payment", "order", "subscription"} and "tombstone" in kinds
+
+
+def restore(tables: Tables, backup: dict[str, list[dict[str, object]]]) -> None:
+    for name, items in backup.items():
+        table = getattr(tables, name)
+        for item in items:
+            table.apply(table.put(item))
+
+
+@pytest.mark.promise("PS-70")
+@pytest.mark.guarantee("G10")
+class TestNothingOpensAgain:
+    def test_no_purpose_opens_anything_from_the_very_call_on(self, mora: Account) -> None:
+        assert Purpose.MARKETING in opens(mora.subject)
+        erase()
+        assert opens(mora.subject) == []
+
+    def test_the_keys_are_gone_also_those_on_hold(self, mora: Account, tables: Tables) -> None:
+        wiring.deactivation().deactivate(MORA)
+        assert [i for i in tables.items("keys") if i["pk"] == f"HELD#{mora.subject}"]
+        erase()
+        assert [i for i in tables.items("keys") if mora.subject in i["pk"]] == []
+
+    def test_yesterdays_backup_of_accounts_and_usage_brings_nothing_back(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables
+    ) -> None:
+        buy(processor, crew)
+        backup = {name: tables.items(name) for name in ("accounts", "usage")}
+        erase()
+        sweep()
+        restore(tables, backup)
+        assert opens(mora.subject) == []
+
+    def test_nothing_in_clear_is_left_anywhere(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables
+    ) -> None:
+        buy(processor, crew)
+        erase()
+        sweep()
+        dump = tables.dump()
+        for value in PROFILE.values():
+            if len(value) > 2:  # a country's two letters are in many a word
+                assert value not in dump
+        for secret in (mora.email_claim, mora.login_claim, mora.password, "4242"):
+            assert secret not in dump
+
+    def test_the_pseudonym_is_in_the_ledger_and_nowhere_else(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables
+    ) -> None:
+        """Whose rows those are can be told by nobody any more."""
+        buy(processor, crew)
+        erase()
+        sweep()
+        found = [i for name in ("accounts", "usage", "keys") for i in tables.items(name)
+                 if mora.subject in repr(i)]  # fmt: skip
+        assert {item["type"] for item in found} == {"ledger"}
+        rows = list(wiring.vault().ledger.rows(mora.subject))
+        assert verify(rows)
+        assert Event.ERASED in {row.entry.event for row in rows}
+
+
+@pytest.mark.promise("PS-70")
+class TestWhatGoes:
+    def test_the_names_are_free_for_whoever_comes_next(self, mora: Account) -> None:
+        erase()
+        again = register("acc_again")
+        assert wiring.account_store().owner(Claim.EMAIL, mora.email_claim) == again.id
+        sweep()
+        assert wiring.account_store().owner(Claim.EMAIL, mora.email_claim) == again.id
+
+    def test_nobody_is_signed_in_any_more(self, mora: Account, tables: Tables) -> None:
+        token, writes = wiring.sessions().start(mora, wiring.now())
+        wiring.account_store().transact(*writes)
+        assert wiring.sessions().held(token)
+        erase()
+        assert wiring.sessions().held(token) is None
+        assert [i for i in tables.items("usage") if i["type"].startswith("session")] == []
+
+    def test_licenses_are_revoked_and_subscriptions_end(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, clock: FakeClock
+    ) -> None:
+        license_id = buy(processor, crew).license_id or ""
+        erase()
+        head = wiring.licenses().head(license_id)
+        assert head
+        assert head.standing == "revoked"
+        assert wiring.subscription_store().subscription(MORA, license_id).state == "ended"  # type: ignore[union-attr]
+        clock.advance(40 * DAY)
+        wiring.renewals().sweep()
+        assert processor.charged == []
+
+    def test_colleagues_lose_access_and_their_addresses_go(
+        self, mora: Account, processor: FakeProcessor, plan: Plan, tables: Tables, clock: FakeClock
+    ) -> None:
+        license_id = buy(processor, plan).license_id or ""
+        wiring.members().invite(MORA, license_id, "colleague@canary.example", "user")
+        (guest,) = [i for i in tables.items("accounts") if i["type"] == "guest"]
+        subject = guest["pk"].removeprefix("SUBJECT#")
+        erase()
+        wiring.cleanup().run(lambda: 60_000)
+        assert opens(subject) == []
+        assert not [i for i in tables.items("accounts") if i["type"] == "guest"]
+
+    def test_the_processor_deletes_its_customer_and_is_asked_until_it_answers(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables, clock: FakeClock
+    ) -> None:
+        buy(processor, crew)
+        customer = wiring.payment_store().customer(MORA)
+        erase()
+        processor.silent = True
+        with pytest.raises(SweepIncomplete):
+            sweep()
+        assert not erased(mora)
+        processor.silent = False
+        clock.advance(HOUR)
+        assert sweep()["finished"] == 1
+        assert processor.forgotten == [customer]
+        assert erased(mora)
+
+    def test_mail_that_waits_is_deleted_and_mail_that_was_sent_too(
+        self, mora: Account, tables: Tables
+    ) -> None:
+        outbox, now = wiring.outbox(), wiring.now()
+        for day in (0, 30):
+            _, letter = outbox.message(
+                "password_changed", fact=(MORA, day), account=MORA, arguments={},
+                due=now + day * DAY, now=now,
+            )  # fmt: skip
+            wiring.accounts_table().transact(letter)
+        wiring.mailer().sweep()
+        erase()
+        sweep()
+        assert [i for i in tables.items("accounts") if i["type"] == "message"] == []
+
+    def test_what_somebody_wanted_no_more_of_stays_as_a_keyed_hash(self, mora: Account) -> None:
+        hashed = suppression_of(wiring.keyed(), PROFILE["email"])
+        wiring.wishes().suppress(hashed, "CLASS#partner", "mail", wiring.now())
+        erase()
+        sweep()
+        assert wiring.accounts_table().get(f"SUPPRESSION#{hashed}", "CLASS#partner")
+
+    def test_rows_that_no_feature_named_go_too(self, mora: Account) -> None:
+        table = wiring.accounts_table()
+        table.apply(table.put({"pk": f"ACCOUNT#{MORA}", "sk": "NEW#thing", "type": "new", "v": 1}))
+        erase()
+        sweep()
+        assert erased(mora)
+
+    def test_it_takes_less_than_five_seconds(
+        self, mora: Account, processor: FakeProcessor, crew: Plan
+    ) -> None:
+        buy(processor, crew)
+        began = time.monotonic()
+        erase()
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.promise("PS-71")
+class TestCoolingOff:
+    def test_nothing_happens_before_its_hour(self, mora: Account, clock: FakeClock) -> None:
+        erase(hours=24)
+        clock.advance(24 * HOUR - 1)
+        assert sweep()["finished"] == 0
+        assert Purpose.ACCOUNT in opens(mora.subject)
+        clock.advance(1)
+        assert sweep()["finished"] == 1
+        assert erased(mora)
+
+    def test_its_owner_can_stop_it_until_then(self, mora: Account, clock: FakeClock) -> None:
+        erase(hours=24)
+        wiring.erasure().stop(MORA)
+        clock.advance(25 * HOUR)
+        sweep()
+        assert Purpose.ACCOUNT in opens(mora.subject)
+        with pytest.raises(NotPlanned):
+            wiring.erasure().stop(MORA)
+
+    def test_the_mailed_link_stops_it_once(self, mora: Account, clock: FakeClock) -> None:
+        from chalicelib.mail.links import link_token
+        from chalicelib.mail.outbox import message_of
+
+        erase(hours=3)
+        message = message_of("erasure_planned", MORA, clock.now)
+        token = link_token(wiring.keyed(), message)
+        wiring.erasure().check_stop(token)
+        wiring.erasure().stop_by_link(token)
+        with pytest.raises(LinkEnded):
+            wiring.erasure().stop_by_link(token)
+        clock.advance(DAY)
+        sweep()
+        assert Purpose.ACCOUNT in opens(mora.subject)
+
+    def test_once_it_has_begun_nothing_stops_it(self, mora: Account, clock: FakeClock) -> None:
+        erase()
+        with pytest.raises(NotPlanned):
+            wiring.erasure().stop(MORA)
+
+    def test_it_is_planned_once(self, mora: Account) -> None:
+        erase(hours=2)
+        with pytest.raises(LeavingAlready):
+            erase(hours=0)
+        with pytest.raises(LeavingAlready):
+            wiring.deactivation().deactivate(MORA)
+
+    def test_whoever_is_gone_cannot_be_erased_again(self, mora: Account) -> None:
+        erase()
+        for _ in range(2):
+            with pytest.raises(AccountGone):
+                erase()
+            sweep()
+
+
+@pytest.mark.promise("PS-70")
+class TestWhatTheLawKeeps:
+    def test_whoever_never_paid_leaves_nothing(self, mora: Account, tables: Tables) -> None:
+        erase()
+        sweep()
+        assert not [i for i in tables.items("accounts") if i["pk"].startswith("FISCAL#")]
+
+    def test_a_payer_leaves_the_declared_minimum_and_no_field_more(
+        self, mora: Account, processor: FakeProcessor, crew: Plan
+    ) -> None:
+        buy(processor, crew)
+        erase()
+        sweep()
+        found = wiring.erasure().fiscal.found(MORA)
+        assert found
+        secret = wiring.vault().open_kept(*found, "staff:fiscal")
+        assert page(secret, fiscal_subject(MORA)) == {name: PROFILE[name] for name in FISCAL}
+
+    def test_it_is_under_a_key_of_its_own_that_is_backed_up_with_it(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables
+    ) -> None:
+        buy(processor, crew)
+        before = {item["data_key"] for item in tables.items("keys") if "data_key" in item}
+        erase()
+        (key,) = [i for i in tables.items("accounts") if i["type"] == "fiscal_key"]
+        assert key["data_key"] not in before
+        assert not [i for i in tables.items("keys") if i.get("data_key") == key["data_key"]]
+
+    def test_no_other_purpose_reads_it(
+        self, mora: Account, processor: FakeProcessor, crew: Plan
+    ) -> None:
+        buy(processor, crew)
+        erase()
+        assert opens(fiscal_subject(MORA)) == []
+        found = wiring.erasure().fiscal.found(MORA)
+        assert found
+        with pytest.raises(PurposeDenied):
+            page(wiring.vault().open_kept(*found, "staff:fiscal"), mora.subject)
+
+    def test_it_ends_ten_years_after_the_year_of_the_last_payment(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables, clock: FakeClock
+    ) -> None:
+        buy(processor, crew)
+        erase()
+        sweep()
+        end = wiring.erasure().fiscal.ends_at(MORA)
+        assert end == from_text("2037-01-01T00:00:00Z")
+        clock.now = end - 1
+        assert sweep()["fiscal_ended"] == 0
+        clock.now = end
+        assert sweep()["fiscal_ended"] == 1
+        assert not [i for i in tables.items("accounts") if i["pk"].startswith("FISCAL#")]
+
+    def test_also_what_rests_leaves_it(
+        self, mora: Account, processor: FakeProcessor, crew: Plan
+    ) -> None:
+        buy(processor, crew)
+        wiring.deactivation().deactivate(MORA)
+        erase()
+        assert wiring.erasure().fiscal.found(MORA)
+
+    def test_the_end_of_a_year_is_the_end_of_the_year_in_utc(self) -> None:
+        for paid, end in (
+            ("2026-12-31T23:59:59.999Z", "2037-01-01T00:00:00Z"),
+            ("2027-01-01T00:00:00Z", "2038-01-01T00:00:00Z"),
+            ("2028-02-29T12:00:00Z", "2039-01-01T00:00:00Z"),
+        ):
+            assert fiscal_end(from_text(paid)) == from_text(end)
+
+
+@pytest.mark.guarantee("G12")
+@pytest.mark.promise("PS-70")
+class TestDying:
+    def test_a_death_at_any_call_of_an_erasure_is_finished_by_the_sweep(
+        self, plan: Plan, tables: Tables
+    ) -> None:
+        ids = iter(range(1000))
+
+        def prepare() -> str:
+            return cheap_payer(f"acc_{next(ids)}", plan)
+
+        def judge(name: str) -> None:
+            planned = wiring.erasure().store.leaving(name)
+            if planned is None and wiring.account_store().account(name):
+                wiring.erasure().ask(name, 0)
+            sweep()
+            assert wiring.account_store().account(name) is None
+            assert wiring.erasure().store.erased_on(name)
+            assert not [i for i in tables.items("keys") if f"sub_{name}" in i["pk"]]
+            assert wiring.erasure().fiscal.found(name)
+
+        assert at_every_call(prepare, lambda name: wiring.erasure().ask(name, 0), judge) > 40
+
+    def test_a_death_at_any_call_of_the_closing_is_finished_by_the_next(
+        self, plan: Plan, processor: FakeProcessor
+    ) -> None:
+        ids = iter(range(1000))
+
+        def prepare() -> str:
+            name = cheap_payer(f"acc_{next(ids)}", plan)
+            wiring.erasure().ask(name, 0)
+            return name
+
+        def judge(name: str) -> None:
+            sweep()
+            assert wiring.erasure().store.erased_on(name)
+            assert f"cus_{name}" in processor.forgotten
+
+        assert at_every_call(prepare, lambda _: sweep(), judge) > 20
+
+
+class TestPayingWhileLeaving:
+    def test_who_pays_after_the_account_is_gone_gets_no_license_and_the_money_is_kept_for_them(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables
+    ) -> None:
+        order = wiring.orders().place(MORA, "halyard", crew.id, "a", seats=1)
+        wiring.orders().card_page(order, "https://cetrus.test/orders/x")
+        processor.complete(f"cs_{order.id}")
+        wiring.erasure().ask(MORA, 0)
+        wiring.payments().fulfillment.fulfill(MORA, order.id)
+        found = wiring.payment_store().order(MORA, order.id)
+        assert found
+        assert (found.state, found.refusal) == ("refused", "gone")
+        assert wiring.licenses().of_account(MORA) == []
+        assert [i for i in tables.items("accounts") if i["type"] == "payment"]
+
+    def test_a_subscription_whose_charge_is_on_its_way_is_waited_for(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, clock: FakeClock
+    ) -> None:
+        license_id = buy(processor, crew).license_id or ""
+        clock.advance(31 * DAY)
+        processor.silent = True
+        wiring.renewals().sweep()
+        assert wiring.subscription_store().subscription(MORA, license_id).charging == 1  # type: ignore[union-attr]
+        wiring.erasure().ask(MORA, 0)
+        assert opens(mora.subject) == []
+        processor.silent = False
+        assert sweep()["finished"] == 0
+        clock.advance(HOUR)
+        wiring.renewals().sweep()
+        sweep()
+        assert wiring.erasure().store.erased_on(MORA)
