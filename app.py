@@ -35,6 +35,7 @@ from chalicelib.payments.subscription_routes import routes as subscriptions
 from chalicelib.privacy import practices
 from chalicelib.privacy.cookie_routes import routes as cookies
 from chalicelib.privacy.inventory_routes import routes as inventory
+from chalicelib.privacy.proof_routes import routes as proof
 from chalicelib.privacy.publishing_routes import routes as publishing
 from chalicelib.privacy.routes import routes as privacy
 from chalicelib.staff.routes import member
@@ -55,6 +56,7 @@ for routes in (
     subscriptions, downloads, vendors, identity, licenses, computers, people, usage, contract,
     notices, staff, visits, inventory, privacy, cookies, publishing,
     partners,
+    proof,
 ):  # fmt: skip
     app.register_blueprint(routes)
 
@@ -91,6 +93,18 @@ def mail_planner(event: Any) -> Any:
 def mail_sweep(event: Any) -> Any:
     """Send what is due in the outbox, nudged or not."""
     return wiring.mailer().sweep()
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES), name="mailing_planner")
+def mailing_planner(event: Any) -> Any:
+    """Write the messages of the mailings whose instant has come, one a person."""
+    return wiring.mailing_planner().run()
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="campaign_sweep")
+def campaign_sweep(event: Any) -> Any:
+    """Send the offers and the partner mail that are due, to those who still want them."""
+    return wiring.campaign_mailer().sweep()
 
 
 @app.on_sqs_message(queue_arn="arn:merged", batch_size=10, name="payment_worker")

@@ -22,6 +22,8 @@ FUNCTIONS = {
     "MailPlanner",
     "PolicyNotices",
     "MailSweep",
+    "MailingPlanner",
+    "CampaignSweep",
     "PaymentWorker",
     "PaymentSweep",
     "RenewalSweep",
@@ -40,7 +42,8 @@ FUNCTIONS = {
 FULFILLERS = {"PaymentWorker", "PaymentSweep"}
 SIGNERS = {"LedgerHeads", "PrivacyCheck"}
 """Who signs what we state in public; the operator's command publishes the tests' results."""
-MAILERS = {"MailSender", "MailSweep", "MailFeedback"}
+SENDERS = {"MailSender", "MailSweep", "CampaignSweep"}
+MAILERS = SENDERS | {"MailFeedback"}
 CHARGERS = FULFILLERS | {"RenewalSweep"}
 PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/cetrus/prod"
 ITEM_ACTIONS = (
@@ -64,6 +67,7 @@ PURPOSES = (
     "policy_notice",
     "support",
     "staff",
+    "surveys",
 )
 
 
@@ -189,9 +193,7 @@ class TestTables:
         self, template: Template, who: Callable[..., set[str]]
     ) -> None:
         arn = template.arn("KeysTable")
-        assert who(lambda role: role.may("dynamodb:GetItem", arn)) == (
-            {"APIHandler", "MailSender", "MailSweep"}
-        )
+        assert who(lambda role: role.may("dynamodb:GetItem", arn)) == ({"APIHandler"} | SENDERS)
         assert who(lambda role: role.may("dynamodb:PutItem", arn)) == {"APIHandler"}
         enders = who(lambda role: role.may("dynamodb:DeleteItem", arn))
         assert enders == {"APIHandler", "AccountSweep"}
@@ -211,25 +213,36 @@ class TestTables:
             ("AccountsTable", "VENDOR#vnd_1", "PutItem", {"PaymentWorker", "PaymentSweep"}),
             ("AccountsTable", "APPLICATION#app_1", "GetItem", FULFILLERS),
             ("AccountsTable", "APPLICATION#app_1", "PutItem", set()),
-            ("AccountsTable", "MESSAGE#msg_1", "UpdateItem", {"MailSender", "MailSweep"}),
+            ("AccountsTable", "MESSAGE#msg_1", "UpdateItem", SENDERS),
+            ("AccountsTable", "MAILED#mlg_1", "UpdateItem", SENDERS),
+            ("AccountsTable", "CAP#acc_1", "UpdateItem", {"CampaignSweep"}),
+            ("AccountsTable", "MAILING#mlg_1", "UpdateItem", {"MailingPlanner"}),
+            ("AccountsTable", "MAILING#mlg_1", "PutItem", set()),
+            ("AccountsTable", "MAILING#mlg_1", "GetItem", SENDERS | {"MailingPlanner"}),
+            ("AccountsTable", "SCREENS#app_1", "PutItem", set()),
             (
                 "AccountsTable",
                 "LEDGER#sub_1",
                 "PutItem",
-                {"MailSender", "MailSweep", "AccountSweep", "PolicyNotices"},
+                SENDERS | {"AccountSweep", "PolicyNotices"},
             ),
             ("AccountsTable", "LEDGER#sub_1", "DeleteItem", set()),
             (
                 "AccountsTable",
                 "SUBJECT#sub_1",
                 "GetItem",
-                {"MailSender", "MailSweep", "AccountSweep"},
+                SENDERS | {"AccountSweep"},
             ),
             ("AccountsTable", "EMAIL#1", "DeleteItem", {"AccountSweep"}),
             ("AccountsTable", "CASE#cas_1", "PutItem", {"InboundMail"}),
+            ("AccountsTable", "CASE#cas_1", "UpdateItem", {"CaseSweep"}),
+            ("AccountsTable", "STAFF#stf_1", "PutItem", set()),
+            ("AccountsTable", "STAFF#stf_1", "UpdateItem", set()),
+            ("UsageTable", "RATE#case#1", "UpdateItem", {"InboundMail", "CaseSweep"}),
+            ("UsageTable", "LINK#1", "PutItem", {"InboundMail"}),
             ("AccountsTable", "SUPPRESSION#1", "PutItem", {"InboundMail", "MailFeedback"}),
             ("AccountsTable", "SUPPRESSION#1", "DeleteItem", set()),
-            ("AccountsTable", "UNSUBSCRIBE#1", "PutItem", {"MailSender", "MailSweep"}),
+            ("AccountsTable", "UNSUBSCRIBE#1", "PutItem", SENDERS),
             ("AccountsTable", "UNSUBSCRIBE#1", "GetItem", {"InboundMail"}),
             ("AccountsTable", "NOTICES#acc_1", "UpdateItem", {"InboundMail", "MailFeedback"}),
             ("AccountsTable", "AGENDA#acc_1", "UpdateItem", {"MailPlanner"}),
@@ -289,6 +302,21 @@ class TestTables:
         assert [a for a in ITEM_ACTIONS if teller.may(f"dynamodb:{a}", keys)] == ["Query"]
         sealed = {"dynamodb__LeadingKeys": "SUBJECT#sub_1"}
         assert not teller.may("dynamodb:GetItem", accounts, **sealed)
+
+    @pytest.mark.promise("PS-36")
+    def test_whoever_writes_mailings_reaches_no_usage_and_opens_nothing(
+        self, template: Template, by_function: Mapping[str, Role]
+    ) -> None:
+        for name in ("MailingPlanner", "CampaignSweep"):
+            role, usage = by_function[name], template.arn("UsageTable")
+            assert not [a for a in ITEM_ACTIONS if role.may(f"dynamodb:{a}", usage)], name
+            assert not role.may("dynamodb:Query", f"{usage}/index/heads"), name
+        planner, key = by_function["MailingPlanner"], template.arn("VaultKey")
+        for purpose in PURPOSES:
+            opened = {"kms__EncryptionContext__purpose": purpose}
+            assert not planner.may("kms:Decrypt", key, **opened), purpose
+        accounts = template.arn("AccountsTable")
+        assert not planner.may("dynamodb:GetItem", accounts, dynamodb__LeadingKeys="SUBJECT#sub_1")
 
     def test_the_license_sweep_never_sees_the_accounts(
         self, template: Template, by_function: Mapping[str, Role]
@@ -356,8 +384,9 @@ class TestKeys:
             "billing": {"APIHandler"},
             "computers": {"APIHandler"},
             "invitation": {"APIHandler", "MailSender", "MailSweep"},
-            "marketing": set(),
-            "partner_mail": set(),
+            "marketing": {"CampaignSweep"},
+            "partner_mail": {"CampaignSweep"},
+            "surveys": {"CampaignSweep"},
             "policy_notice": {"APIHandler", "MailSender", "MailSweep"},
             "support": {"MailSender", "MailSweep"},
             "staff": {"MailSender", "MailSweep"},
@@ -408,7 +437,7 @@ class TestSecrets:
     @pytest.mark.parametrize(
         ("secret", "readers"),
         [
-            ("hash-key", {"APIHandler", "InboundMail"} | MAILERS | FULFILLERS),
+            ("hash-key", {"APIHandler", "InboundMail", "CaseSweep"} | MAILERS | FULFILLERS),
             ("processor-checkout-key", {"APIHandler"}),
             ("processor-worker-key", CHARGERS),
             ("webhook-secrets", {"APIHandler"}),
@@ -433,7 +462,7 @@ class TestMail:
             ours = who(
                 lambda r, a=action: r.may(a, self.IDENTITY, ses__FromAddress="support@cetrus.test")
             )
-            assert ours == {"MailSender", "MailSweep"}
+            assert ours == SENDERS
             others = who(
                 lambda r, a=action: r.may(a, self.IDENTITY, ses__FromAddress="else@cetrus.test")
             )
