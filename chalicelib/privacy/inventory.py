@@ -572,7 +572,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "MailBucket", "in/", "Mail that reached us, as it came, until it is read.", WRITER,
-        ("support",), "until it is done; ninety days where it became a case",
+        ("support",), "until it is done; forty-five days where it became a case",
         facts(("letter", "a", "mail")),
     ),
     Family(

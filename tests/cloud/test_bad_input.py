@@ -61,7 +61,7 @@ class Door:
 
 
 FORMS = {
-    "/register", "/verify/{token}", "/login", "/logout", "/logout/everywhere", "/forgot",
+    "/contact", "/register", "/verify/{token}", "/login", "/logout", "/logout/everywhere", "/forgot",
     "/reset/{token}", "/account/setup", "/account/setup/password", "/apps/{slug}/orders",
     "/orders/{order_id}/checkout", "/account/computers/keys", "/device",
 }  # fmt: skip
@@ -157,6 +157,10 @@ class World:
             return visitor, link, {"password": NEW_PASSWORD}
         password = {"current_password": self.customer.fields["password"]}
         return {
+            "/contact": (
+                Visitor(home), "/contact",
+                {"about": "support", "email": "nobody@example.org", "message": "Where is it?"},
+            ),
             "/register": (Visitor(home), "/register", profile("bad-new")),
             "/login": (
                 Visitor(home), "/login", {"login": "nobody-here", "password": NEW_PASSWORD},

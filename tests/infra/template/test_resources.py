@@ -354,6 +354,7 @@ class TestFunctions:
             "rate(5 minutes)",
             "rate(15 minutes)",
             "rate(1 hour)",
+            "rate(1 day)",
             "cron(30 2 * * ? *)",
         }
 

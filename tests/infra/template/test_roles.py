@@ -44,6 +44,7 @@ SIGNERS = {"LedgerHeads", "PrivacyCheck"}
 """Who signs what we state in public; the operator's command publishes the tests' results."""
 SENDERS = {"MailSender", "MailSweep", "CampaignSweep"}
 MAILERS = SENDERS | {"MailFeedback"}
+WRITERS = {"InboundMail", "CaseSweep", "StaffReminders", "PolicyNotices"}
 CHARGERS = FULFILLERS | {"RenewalSweep"}
 PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/cetrus/prod"
 ITEM_ACTIONS = (
@@ -194,7 +195,7 @@ class TestTables:
     ) -> None:
         arn = template.arn("KeysTable")
         assert who(lambda role: role.may("dynamodb:GetItem", arn)) == ({"APIHandler"} | SENDERS)
-        assert who(lambda role: role.may("dynamodb:PutItem", arn)) == {"APIHandler"}
+        assert who(lambda role: role.may("dynamodb:PutItem", arn)) == {"APIHandler", "InboundMail"}
         enders = who(lambda role: role.may("dynamodb:DeleteItem", arn))
         assert enders == {"APIHandler", "AccountSweep"}
         assert who(lambda role: role.may("dynamodb:UpdateItem", arn)) == set()
@@ -224,7 +225,7 @@ class TestTables:
                 "AccountsTable",
                 "LEDGER#sub_1",
                 "PutItem",
-                SENDERS | {"AccountSweep", "PolicyNotices"},
+                SENDERS | {"AccountSweep", "PolicyNotices", "InboundMail"},
             ),
             ("AccountsTable", "LEDGER#sub_1", "DeleteItem", set()),
             (
@@ -406,6 +407,10 @@ class TestKeys:
             lambda r: r.may("kms:GenerateDataKey", arn, kms__EncryptionContext__purpose="account")
         )
         assert sealers == {"APIHandler"}
+        of_whom_to_answer = who(
+            lambda r: r.may("kms:GenerateDataKey", arn, kms__EncryptionContext__purpose="support")
+        )
+        assert of_whom_to_answer == {"APIHandler", "InboundMail"}
 
     def test_only_the_routes_can_sign_leases(
         self, template: Template, who: Callable[..., set[str]]
@@ -481,7 +486,7 @@ class TestQueuesAndBuckets:
     @pytest.mark.parametrize(
         ("queue", "senders", "receivers"),
         [
-            ("MailQueue", {"APIHandler"} | CHARGERS, {"MailSender"}),
+            ("MailQueue", {"APIHandler"} | CHARGERS | WRITERS, {"MailSender"}),
             ("PaymentsQueue", {"APIHandler"}, {"PaymentWorker"}),
             ("MailDlq", set(), set()),
             ("PaymentsDlq", set(), set()),

@@ -1,0 +1,212 @@
+"""What people write to us, on the running cloud: heard at once, answered in time or told on."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib.core.clock import DAY, from_text
+from tests.cases.conftest import raw, verdicts
+from tests.cloud.conftest import operate
+from tests.cloud.people import RUN, WEB, Visitor, new_customer
+from tests.cloud.scan import found_in
+
+if TYPE_CHECKING:
+    from infra.local.front.client import Control
+    from infra.local.front.run import LocalCloud
+    from tests.cloud.people import Customer
+
+Item = dict[str, Any]
+MACHINE = "Auto-Submitted: auto-replied\r\n"
+
+
+def plain(item: Item) -> Item:
+    return {name: next(iter(value.values())) for name, value in item.items()}
+
+
+def items(control: Control, kind: str, table: str = "AccountsTable") -> list[Item]:
+    found = map(plain, control.dump()["tables"][table]["items"])
+    return [item for item in found if item.get("type") == kind]
+
+
+def arrived(control: Control, mail: bytes) -> list[Item]:
+    """The cases that this mail made."""
+    before = {case["id"] for case in items(control, "case")}
+    control.receive(mail)
+    control.settle()
+    return [case for case in items(control, "case") if case["id"] not in before]
+
+
+def subjects(control: Control, to: str) -> list[str]:
+    return [mail["subject"] for mail in control.mail(to=to)]
+
+
+def address(name: str) -> str:
+    return f"{name}-{secrets.token_hex(3)}@example.org"
+
+
+def go_on(control: Control, milliseconds: int) -> None:
+    control.advance((milliseconds + 5) / 1000)
+
+
+@pytest.fixture(scope="module")
+def officer(cloud: LocalCloud) -> str:
+    """The address of somebody who sees to privacy."""
+    email = address("officer")
+    operate(
+        cloud, "staff", "--name", f"officer-{RUN}", "--role", "privacy", "--email", email,
+        of="infra.admin",
+    )  # fmt: skip
+    return email
+
+
+@pytest.fixture(scope="module")
+def kim(cloud: LocalCloud) -> Customer:
+    return new_customer(cloud, "cases-kim")
+
+
+class TestRemove:
+    @pytest.mark.promise("PS-76")
+    def test_a_forged_remove_ends_partner_mail_before_the_next_and_touches_no_account(
+        self, cloud: LocalCloud, control: Control, kim: Customer
+    ) -> None:
+        before = items(control, "account")
+        mail = raw("=?utf-8?q?Re:_R?= =?utf-8?q?EMOVE?=", kim.email, verdicts(dmarc="fail"))
+        assert arrived(control, mail) == []
+        stopped = [row for row in items(control, "suppression") if row["source"] == "remove"]
+        assert [row["sk"] for row in stopped][-1:] == ["CLASS#partner"]
+        assert items(control, "account") == before
+        assert subjects(control, kim.email).count("You get no more material of partners") == 1
+        assert arrived(control, raw("remove", kim.email)) == []
+        assert subjects(control, kim.email).count("You get no more material of partners") == 1
+        assert [key for key in objects(control) if key.startswith("in/")] == kept(control)
+
+    def test_a_machine_gets_no_answer(self, control: Control) -> None:
+        sender = address("machine")
+        assert arrived(control, raw("REMOVE", sender, MACHINE)) == []
+        (case,) = arrived(control, raw("Out of office", sender, MACHINE))
+        assert case["state"] == "open"
+        assert control.mail(to=sender) == []
+
+    def test_mail_that_a_mail_program_wrote_ends_what_its_token_says(
+        self, control: Control
+    ) -> None:
+        (case,) = arrived(control, raw(f"unsubscribe {secrets.token_urlsafe(32)}", address("x")))
+        assert case["kind"] == "support"  # nobody's token: somebody reads it
+
+
+def objects(control: Control) -> list[str]:
+    return list(control.dump()["buckets"]["MailBucket"]["keys"])
+
+
+def kept(control: Control) -> list[str]:
+    """The objects that some case still needs, and nothing else, are in the bucket."""
+    named = {case.get("object") for case in items(control, "case")}
+    return [key for key in objects(control) if key in named]
+
+
+class TestRequests:
+    @pytest.mark.promise("PS-72")
+    def test_a_proven_request_brings_a_link_and_a_forged_one_does_not(
+        self, control: Control, kim: Customer
+    ) -> None:
+        forged = raw("Delete my account", kim.email, verdicts("example.org", dmarc="fail"))
+        (case,) = arrived(control, forged)
+        assert case["kind"] == "data"
+        assert "Correct or remove your data" not in subjects(control, kim.email)
+        (case,) = arrived(control, raw("Delete my account", kim.email, verdicts("example.org")))
+        assert subjects(control, kim.email).count("Correct or remove your data") == 1
+        (mail,) = [m for m in kim.mails() if m["subject"] == "Correct or remove your data"]
+        assert "/rights/" in mail["text"]
+
+    @pytest.mark.promise("PS-56")
+    def test_a_question_on_security_is_a_case_and_acknowledged(self, control: Control) -> None:
+        sender = address("sam")
+        (case,) = arrived(control, raw("A question on your security", sender, body="zq7secret"))
+        assert case["kind"] == "security"
+        (mail,) = control.mail(to=sender)
+        assert mail["subject"] == "We have your message"
+        assert mail["headers"]["Auto-Submitted"] == "auto-generated"
+        assert "zq7secret" not in mail["raw"]
+        assert case["id"] in mail["text"]
+
+    @pytest.mark.promise("PS-67")
+    def test_the_form_works_without_an_account_and_says_until_when(
+        self, cloud: LocalCloud, control: Control
+    ) -> None:
+        visitor, sender = Visitor(cloud.app), address("zq7canaryc")
+        visitor.open(f"{cloud.app}/contact")
+        page = visitor.submit(
+            "/contact", about="concern", email=sender, phone="+49 30 7777 123", message="zq7 words"
+        )
+        assert (page.status, page.path) == (200, "/contact")
+        assert "answers by" in page.text
+        control.settle()
+        (mail,) = control.mail(to=sender)
+        assert "zq7 words" not in mail["raw"]
+        told = [control.dump(), control.logs(), control.queues(), control.requests()]
+        assert found_in(told, ["zq7canaryc", "7777 123", "zq7 words"]) == []
+
+    def test_who_is_signed_in_finds_the_form_filled_in(self, kim: Customer) -> None:
+        page = kim.open("/contact?about=data")
+        assert f'value="{kim.email}"' in page.text
+        assert '<option value="data" selected>' in page.text
+
+
+class TestInTime:
+    @pytest.mark.promise("PS-09")
+    def test_what_nobody_answers_is_told_to_those_who_see_to_privacy(
+        self, cloud: LocalCloud, control: Control, officer: str
+    ) -> None:
+        (concern,) = arrived(control, raw("A complaint about privacy", address("ann")))
+        (data,) = arrived(control, raw("Please correct my street", address("bob")))
+        closed = arrived(control, raw("A complaint about privacy", address("cid")))[0]
+        operate(cloud, "case-close", "--case", closed["id"], of="infra.admin")
+        written = operate(cloud, "case", "--case", concern["id"], of="infra.admin")
+        assert written["written"]["email"].startswith("ann-")
+
+        def told(kind: str, case: Item) -> int:
+            control.run("case_sweep")
+            control.settle()
+            mails = control.mail(to=officer)
+            return len([m for m in mails if kind in m["subject"] and case["id"] in m["subject"]])
+
+        assert (told("waits", data), told("overdue", concern)) == (0, 0)
+        go_on(control, int(concern["due_at"]) - from_text(control.now()))
+        assert (told("overdue", concern), told("overdue", closed)) == (1, 0)
+        assert told("waits", data) == 0
+        go_on(control, 21 * DAY - 14 * DAY)
+        assert (told("waits", data), told("overdue", concern)) == (1, 1)
+
+    @pytest.mark.promise("PS-53")
+    def test_those_who_work_here_are_reminded_once_a_quarter(
+        self, control: Control, officer: str
+    ) -> None:
+        def reminded() -> int:
+            control.run("staff_reminders")
+            control.settle()
+            return subjects(control, officer).count("Privacy at Cetrus: what you can do for it")
+
+        before = reminded()
+        assert before == reminded() == 1
+        go_on(control, 93 * DAY)
+        assert reminded() == reminded() == 2
+        mail = control.mail(to=officer)[-1]
+        assert "answer each case before it is due" in mail["text"]
+
+    def test_who_left_is_written_to_no_more(self, cloud: LocalCloud, control: Control) -> None:
+        email, name = address("leaver"), f"leaver-{RUN}"
+        staff = ("--name", name, "--role", "service", "--email", email)
+        operate(cloud, "staff", *staff, of="infra.admin")
+        operate(cloud, "staff-end", "--name", name, of="infra.admin")
+        go_on(control, 93 * DAY)
+        control.run("staff_reminders")
+        control.settle()
+        assert control.mail(to=email) == []
+
+
+def test_the_contact_page_answers_a_program_with_a_problem(cloud: LocalCloud) -> None:
+    answer = WEB.post(f"{cloud.app}/contact", headers={"accept": "application/json"})
+    assert 400 <= answer.status_code < 500
