@@ -18,6 +18,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from chalicelib.visits.classes import PATTERNS
 from tests.visits.logs import CHROME, DAY, FIREFOX, line
 
 if TYPE_CHECKING:
@@ -172,9 +173,13 @@ TOKEN = re.compile(r"[A-Za-z0-9+/_=-]{8,}")
 PLAIN = re.compile(r"[a-z_]+|[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?|[0-9]{1,10}", re.IGNORECASE)
 
 
+CLASSES = frozenset(pattern.strip("*").rstrip("/") for pattern in PATTERNS)
+
+
 def tokens(text: str) -> set[str]:
-    """Values that could name somebody: words and dates say too little."""
-    return {token for token in TOKEN.findall(text) if not PLAIN.fullmatch(token)}
+    """Values that could name somebody: words, dates and the names of our pages say too little."""
+    found = {token for token in TOKEN.findall(text) if not PLAIN.fullmatch(token)}
+    return {token for token in found if token.rstrip("/") not in CLASSES}
 
 
 def shapes(value: str, keys: Iterable[str]) -> set[str]:
@@ -212,3 +217,68 @@ def rebuilt(
         for shape in shapes(value, keys)
         if shape[:16] in dump
     }
+
+
+# all of them at once, on everything that is left
+
+INSTANT = re.compile(r"(?<!\d)1[5-9]\d{11}(?!\d)|\d{2}:\d{2}:\d{2}")
+
+
+@dataclass(frozen=True)
+class Left:
+    """What an insider holds after the last raw file is gone: both sides, and what was logged."""
+
+    visits: str
+    identity: str
+    logged: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the insider knows of one person from elsewhere."""
+
+    address: str
+    agent: str
+
+
+def windows(text: str) -> set[str]:
+    """Every piece of a token that is long enough to be no coincidence."""
+    return {
+        token[start : start + LONG]
+        for token in TOKEN.findall(text)
+        for start in range(max(0, len(token) - LONG) + 1)
+        if len(token) >= LONG
+    }
+
+
+def beginnings(text: str) -> set[str]:
+    """The same where a value may begin; for texts that are too long for every window."""
+    return {part[:LONG] for token in TOKEN.findall(text) for part in re.split(r"[_=-]", token)}
+
+
+def guessed(held: set[str], values: Iterable[str], keys: Sequence[str]) -> set[str]:
+    """Values, such as every address of a network, of which some usual id is among what is held."""
+    return {
+        value
+        for value in values
+        if not held.isdisjoint(shape[:LONG] for shape in shapes(value, keys) if len(shape) >= LONG)
+    }
+
+
+def attacks(
+    left: Left, known: Sequence[Known], network: Sequence[str], keys: Sequence[str]
+) -> set[str]:
+    """The names of the attacks that succeed; on what we keep there is none."""
+    found = set()
+    if shared(left.visits, left.identity, keys):
+        found.add("A1 both sides share a value")
+    held = windows(left.visits) | beginnings(left.identity)
+    ids = [*network, *(k.address + k.agent for k in known)]
+    if guessed(held, ids, keys):
+        found.add("A2 an address was rebuilt")
+    if INSTANT.search(left.visits):
+        found.add("A6 a visit has an instant")
+    everything = f"{left.visits} {left.identity} {left.logged}"
+    if any(value in everything for k in known for value in (k.address, k.agent)):
+        found.add("A7 an address or a browser stands in clear")
+    return found
