@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -153,6 +154,12 @@ class TestTheAcknowledgment:
         assert len(cases(tables)) == len(messages(tables)) == 1
         clock.advance(DAY)
         assert by_form().id != first.id
+
+    def test_a_mailbox_is_not_filled_by_strangers(self, tables: Tables) -> None:
+        for number in range(20):
+            with suppress(TooManyMessages):
+                by_form(message=f"number {number}")
+        assert len(messages(tables)) < 10
 
     def test_one_address_is_written_to_five_times_a_day(
         self, tables: Tables, clock: FakeClock
