@@ -60,6 +60,8 @@ ACCESS: dict[str, Rule] = {
     "GET /privacy/v/{number}": Rule.VISITOR,
     "GET /privacy/v/{number}/changes": Rule.VISITOR,
     "GET /privacy/cookies/reading": Rule.VISITOR,
+    "GET /privacy/proof": Rule.VISITOR,
+    "GET /privacy/proof.json": Rule.ANYONE,
     "GET /privacy/inventory.json": Rule.ANYONE,
     "GET /privacy/v/{number}": Rule.VISITOR,
     "GET /privacy/v/{number}/changes": Rule.VISITOR,

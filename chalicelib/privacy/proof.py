@@ -36,6 +36,10 @@ class Shown:
     document: Json | None
     broken: bool = False
 
+    def of(self, name: str, otherwise: Any) -> Any:
+        """One of its facts, where there is a document."""
+        return (self.body or {}).get(name, otherwise)
+
 
 class ProofBoard:
     def __init__(self, bucket: Bucket, seals: Seals) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / ".tools" / "promises.json"
 VENDOR = "Harbor Tools (demonstration)"
 CUSTOMER = {
     "account_name": "Demonstration",
@@ -111,6 +112,19 @@ OFFERS = (
 
 def seed(cloud: Cloud, config: Mapping[str, Any]) -> Json:
     """Seed the cloud once; `config` holds `urls`, the processor's `keys`, its `webhook_secret`."""
+    found: Json = json.loads(operate(cloud, "infra.local.seed", json.dumps(config)))
+    found["functions"] = list(cloud.functions)
+    return found
+
+
+def publish_results(cloud: Cloud) -> None:
+    """What `make promises` found here is what this cloud shows at `/privacy/proof`."""
+    if RESULTS.exists():
+        operate(cloud, "infra.operate.proof", "")
+
+
+def operate(cloud: Cloud, module: str, said: str) -> str:
+    """Run a command of the operator's on the cloud; SeedingFailed with the last thing it said."""
     environment = {
         **os.environ,
         **cloud.function_environment("api_handler"),
@@ -118,8 +132,8 @@ def seed(cloud: Cloud, config: Mapping[str, Any]) -> Json:
         "LOCAL_CLOCK": str(cloud.clock_file),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "infra.local.seed"],
-        input=json.dumps(config),
+        [sys.executable, "-m", module],
+        input=said,
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -128,9 +142,7 @@ def seed(cloud: Cloud, config: Mapping[str, Any]) -> Json:
     )
     if done.returncode:
         raise SeedingFailed(done.stderr.strip().splitlines()[-1])
-    found: Json = json.loads(done.stdout)
-    found["functions"] = list(cloud.functions)
-    return found
+    return done.stdout
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ from tests.conftest import NOON, kept_client
 from tests.privacy.test_vault import ACCOUNT, PROFILE, collected
 
 if TYPE_CHECKING:
+    from chalicelib.privacy.rules import Row
     from tests.conftest import FakeClock, Tables
 
 pytestmark = pytest.mark.promise("PS-45")
@@ -169,7 +170,7 @@ def test_mails_are_counted_by_class_and_by_what_became_of_them(
 
 
 def test_the_fold_knows_a_grant_on_hold() -> None:
-    rows = []
+    rows: list[Row] = []
     for event in (Event.COLLECTED, Event.DEACTIVATED):
         entry = Entry(event, Purpose.ACCOUNT, "1:x", "test")
         rows.append(follow(rows[-1] if rows else None, "sub_a", entry, NOON))

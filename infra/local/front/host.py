@@ -199,9 +199,9 @@ def visitor_log_of(cloud: Cloud) -> VisitorLog:
 def _seeded(
     folder: DataFolder, cloud: Cloud, processor: Processor, urls: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Seed a new folder, once."""
+    """Seed a new folder, once; the results of the tests are published at each start."""
     from infra.local.front.processor import new_secrets
-    from infra.local.seed import seed
+    from infra.local.seed import publish_results, seed
 
     known = folder.read("seed")
     if known is None:
@@ -210,5 +210,9 @@ def _seeded(
         except CloudError as error:
             raise StartError(f"The cloud could not be seeded: {error}") from error
         folder.write("seed", known)
+    try:
+        publish_results(cloud)
+    except CloudError as error:
+        raise StartError(f"The results of the tests could not be published: {error}") from error
     processor.trust(urls["app"])
     return known

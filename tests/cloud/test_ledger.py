@@ -1,0 +1,137 @@
+"""The ledger from outside, on the running cloud: heads, verifier, the night and the proof page."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra import verify_ledger
+from infra.package import ROOT
+from tests.cloud.people import WEB, new_customer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.local.front.client import Control
+    from infra.local.front.run import LocalCloud
+
+pytestmark = pytest.mark.promise("PS-45")
+HOUR = 3_600
+
+
+def command(cloud: LocalCloud, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **cloud.operator, "LOCAL_CLOCK": str(cloud.clock_file)}
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, cwd=ROOT, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def exported(cloud: LocalCloud, folder: Path) -> Path:
+    done = command(cloud, "-m", "infra.admin", "ledger-export", "--out", str(folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def verified(folder: Path) -> subprocess.CompletedProcess[str]:
+    arguments = ["--rows", str(folder / "rows.jsonl"), "--heads", str(folder / "heads")]
+    return subprocess.run(
+        [sys.executable, "-I", str(ROOT / "infra/verify_ledger.py"), *arguments,
+         "--key", str(folder / "key.pem")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def moved(cloud: LocalCloud) -> Control:
+    """Somebody registered, and the hour in which they did has settled under a head."""
+    new_customer(cloud, "ledger-one")
+    cloud.control.advance(HOUR + 600)
+    cloud.control.run("ledger_heads")
+    return cloud.control
+
+
+def test_the_ledger_of_a_cloud_that_was_used_is_in_order(
+    cloud: LocalCloud, moved: Control, tmp_path: Path
+) -> None:
+    done = verified(exported(cloud, tmp_path))
+    assert done.returncode == 0, done.stdout
+    assert "0 findings" in done.stdout
+
+
+def test_what_is_cut_off_of_it_is_found(cloud: LocalCloud, moved: Control, tmp_path: Path) -> None:
+    folder = exported(cloud, tmp_path)
+    newest = json.loads(max((folder / "heads").iterdir()).read_bytes())["body"]
+    heads = [json.loads(path.read_bytes())["body"] for path in (folder / "heads").iterdir()]
+    subject, number, _ = max(
+        (chain for head in heads for chain in head["chains"]), key=lambda chain: chain[1]
+    )
+    lines = (folder / "rows.jsonl").read_text().splitlines()
+    kept = [row for row in map(json.loads, lines) if (row["subject"], row["number"]) < (
+        subject, number) or row["subject"] != subject]  # fmt: skip
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+    done = verified(folder)
+    assert done.returncode == 1
+    assert f"{subject} row {number}: cut off" in done.stdout
+    assert newest["number"] == len(heads)
+
+
+def test_not_even_the_operator_puts_one_head_over_another_or_deletes_it(
+    cloud: LocalCloud, moved: Control
+) -> None:
+    import boto3
+
+    s3 = boto3.client(
+        "s3", endpoint_url=cloud.operator["AWS_ENDPOINT_URL"],
+        region_name=cloud.operator["AWS_REGION"],
+        aws_access_key_id=cloud.operator["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=cloud.operator["AWS_SECRET_ACCESS_KEY"],
+    )  # fmt: skip
+    bucket, key = cloud.control.dump()["buckets"]["HeadsBucket"]["name"], "heads/0000000001.json"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"{}")
+    (version, *_) = s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(
+            Bucket=bucket, Key=key, VersionId=version["VersionId"],
+            BypassGovernanceRetention=True,
+        )  # fmt: skip
+
+
+def test_the_night_finds_nothing_and_the_page_shows_it_as_it_was_signed(
+    cloud: LocalCloud, moved: Control
+) -> None:
+    found = moved.run("privacy_check")
+    wrong = set(found["findings"]) - {"erasures_overdue", "raw_files_too_old"}
+    assert wrong == set(), found
+    page = WEB.get(f"{cloud.app}/privacy/proof").text
+    assert found["heads"]["last"]["hash"] in page
+    shown: dict[str, Any] = WEB.get(f"{cloud.app}/privacy/proof.json").json()
+    assert shown["running_code"] == found["code"]
+    document = shown["night"]
+    text = f"cetrus proof night\n{verify_ledger.digest(document['body'])}\n".encode()
+    key = verify_ledger.read_key(shown["public_key"])
+    assert verify_ledger.signed(key, text, base64.b64decode(document["signature"]))
+
+
+def test_results_that_are_published_are_of_the_program_that_runs(
+    cloud: LocalCloud, moved: Control, tmp_path: Path
+) -> None:
+    results = tmp_path / "promises.json"
+    promise = {
+        "id": "PS-45", "says": "x", "result": "holds", "why": "", "control": [], "template": [],
+        "tests": {"t": "passed"}, "mutants": {},
+    }  # fmt: skip
+    results.write_text(json.dumps({"tree": "t", "quick": True, "promises": [promise]}))
+    done = command(cloud, "-m", "infra.operate.proof", "--results", str(results))
+    assert done.returncode == 0, done.stderr
+    page = WEB.get(f"{cloud.app}/privacy/proof").text
+    assert "1 of 1 promises hold" in page
+    assert "stale" not in page

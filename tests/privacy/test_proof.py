@@ -1,0 +1,190 @@
+"""The proof page: what was found, by sentence, signed; and clear words where there is nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib import wiring
+from chalicelib.core.clock import DAY, HOUR, MINUTE
+from chalicelib.privacy import statement
+from chalicelib.privacy.promises import promises
+from chalicelib.privacy.proof import NIGHT, TESTS, code_hash
+from chalicelib.privacy.seals import statement as signed_text
+from infra import verify_ledger
+from infra.operate import proof
+from tests.browser import Browser
+from tests.conftest import kept_client
+from tests.privacy.test_vault import collected
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import FakeClock, Tables
+
+pytestmark = pytest.mark.promise("PS-45")
+PAGE = "/privacy/proof"
+
+
+def results(**changed: Any) -> dict[str, Any]:
+    """As `make promises` writes them: one promise does not hold, the others do."""
+    found = [
+        {
+            "id": promise.id, "says": promise.says, "result": "holds", "why": "killed: x",
+            "control": list(promise.control), "template": [], "mutants": {"x": "killed"},
+            "tests": {"tests/a.py::test_one": "passed", "tests/a.py::test_two": "passed"},
+        }
+        for promise in promises().values()
+    ]  # fmt: skip
+    found[1] |= {
+        "result": "BROKEN", "why": "failed: test_two",
+        "tests": {"test_one": "passed", "test_two": "failed"},
+    }  # fmt: skip
+    return {"tree": "t", "quick": False, "promises": found, **changed}
+
+
+def publish(folder: Path, **changed: Any) -> None:
+    path = folder / "promises.json"
+    path.write_text(json.dumps(results(**changed)))
+    assert proof.main(["--results", str(path), "--linkage", str(folder / "linkage.json")]) == 0
+
+
+@pytest.fixture
+def page(tables: Tables, clock: FakeClock) -> Browser:
+    return Browser()
+
+
+class TestWhereThereIsNothing:
+    def test_the_page_says_so(self, page: Browser) -> None:
+        words = page.get(PAGE).words
+        assert "No results were published for this installation yet." in words
+        assert "The nightly check has not run here yet." in words
+        assert "No head is known here yet." in words
+
+    def test_every_promise_is_there_all_the_same(self, page: Browser) -> None:
+        text = page.get(PAGE).text
+        assert all(f'id="{promise}"' in text for promise in promises())
+
+    def test_the_file_says_so_too(self, page: Browser) -> None:
+        found = json.loads(page.get(f"{PAGE}.json").text)
+        assert (found["tests"], found["night"]) == (None, None)
+
+    def test_the_command_without_results_says_what_to_do(
+        self, tables: Tables, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert proof.main(["--results", str(tmp_path / "none.json")]) == 1
+        assert "run make promises" in capsys.readouterr().err
+
+
+class TestResults:
+    def test_each_sentence_has_its_promises_and_what_became_of_them(
+        self, page: Browser, tmp_path: Path
+    ) -> None:
+        publish(tmp_path)
+        text = page.get(PAGE).text
+        for sentence in statement.read(wiring.published().number()).sentences().values():
+            for promise in sentence.keeps:
+                found = "does not hold" if promise == "PS-02" else "holds"
+                assert f'<a href="#{promise}">{promise}</a> {found}' in text
+
+    def test_a_promise_has_its_tests_and_why_it_does_not_hold(
+        self, page: Browser, tmp_path: Path
+    ) -> None:
+        publish(tmp_path)
+        words = page.get(PAGE).words
+        assert f"{len(promises()) - 1} of {len(promises())} promises hold" in words
+        assert "1 of 2 tests passed; 1 sabotages tried. Failed: test_two." in words
+
+    def test_results_of_another_build_are_called_stale(self, page: Browser, tmp_path: Path) -> None:
+        publish(tmp_path)
+        assert "stale" not in page.get(PAGE).words
+        board = wiring.proof_board()
+        body = board.tests().body
+        assert body
+        board.put_tests({**body, "code": "0" * 64})
+        assert "These results are stale." in page.get(PAGE).words
+
+    def test_figures_of_linkage_are_shown_where_there_are_some(
+        self, page: Browser, tmp_path: Path
+    ) -> None:
+        publish(tmp_path)
+        assert "Can a visit be tied" not in page.get(PAGE).words
+        (tmp_path / "linkage.json").write_text('{"Counters": "1 of 1000"}')
+        publish(tmp_path)
+        assert "Counters 1 of 1000" in page.get(PAGE).words
+
+    @pytest.mark.parametrize("name", ["proof/ci.json", "proof/night.json"])
+    def test_what_our_key_did_not_sign_is_not_shown(
+        self, name: str, page: Browser, tmp_path: Path
+    ) -> None:
+        publish(tmp_path)
+        wiring.night_check().run()
+        stored = kept_client("s3").get_object(Bucket="cetrus-proof", Key=name)["Body"].read()
+        document = json.loads(stored)
+        document["body"]["at"] += 1
+        kept_client("s3").put_object(
+            Bucket="cetrus-proof", Key=name, Body=json.dumps(document).encode()
+        )
+        assert "was not signed by our key , so it is not shown" in page.get(PAGE).words
+
+
+class TestTheNight:
+    @pytest.fixture
+    def found(self, page: Browser, clock: FakeClock) -> dict[str, Any]:
+        collected()
+        clock.advance(HOUR + 10 * MINUTE)
+        wiring.head_maker().run()
+        return dict(wiring.night_check().run())
+
+    def test_its_figures_and_the_last_head_are_shown(
+        self, page: Browser, found: dict[str, Any]
+    ) -> None:
+        words = page.get(PAGE).words
+        assert "All was as promised." in words
+        assert found["heads"]["last"]["hash"] in words
+        assert "3 collected" in words
+
+    def test_findings_are_shown(self, page: Browser, clock: FakeClock) -> None:
+        wiring.night_check().run()  # there is no head at all
+        assert "Not as promised: heads late." in page.get(PAGE).words
+
+    def test_figures_that_are_not_of_last_night_are_called_stale(
+        self, page: Browser, found: dict[str, Any], clock: FakeClock
+    ) -> None:
+        clock.advance(DAY)
+        assert "stale" not in page.get(PAGE).words
+        clock.advance(3 * HOUR)
+        assert "These figures are stale." in page.get(PAGE).words
+
+
+class TestTheFile:
+    def test_anybody_can_check_both_signatures(self, page: Browser, tmp_path: Path) -> None:
+        publish(tmp_path)
+        wiring.night_check().run()
+        found = json.loads(page.get(f"{PAGE}.json").text)
+        key = verify_ledger.read_key(found["public_key"])
+        for name, kind in (("tests", TESTS), ("night", NIGHT)):
+            text = signed_text(kind, found[name]["body"])
+            signature = base64.b64decode(found[name]["signature"])
+            assert verify_ledger.signed(key, text, signature)
+        assert found["tests"]["body"]["code"] == found["running_code"] == code_hash()
+
+    def test_limits_are_on_the_page(self, page: Browser) -> None:
+        words = page.get(PAGE).words
+        for limit in ("whose computers we rent", "raw file of visits", "picture of a screen"):
+            assert limit in words
+
+
+def test_the_hash_of_the_program_tells_one_from_another(tmp_path: Path) -> None:
+    for root in (tmp_path / "a", tmp_path / "b"):
+        (root / "chalicelib").mkdir(parents=True)
+        (root / "app.py").write_text("1")
+        (root / "chalicelib" / "x.html").write_text("x")
+        (root / "chalicelib" / "x.pyc").write_text(root.name)
+    assert code_hash(tmp_path / "a") == code_hash(tmp_path / "b")
+    (tmp_path / "b" / "chalicelib" / "x.html").write_text("y")
+    code_hash.cache_clear()
+    assert code_hash(tmp_path / "a") != code_hash(tmp_path / "b")
