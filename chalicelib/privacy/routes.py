@@ -116,4 +116,5 @@ def words() -> dict[str, str]:
     """What the sentences leave to be filled in."""
     from chalicelib.edge.pages import support_address
 
-    return {"host": hosts.ours()[0], "support": support_address()}
+    address = support_address()
+    return {"host": hosts.ours()[0], "support": f"[{address}](mailto:{address})"}
