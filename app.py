@@ -11,6 +11,7 @@ from chalice import ConvertToMiddleware, Cron, Rate
 
 from chalicelib import wiring
 from chalicelib.accounts.account_routes import routes as account_pages
+from chalicelib.accounts.choice_routes import routes as choices
 from chalicelib.accounts.email_routes import routes as email_pages
 from chalicelib.accounts.routes import notice, person
 from chalicelib.accounts.routes import routes as accounts
@@ -54,7 +55,7 @@ app.register_middleware(observed, "all")
 for routes in (
     site, cases, accounts, account_pages, session_pages, email_pages, catalog, payments,
     subscriptions, downloads, vendors, identity, licenses, computers, people, usage, contract,
-    notices, staff, visits, inventory, privacy, cookies, publishing,
+    notices, choices, staff, visits, inventory, privacy, cookies, publishing,
     partners,
     proof,
 ):  # fmt: skip

@@ -16,6 +16,7 @@ from chalicelib.storage.dynamo import Database, Table
 if TYPE_CHECKING:
     from chalicelib.accounts.address_store import AddressStore
     from chalicelib.accounts.attempts import Attempts
+    from chalicelib.accounts.choosing import Choosing
     from chalicelib.accounts.cleanup import Cleanup
     from chalicelib.accounts.email_change import EmailChange
     from chalicelib.accounts.email_move import EmailMove
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.accounts.labels import Labels
     from chalicelib.accounts.links import Links
     from chalicelib.accounts.opt_ins import OptIns
+    from chalicelib.accounts.own_privacy import OwnPrivacy
     from chalicelib.accounts.recovery import Recovery
     from chalicelib.accounts.registration import Registration
     from chalicelib.accounts.service import Accounts
@@ -279,6 +281,21 @@ def registration() -> Registration:
 
 
 @cache
+def own_privacy() -> OwnPrivacy:
+    from chalicelib.accounts.own_privacy import OwnPrivacy
+
+    support = f"support@{settings().mail_domain}"
+    return OwnPrivacy(accounts(), vault(), settings().base_url, support)
+
+
+@cache
+def choosing() -> Choosing:
+    from chalicelib.accounts.choosing import Choosing
+
+    return Choosing(account_store(), opt_ins(), vault(), outbox(), links(), attempts(), now)
+
+
+@cache
 def opt_ins() -> OptIns:
     from chalicelib.accounts.opt_ins import OptIns
 
@@ -300,7 +317,8 @@ def recovery() -> Recovery:
     from chalicelib.accounts.recovery import Recovery
 
     return Recovery(
-        account_store(), outbox(), links(), Passwords(), attempts(), sessions(), keyed(), now
+        account_store(), outbox(), links(), Passwords(), attempts(), sessions(), choosing(),
+        keyed(), now,
     )
 
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from chalicelib.accounts.rules import FORGOT_WINDOW, Account, State
 from chalicelib.accounts.store import VERSION, Claim, due_key
 from chalicelib.core.clock import purge_at
+from chalicelib.privacy.rules import Purpose
 from chalicelib.storage.dynamo import ABSENT, PRESENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from chalicelib.storage.dynamo import Item, Table, Write
 
@@ -30,7 +31,7 @@ PENDING, DONE, STOPPED = "pending", "done", "stopped"
 class Change:
     """A wish to move to another address: whose sealed address it is, and until when it may be.
 
-    `claim` is the keyed hash of the new address.
+    `claim` is the keyed hash of the new address, `chosen` the answers that were given beside it.
     """
 
     account: str
@@ -39,6 +40,7 @@ class Change:
     asked_at: int
     ends_at: int
     state: str = PENDING
+    chosen: Mapping[Purpose, bool] = field(default_factory=dict)
 
     def waits(self, now: int) -> bool:
         return self.state == PENDING and now < self.ends_at
@@ -111,7 +113,9 @@ class AddressStore:
         if item is None:
             return None
         names = ("subject", "claim", "asked_at", "ends_at")
-        return Change(account, **{n: item[n] for n in names}, state=item["change_state"])
+        chosen = {Purpose(name): yes for name, yes in item.get("chosen", {}).items()}
+        facts = {name: item[name] for name in names}
+        return Change(account, **facts, state=item["change_state"], chosen=chosen)
 
     def put_change(self, change: Change, before: Change | None) -> Write:
         """The newest wish in place of the one that was read."""
@@ -119,6 +123,7 @@ class AddressStore:
             "pk": f"ACCOUNT#{change.account}", "sk": "EMAIL_CHANGE", "type": "email_change",
             "v": VERSION, "subject": change.subject, "claim": change.claim,
             "asked_at": change.asked_at, "ends_at": change.ends_at, "change_state": change.state,
+            "chosen": {str(purpose): yes for purpose, yes in change.chosen.items()},
             "purge_at": purge_at(change.ends_at),
         }  # fmt: skip
         if before is None:

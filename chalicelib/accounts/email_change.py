@@ -29,6 +29,8 @@ from chalicelib.privacy.rules import Purpose
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chalicelib.accounts.address_store import AddressStore
     from chalicelib.accounts.attempts import Attempts
     from chalicelib.accounts.guests import Guests
@@ -61,9 +63,13 @@ class EmailChange:
         change = self.store.change(account_id)
         return change if change and change.waits(self.clock()) else None
 
-    def ask(self, account_id: str, email: str, password: str) -> None:
+    def ask(
+        self, account_id: str, email: str, password: str,
+        chosen: Mapping[Purpose, bool] | None = None,
+    ) -> None:  # fmt: skip
         """Mail a link to the new address, and word of it with a way to stop it to the present one.
 
+        `chosen` are the answers given beside the address: they count once it is confirmed.
         WrongCredentials for another password than the account's, SameAddress for its own address.
         Asked again within five minutes, or once an address has had enough links for a day, nothing
         more is sent.
@@ -80,7 +86,7 @@ class EmailChange:
         standing = self.accounts.owner(Claim.EMAIL, claim)
         before = self.store.change(account_id)
         if before is None or before.claim != claim or not before.just_asked(now):
-            change = Change(account_id, "", claim, now, now + LINK_LIFE)
+            change = Change(account_id, "", claim, now, now + LINK_LIFE, chosen=chosen or {})
             self._write(account, change, email, standing, before)
 
     def _write(

@@ -1,8 +1,9 @@
 """What the mailed links do about an account's address: move it, stop that, or take it back.
 
 One transaction releases the old claim, takes the new one, seals the profile anew under the grants
-it has, and writes word of it to the old mailbox. Sessions go on; links to a password that were
-mailed before are dead. What the person once stopped by mail stays stopped at the new address.
+it has, puts into force what was chosen beside the new address, and writes word of it to the old
+mailbox. Sessions go on; links to a password that were mailed before are dead. What the person once
+stopped by mail stays stopped at the new address.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from chalicelib.privacy.rules import Purpose, PurposeDenied
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
-    from chalicelib.accounts.address_store import AddressStore, Spans
+    from collections.abc import Mapping
+
+    from chalicelib.accounts.address_store import AddressStore, Change, Spans
     from chalicelib.accounts.guests import Guests
     from chalicelib.accounts.links import Links
     from chalicelib.accounts.rules import Link
@@ -55,14 +58,17 @@ class EmailMove:
     keyed: KeyedHash
     clock: Clock
 
-    def check(self, token: str, kind: LinkKind) -> None:
-        """LinkEnded where the link no longer works; changes nothing."""
+    def check(self, token: str, kind: LinkKind) -> Mapping[Purpose, bool]:
+        """LinkEnded where the link no longer works; changes nothing.
+
+        What was chosen beside the new address, which the button puts into force.
+        """
         now = self.clock()
         link = self.links.read(token, kind, now)
         if kind is LinkKind.EMAIL_UNDO:
             self._moved(link)
-        else:
-            self._asked(link, now)
+            return {}
+        return self._asked(link, now)[1].chosen
 
     def confirm(self, token: str) -> None:
         """The account moves to the address that the link was mailed to.
@@ -71,17 +77,20 @@ class EmailMove:
         """
         now = self.clock()
         link = self.links.read(token, LinkKind.EMAIL, now)
-        account = self._asked(link, now)
+        account, change = self._asked(link, now)
         used = self.links.use(token, LinkKind.EMAIL, now)
         ended = self.store.end_change(account.id, link.target, DONE)
-        message = self._move(account, self._address(link.target), link.target, now, used, ended)
+        message = self._move(
+            account, self._address(link.target), link.target, now, used, ended,
+            chosen=change.chosen,
+        )  # fmt: skip
         self.outbox.nudge(message)
 
     def stop(self, token: str) -> None:
         """The move is off, and everybody is signed out."""
         now = self.clock()
         link = self.links.read(token, LinkKind.EMAIL_STOP, now)
-        account = self._asked(link, now)
+        account, _ = self._asked(link, now)
         self._once(
             self.links.use(token, LinkKind.EMAIL_STOP, now),
             self.store.end_change(account.id, link.target, STOPPED),
@@ -120,7 +129,7 @@ class EmailMove:
             raise LinkEnded
         return account
 
-    def _asked(self, link: Link, now: int) -> Account:
+    def _asked(self, link: Link, now: int) -> tuple[Account, Change]:
         """Whose wish the link is about, while that wish stands; LinkEnded after it."""
         account = self.accounts.account(link.account)
         change = self.store.change(account.id) if account else None
@@ -132,7 +141,7 @@ class EmailMove:
             or not link.was_mailed_to(account)
         ):
             raise LinkEnded
-        return account
+        return account, change
 
     def _address(self, subject: str) -> str:
         try:
@@ -143,6 +152,7 @@ class EmailMove:
     def _move(
         self, account: Account, address: str, guest: str, now: int, *others: Write,
         lock: str | None = None, undone: Spans = (),
+        chosen: Mapping[Purpose, bool] | None = None,
     ) -> str:  # fmt: skip
         """The id of the message to the old mailbox, with a way back unless it is locked."""
         claim = self.keyed.of("email", email_identity(address))
@@ -159,7 +169,7 @@ class EmailMove:
                 *farewell,
                 *self._wishes(account.id, profile["email"], address, now),
                 *self.guests.vault.recollect(
-                    account.subject, {**profile, "email": address}, now, FORM
+                    account.subject, {**profile, "email": address}, now, FORM, chosen
                 ),
             ]
 

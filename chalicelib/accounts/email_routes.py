@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib import wiring
-from chalicelib.accounts.routes import IN_PLACE
+from chalicelib.accounts.routes import IN_PLACE, asking
 from chalicelib.accounts.rules import LinkKind
 from chalicelib.edge.callers import account_of
-from chalicelib.edge.forms import form_again, form_page, read_form
+from chalicelib.edge.forms import Filled, form_again, form_page, read_answered, read_form
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import html, see_other
 from chalicelib.edge.routes import Edge
@@ -26,25 +26,31 @@ PAGE, LINK = "accounts/email.html", "accounts/email_link.html"
 
 @routes.page("/account/email")
 def show_email(request: Request) -> Response:
-    return form_page(request, wiring.keyed(), PAGE, **standing(request))
+    filled = Filled(wiring.choosing().in_force(account_of(request)))
+    return form_page(request, wiring.keyed(), PAGE, filled=filled, **standing(request))
 
 
 @routes.form("/account/email")
 def ask_for_change(request: Request) -> Response:
     """Answers a new address and a known one alike; nothing moves before the mailed link is used."""
     from chalicelib.accounts.forms import EmailForm
+    from chalicelib.privacy.choices import chosen
 
+    shown = standing(request)
     try:
-        form = read_form(request, EmailForm, wiring.keyed())
-        wiring.email_change().ask(account_of(request), form.email, form.password)
+        form, answers = read_answered(request, EmailForm, wiring.keyed(), shown["asked"])
+        wiring.email_change().ask(
+            account_of(request), form.email, form.password, chosen(shown["questions"], answers)
+        )
     except IN_PLACE as error:
-        return form_again(request, wiring.keyed(), PAGE, error, **standing(request))
+        return form_again(request, wiring.keyed(), PAGE, error, **shown)
     return see_other(request, "/account/email?sent=1")
 
 
 def standing(request: Request) -> dict[str, Any]:
     waiting = wiring.email_change().waiting(account_of(request))
-    return {"waiting": waiting, "sent": request.query.get("sent") == "1"}
+    sent = request.query.get("sent") == "1"
+    return {"waiting": waiting, "sent": sent, **asking(request)}
 
 
 @routes.page("/email/{token}")
@@ -96,8 +102,12 @@ def show_done(request: Request) -> Response:
 
 
 def show_link(request: Request, token: str, kind: LinkKind) -> Response:
-    wiring.email_move().check(token, kind)
-    return form_page(request, wiring.keyed(), LINK, kind=str(kind))
+    from chalicelib.privacy.choices import questions
+    from chalicelib.privacy.rules import policy
+
+    chosen = wiring.email_move().check(token, kind)
+    asked = questions(policy(wiring.published().number()))
+    return form_page(request, wiring.keyed(), LINK, kind=str(kind), questions=asked, chosen=chosen)
 
 
 def read_button(request: Request) -> None:

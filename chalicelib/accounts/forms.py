@@ -17,6 +17,7 @@ from pydantic import (
 from chalicelib.accounts import fields
 from chalicelib.accounts.countries import COUNTRIES
 from chalicelib.accounts.zones import ZONES
+from chalicelib.privacy.rules import Purpose
 
 PROFILE = (
     "account_name", "name", "company", "street", "city", "postal_code", "country", "phone",
@@ -54,6 +55,18 @@ def known_zone(name: str) -> str:
     if name and name not in ZONES:
         raise ValueError("Choose a time zone from the list.")
     return name
+
+
+def known_purpose(name: str) -> str:
+    if name not in set(Purpose):
+        raise ValueError("This is not something that one can choose.")
+    return name
+
+
+def yes_or_no(answer: str) -> str:
+    if answer not in {"yes", "no"}:
+        raise ValueError("Answer yes or no.")
+    return answer
 
 
 def at_most(length: int) -> Any:
@@ -181,6 +194,15 @@ class ForgotForm(Strict):
 class EmailForm(Strict):
     email: Email = absent()
     password: Password = absent()
+
+
+class ChoiceForm(Strict):
+    """One answer to one question: yes or no, never neither."""
+
+    purpose: Annotated[str, needed("Choose what it is about."), AfterValidator(known_purpose)] = (
+        absent()
+    )
+    answer: Annotated[str, needed("Answer yes or no."), AfterValidator(yes_or_no)] = absent()
 
 
 class EmptyForm(Strict):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.accounts.store import VERSION, due_key
 from chalicelib.privacy.rules import Purpose
-from chalicelib.storage.dynamo import ConditionFailed
+from chalicelib.storage.dynamo import PRESENT, ConditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,8 +45,13 @@ class OptIns:
     def waiting(self, account: str) -> list[Purpose]:
         return [Purpose(item["sk"]) for item in self.accounts.query(f"{PREFIX}{account}")]
 
-    def end(self, account: str, purpose: Purpose) -> Write:
+    def forget(self, account: str, purpose: Purpose) -> Write:
+        """No such wish any more, whether there was one or not."""
         return self.accounts.delete(f"{PREFIX}{account}", str(purpose))
+
+    def fulfill(self, account: str, purpose: Purpose) -> Write:
+        """The wish was said again; refused where it does not wait any more."""
+        return self.accounts.delete(f"{PREFIX}{account}", str(purpose), PRESENT)
 
     def due(self, now: int) -> Iterator[str]:
         """Accounts with a wish whose time is over, as the index nominates them."""

@@ -22,6 +22,7 @@ from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
     from chalicelib.accounts.attempts import Attempts
+    from chalicelib.accounts.choosing import Choosing
     from chalicelib.accounts.links import Links
     from chalicelib.accounts.passwords import Passwords
     from chalicelib.accounts.sessions import Sessions
@@ -44,6 +45,7 @@ class Recovery:
     passwords: Passwords
     attempts: Attempts
     sessions: Sessions
+    choosing: Choosing
     keyed: KeyedHash
     clock: Clock
 
@@ -68,13 +70,17 @@ class Recovery:
         if account is None or not match.right:
             raise WrongCredentials("This is not the password that the account was made with.")
         session, started = self.sessions.start(account, now)
-        return self._once(
+        letters, wishes = self.choosing.letters(account, now)
+        self._once(
             session,
             self.links.use(token, LinkKind.CONFIRM, now),
             self.store.confirm(account, now),
             *started,
+            *wishes,
             *self.sessions.ended(leaving),
         )
+        self._nudge(*letters)
+        return session
 
     def forgot(self, email: str) -> None:
         """Mail a link to the address, whoever has it or not: the same items, the same calls."""
@@ -134,11 +140,17 @@ class Recovery:
         )
         session, started = self.sessions.start(fresh, now)
         verifier = self.passwords.hash(password)
+        letters, wishes = ([], []) if account.active else self.choosing.letters(fresh, now)
         self._once(
-            session, self.store.set_password(account, verifier, now), *started, notice, *others
-        )
-        self.outbox.nudge(message)
+            session, self.store.set_password(account, verifier, now), *started, notice, *wishes,
+            *others,
+        )  # fmt: skip
+        self._nudge(message, *letters)
         return session
+
+    def _nudge(self, *messages: str) -> None:
+        for message in messages:
+            self.outbox.nudge(message)
 
     def _once(self, session: str, *writes: Write) -> str:
         """The session's token, once the transaction that starts it held."""

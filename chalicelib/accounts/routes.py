@@ -47,6 +47,9 @@ def held(request: Request) -> str:
 
 
 def signed_in(request: Request, token: str, path: str = HOME) -> Response:
+    """In; a browser that says no to all in general is heard first, once an account."""
+    if request.opts_out and (found := wiring.sessions().held(token)):
+        wiring.choosing().opt_out(found.account)
     return see_other(request, path, cookies=(SESSION.holding(token),))
 
 

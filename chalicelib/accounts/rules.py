@@ -39,6 +39,7 @@ RESEND_WINDOW = HOUR
 RESETS_A_DAY = 5
 RESENDS_A_DAY = 3
 CHANGES_A_DAY = 5
+OPT_INS_A_DAY = 5
 UNDO_LIFE = 7 * DAY
 HOME = "/account"
 NOBODY = "acc_nobody"
@@ -60,6 +61,7 @@ class LinkKind(StrEnum):
     INVITATION = "invitation"
     RIGHTS = "rights"
     ERASURE_STOP = "erasure_stop"
+    OPT_IN = "opt_in"
 
 
 class LoginTaken(InvalidInput):
@@ -117,6 +119,16 @@ class Deactivated(Forbidden):
     code = "account_deactivated"
     title = "This account is deactivated"
     detail = "Nothing of it is used meanwhile. You can reactivate it, or have it erased."
+
+
+class TooManyWishes(TooMany):
+    """Each wish is a mail."""
+
+    code = "too_many_wishes"
+    detail = "We have mailed you five links for this today. Use the newest, or try again tomorrow."
+
+    def __init__(self) -> None:
+        super().__init__(DAY // SECOND)
 
 
 class LinkEnded(NotFound):

@@ -152,6 +152,8 @@ def forms() -> dict[str, Schema]:
         "POST /account/sessions/end": accounts.SessionForm,
         "POST /account/sessions/others": accounts.EmptyForm,
         "POST /account/email": accounts.EmailForm,
+        "POST /account/privacy/choices": accounts.ChoiceForm,
+        "POST /choices/{token}": accounts.EmptyForm,
         "POST /email/{token}": accounts.EmptyForm,
         "POST /email/stop/{token}": accounts.EmptyForm,
         "POST /email/undo/{token}": accounts.EmptyForm,
@@ -177,7 +179,7 @@ def forms() -> dict[str, Schema]:
         "POST /device": identity.DeviceForm,
     }
     found = {route: with_csrf(model.model_json_schema()) for route, model in models.items()}
-    for route in ("POST /register",):
+    for route in ("POST /register", "POST /account/email"):
         found[route]["patternProperties"] = {"^choice_": CHOICE}
     return found
 

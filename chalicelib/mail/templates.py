@@ -57,6 +57,11 @@ TEMPLATES: dict[str, Template] = {
         "You get this mail because somebody tried to use this address for another account.",
         audience=ANYONE,
     ),
+    "partner_opt_in": Template(
+        MailClass.ACCOUNT,
+        "You get this mail because mail of partners was asked for in your account.",
+        link="/choices/{token}",
+    ),
     "password_reset": Template(
         MailClass.ACCOUNT,
         "You get this mail because a new password was asked for with this address.",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chalicelib.core.errors import Conflict
 from chalicelib.privacy.rules import Purpose, When
 
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ TWICE = frozenset({Purpose.PARTNER_MAIL})
 """Purposes for which a yes counts once it was said a second time, from the mailbox itself."""
 GPC = "gpc"
 """What the ledger says of a no that the browser gave (Global Privacy Control)."""
+
+
+class NotAChoice(Conflict):
+    """The purpose comes with the account, or the policy in force does not ask about it (PS-62)."""
+
+    code = "not_a_choice"
+    title = "This is not a choice"
+    detail = "What comes with the account ends with the account, and cannot be switched alone."
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ ITEMS: dict[str, Kept] = {
         ACCOUNTS, "ACCOUNT/EMAIL_CHANGE", "The wish to move to another address.", PERSON,
         "account security", "until it is done or over, and a week more",
         ("pseudonym", "", "subject claim"), ("activity", "u", "asked_at ends_at change_state"),
+        ("choice", "u", "chosen"),
     ),
     "opt_in": kept(
         ACCOUNTS, "OPTIN/*", "A yes that waits to be said again from the mailbox.", PERSON,

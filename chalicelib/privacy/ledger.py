@@ -36,6 +36,12 @@ class Ledger:
         between = sort_key(since), f"{ROW}~"
         return map(from_item, self.table.query(f"{PREFIX}{subject}", between=between))
 
+    def back(self, subject: str, before: int | None = None, size: int = 50) -> Iterator[Row]:
+        """The history from its newest row on, or from the one below `before`; read by `size`."""
+        below = sort_key(before) if before else None
+        found = self.table.query(f"{PREFIX}{subject}", below=below, forward=False, limit=size)
+        return map(from_item, found)
+
     def moved(self, start: int, end: int) -> Iterator[tuple[str, int]]:
         """Subject and number of each row dated from `start` and before `end`, as the index knows.
 

@@ -56,6 +56,7 @@ ROUTES = {
     "/account": Practice.ACCOUNTS,
     "/account/setup": Practice.RIGHTS,
     "/account/privacy": Practice.CHOICES,
+    "/choices": Practice.CHOICES,
     "/account/notices": Practice.MAIL,
     "/account/subscriptions": Practice.PAYMENTS,
     "/account/downloads": Practice.LICENSES,

@@ -124,12 +124,14 @@ class Vault:
         return [*writes, *self.ledger.append(subject, [entry], now)]
 
     def recollect(
-        self, subject: str, fields: Mapping[str, str], now: int, form: str
-    ) -> list[Write]:
+        self, subject: str, fields: Mapping[str, str], now: int, form: str,
+        chosen: Mapping[Purpose, bool] | None = None,
+    ) -> list[Write]:  # fmt: skip
         """A correction: all fields anew, under the grants held and the policies they were given by.
 
-        PurposeDenied where no grant is held. Another ledger row of the subject may come between:
-        `commit` builds the writes again then.
+        With `chosen`, the answers given beside the fields: a yes that is not granted yet is granted
+        under the policy in force, a no withdraws. PurposeDenied where no grant is held. Another
+        ledger row of the subject may come between: `commit` builds the writes again then.
         """
         grants = [
             grant for grant in self.store.grants(subject)
@@ -137,9 +139,22 @@ class Vault:
         ]  # fmt: skip
         if not grants:
             raise PurposeDenied
-        given = declared(fields, policy(self.in_force()))
-        writes = [write for grant in grants for write in self._replace(grant, given, now)]
-        entries = [Entry(Event.CORRECTED, g.purpose, g.policy, form) for g in grants]
+        number = self.in_force()
+        given = declared(fields, policy(number))
+        answers = asked(chosen or {}, policy(number))
+        kept = [grant for grant in grants if answers.get(grant.purpose, True)]
+        writes = [write for grant in kept for write in self._replace(grant, given, now)]
+        entries = [Entry(Event.CORRECTED, g.purpose, g.policy, form) for g in kept]
+        held = {grant.purpose: grant for grant in grants}
+        for purpose, yes in answers.items():
+            if yes and purpose not in held:
+                writes += self._grant(subject, purpose, given, now, number)
+                entries.append(Entry(Event.GRANTED, purpose, policy_for(purpose, number).id, form))
+            elif not yes and purpose in held:
+                writes += [
+                    self.store.end_grant(held[purpose]), self.store.end_sealed(subject, purpose)
+                ]  # fmt: skip
+                entries.append(Entry(Event.WITHDRAWN, purpose, held[purpose].policy, form))
         return [*writes, *self.ledger.append(subject, entries, now)]
 
     def granted(self, subject: str) -> dict[Purpose, str]:

@@ -52,6 +52,7 @@ PAGES = (
     "/exit",
     "/unsubscribe/*",
     "/email/*",
+    "/choices/*",
     "/invitations/*",
     "/partners/*",
     "/vendor*",

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlencode
 
 import pytest
 
 from chalicelib import wiring
 from chalicelib.accounts.rules import UNCONFIRMED_LIFE
-from chalicelib.core.clock import MINUTE
-from chalicelib.privacy import policies, published
-from chalicelib.privacy.rules import Event, Purpose, PurposeDenied
-from tests.accounts.conftest import NO_CHOICES, REGISTRATION
+from chalicelib.core.clock import DAY, MINUTE
+from chalicelib.privacy import policies, published, rules
+from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, When
+from chalicelib.privacy.sinks import page
+from tests.accounts.conftest import NO_CHOICES, PASSWORD, REGISTRATION
+from tests.browser import Browser
 
 if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item
-    from tests.browser import Answer, Browser
+    from tests.accounts.conftest import Mails
+    from tests.browser import Answer
     from tests.conftest import FakeClock, Tables
 
 YES = {"choice_marketing": "yes", "choice_partner_mail": "yes"}
@@ -189,3 +192,250 @@ class TestTheBrowsersOwnNo:
     @pytest.mark.parametrize("value", ["0", "", "true"])
     def test_is_said_by_a_one_alone(self, browser: Browser, value: str) -> None:
         assert 'type="checkbox"' in browser.get("/register", **{"Sec-GPC": value}).text
+
+
+@pytest.fixture
+def wishing(browser: Browser, mails: Mails, clock: FakeClock) -> Browser:
+    """Signed in and confirmed, after a yes to both questions."""
+    browser.post("/register", {**REGISTRATION, **YES})
+    browser.post(f"/verify/{mails.link('welcome')}", {"password": PASSWORD})
+    return browser
+
+
+class TestTheSecondYes:
+    def test_registration_sends_one_mail_and_confirming_the_other(
+        self, browser: Browser, mails: Mails
+    ) -> None:
+        browser.post("/register", {**REGISTRATION, **YES})
+        assert mails.of("partner_opt_in") == []
+        browser.post(f"/verify/{mails.link('welcome')}", {"password": PASSWORD})
+        assert len(mails.of("partner_opt_in")) == 1
+
+    def test_an_account_that_is_confirmed_by_a_reset_is_asked_too(
+        self, browser: Browser, mails: Mails, tables: Tables
+    ) -> None:
+        browser.post("/register", {**REGISTRATION, **YES})
+        browser.post("/forgot", {"email": REGISTRATION["email"]})
+        browser.post(f"/reset/{mails.link('password_reset')}", {"password": "nine pears in fog"})
+        Browser().post(f"/choices/{mails.link('partner_opt_in')}", {})
+        assert "KEY#partner_mail" in keys(tables)
+
+    @pytest.mark.promise("PS-74")
+    def test_looking_at_the_link_shows_the_address_and_grants_nothing(
+        self, wishing: Browser, mails: Mails, tables: Tables
+    ) -> None:
+        page = Browser().get(f"/choices/{mails.link('partner_opt_in')}")
+        assert REGISTRATION["email"] in page.words
+        assert "KEY#partner_mail" not in keys(tables)
+
+    @pytest.mark.promise("PS-74")
+    def test_the_button_grants_once(self, wishing: Browser, mails: Mails, tables: Tables) -> None:
+        link = f"/choices/{mails.link('partner_opt_in')}"
+        visitor = Browser()
+        token = visitor.token(link)
+        body = urlencode({"csrf": token}).encode()
+        assert visitor.post_raw(link, body).status == 200
+        assert "KEY#partner_mail" in keys(tables)
+        assert opt_ins(tables) == []
+        assert told(tables, Event.GRANTED) == [(Purpose.PARTNER_MAIL, "page:/choices")]
+        assert visitor.get(link).status == 404
+        assert visitor.post_raw(link, body).status == 404
+
+    def test_the_link_is_dead_after_a_day_and_nothing_stays_after_two(
+        self, wishing: Browser, mails: Mails, tables: Tables, clock: FakeClock
+    ) -> None:
+        clock.advance(DAY)
+        assert Browser().get(f"/choices/{mails.link('partner_opt_in')}").status == 404
+        assert wiring.cleanup().run(lambda: MINUTE)["opt_ins"] == 1
+        assert opt_ins(tables) == []
+        assert "KEY#partner_mail" not in keys(tables)
+
+    def test_the_link_is_dead_after_a_no_in_the_account(
+        self, wishing: Browser, mails: Mails, tables: Tables
+    ) -> None:
+        answer(wishing, "partner_mail", "no")
+        assert Browser().get(f"/choices/{mails.link('partner_opt_in')}").status == 404
+
+    def test_a_wish_in_the_account_waits_for_its_link_too(
+        self, member: Browser, mails: Mails, tables: Tables
+    ) -> None:
+        answer(member, "partner_mail", "yes")
+        assert "KEY#partner_mail" not in keys(tables)
+        Browser().post(f"/choices/{mails.link('partner_opt_in')}", {})
+        assert "KEY#partner_mail" in keys(tables)
+
+    def test_at_most_five_links_a_day(
+        self, member: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        statuses = []
+        for _ in range(6):
+            clock.advance(MINUTE)
+            statuses += [answer(member, "partner_mail", "yes").status]
+        assert statuses == [303] * 5 + [429]
+        assert len(mails.of("partner_opt_in")) == 5
+
+
+def answer(browser: Browser, purpose: str, given: str, **headers: str) -> Answer:
+    fields = {"csrf": browser.token("/account/privacy"), "purpose": purpose, "answer": given}
+    headers = {"content-type": "application/x-www-form-urlencoded", **headers}
+    return browser.send("POST", "/account/privacy/choices", urlencode(fields).encode(), headers)
+
+
+class TestChanging:
+    @pytest.mark.promise("PS-06")
+    def test_each_answer_is_in_force_at_once(self, member: Browser, tables: Tables) -> None:
+        assert answer(member, "marketing", "yes").location == "/account/privacy?said=yes"
+        wiring.vault().open(subject_of(tables), Purpose.MARKETING, "mail:test")
+        assert answer(member, "marketing", "no").location == "/account/privacy?said=no"
+        with pytest.raises(PurposeDenied):
+            wiring.vault().open(subject_of(tables), Purpose.MARKETING, "mail:test")
+        assert told(tables, Event.WITHDRAWN) == [(Purpose.MARKETING, "page:/account/privacy")]
+
+    @pytest.mark.promise("PS-06")
+    def test_every_question_of_the_policy_in_force_is_on_the_page(
+        self, member: Browser, tables: Tables
+    ) -> None:
+        publish(tables, 4)
+        page = member.get("/account/privacy").text
+        for purpose in rules.policy(4).granted(When.CHOICE):
+            assert f'name="purpose" value="{purpose}"' in page
+
+    @pytest.mark.promise("PS-81")
+    def test_a_new_question_is_never_a_yes_by_silence(
+        self, member: Browser, tables: Tables, clock: FakeClock
+    ) -> None:
+        publish(tables, 4)
+        assert "Not answered, so it is a no" in member.get("/account/privacy").words
+        clock.advance(400 * DAY)
+        with pytest.raises(PurposeDenied):
+            wiring.vault().open(subject_of(tables), Purpose.SURVEYS, "mail:test")
+        assert "KEY#surveys" not in keys(tables)
+
+    @pytest.mark.promise("PS-81")
+    def test_a_new_question_is_granted_by_a_yes_under_its_own_version(
+        self, member: Browser, tables: Tables
+    ) -> None:
+        publish(tables, 4)
+        answer(member, "surveys", "yes")
+        assert wiring.vault().granted(subject_of(tables))[Purpose.SURVEYS].startswith("4:")
+
+    def test_a_question_that_is_not_asked_yet_takes_no_yes(
+        self, member: Browser, tables: Tables
+    ) -> None:
+        assert answer(member, "surveys", "yes").status == 409
+        assert "KEY#surveys" not in keys(tables)
+
+    @pytest.mark.promise("PS-62")
+    @pytest.mark.parametrize("purpose", ["account", "billing", "policy_notice", "fiscal"])
+    @pytest.mark.parametrize("given", ["yes", "no"])
+    def test_what_comes_with_the_account_is_not_a_choice(
+        self, member: Browser, tables: Tables, purpose: str, given: str
+    ) -> None:
+        before = keys(tables)
+        assert answer(member, purpose, given).status == 409
+        assert keys(tables) == before
+
+    @pytest.mark.parametrize("given", ["", "maybe", "on"])
+    def test_neither_yes_nor_no_is_refused(self, member: Browser, given: str) -> None:
+        assert answer(member, "marketing", given).status == 422
+
+    def test_the_same_no_again_is_not_told_again(self, member: Browser, tables: Tables) -> None:
+        before = told(tables, Event.DECLINED)
+        answer(member, "marketing", "no")
+        assert told(tables, Event.DECLINED) == before
+
+
+class TestTheBrowsersOwnNoAtSignIn:
+    GPC: ClassVar[dict[str, str]] = {"Sec-GPC": "1"}
+
+    def sign_in(self, **headers: str) -> Answer:
+        browser = Browser()
+        fields = {"csrf": browser.token("/login"), "login": REGISTRATION["login"]}
+        body = urlencode({**fields, "password": PASSWORD}).encode()
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        return browser.send("POST", "/login", body, {**form, **headers})
+
+    @pytest.mark.promise("PS-11")
+    def test_withdraws_what_was_chosen(self, member: Browser, tables: Tables) -> None:
+        answer(member, "marketing", "yes")
+        assert self.sign_in(**self.GPC).status == 303
+        assert "KEY#marketing" not in keys(tables)
+        assert told(tables, Event.WITHDRAWN) == [(Purpose.MARKETING, "gpc")]
+        assert "said by your browser" in member.get("/account/privacy").words
+
+    @pytest.mark.promise("PS-11")
+    def test_is_taken_once_and_not_again_after_a_later_yes(
+        self, member: Browser, tables: Tables
+    ) -> None:
+        self.sign_in(**self.GPC)
+        answer(member, "marketing", "yes")
+        self.sign_in(**self.GPC)
+        assert "KEY#marketing" in keys(tables)
+
+    @pytest.mark.promise("PS-11")
+    def test_leaves_a_yes_that_was_said_in_spite_of_it(
+        self, member: Browser, tables: Tables
+    ) -> None:
+        answer(member, "marketing", "yes", **self.GPC)
+        self.sign_in(**self.GPC)
+        assert "KEY#marketing" in keys(tables)
+
+    def test_without_it_nothing_is_withdrawn(self, member: Browser, tables: Tables) -> None:
+        answer(member, "marketing", "yes")
+        self.sign_in()
+        assert "KEY#marketing" in keys(tables)
+
+    @pytest.mark.promise("PS-11")
+    def test_ends_a_wish_that_waits_for_its_link(
+        self, wishing: Browser, mails: Mails, tables: Tables
+    ) -> None:
+        self.sign_in(**self.GPC)
+        assert opt_ins(tables) == []
+        assert keys(tables) == {"KEY#account", "KEY#billing", "KEY#policy_notice"}
+
+
+class TestMoving:
+    NEW: ClassVar[dict[str, str]] = {"email": "mora@weir.example", "password": PASSWORD}
+
+    @pytest.mark.promise("PS-75")
+    def test_the_form_shows_the_answers_in_force(self, member: Browser) -> None:
+        assert "checked" not in member.get("/account/email").text
+        answer(member, "marketing", "yes")
+        page = member.get("/account/email").text
+        assert re.findall(r'id="(\w+)"[^>]* checked', page) == ["choice_marketing"]
+
+    @pytest.mark.promise("PS-75")
+    def test_asking_without_an_answer_is_refused(self, member: Browser) -> None:
+        refused = member.post("/account/email", self.NEW)
+        assert refused.status == 422
+        assert 'id="choice_marketing-error"' in refused.text
+
+    @pytest.mark.promise("PS-74")
+    def test_a_no_beside_the_new_address_withdraws_with_the_move(
+        self, member: Browser, mails: Mails, tables: Tables
+    ) -> None:
+        answer(member, "marketing", "yes")
+        member.post("/account/email", {**self.NEW, **NO_CHOICES})
+        assert "KEY#marketing" in keys(tables)
+        Browser().post(f"/email/{mails.link('email_change')}", {})
+        assert keys(tables) & {"KEY#marketing", "KEY#partner_mail"} == set()
+        assert tables.accounts.get(f"SUBJECT#{subject_of(tables)}", "SEALED#marketing") is None
+        assert told(tables, Event.WITHDRAWN) == [(Purpose.MARKETING, "page:/email")]
+
+    def test_what_stays_chosen_is_sealed_anew_with_the_new_address(
+        self, member: Browser, mails: Mails, tables: Tables
+    ) -> None:
+        answer(member, "marketing", "yes")
+        member.post("/account/email", {**self.NEW, **YES})
+        Browser().post(f"/email/{mails.link('email_change')}", {})
+        for purpose in (Purpose.MARKETING, Purpose.PARTNER_MAIL):
+            subject = subject_of(tables)
+            opened = page(wiring.vault().open(subject, purpose, "mail:test"), subject)
+            assert opened == {"email": self.NEW["email"]}
+
+    def test_the_page_of_the_link_says_what_the_button_puts_into_force(
+        self, member: Browser, mails: Mails
+    ) -> None:
+        member.post("/account/email", {**self.NEW, **NO_CHOICES, "choice_marketing": "yes"})
+        words = Browser().get(f"/email/{mails.link('email_change')}").words
+        assert re.search(r"deals and news\. Yes\. .*never see your address\. No\.", words)

@@ -20,7 +20,7 @@ from chalicelib.mail.links import link_token
 from chalicelib.mail.rules import MailClass
 from chalicelib.mail.wishes import BOUNCED, class_row, suppression_of
 from chalicelib.storage.dynamo import Database, Table
-from tests.accounts.conftest import PASSWORD, PROFILE, REGISTRATION
+from tests.accounts.conftest import NO_CHOICES, PASSWORD, PROFILE, REGISTRATION
 from tests.accounts.watch import watched
 from tests.browser import Browser
 from tests.conftest import drop_tables, kept_client, make_tables
@@ -38,7 +38,8 @@ OTHER = {**REGISTRATION, "login": "somebody.else", "email": "else@kilbride.examp
 
 
 def ask(browser: Browser, email: str = NEW, password: str = PASSWORD) -> int:
-    return browser.post("/account/email", {"email": email, "password": password}).status
+    fields = {"email": email, "password": password, **NO_CHOICES}
+    return browser.post("/account/email", fields).status
 
 
 def address_of(browser: Browser) -> str:
@@ -172,7 +173,8 @@ class TestAlike:
         from urllib.parse import urlencode
 
         token = browser.token("/account/email")
-        body = urlencode({"csrf": token, "email": email, "password": PASSWORD}).encode()
+        fields = {"csrf": token, "email": email, "password": PASSWORD, **NO_CHOICES}
+        body = urlencode(fields).encode()
         with watched() as steps:
             answer = browser.post_raw("/account/email", body)
         page = browser.get(answer.location)

@@ -77,6 +77,7 @@ ELSEWHERE = {
     "/v1/vendor/releases/{release_id}/withdraw", "/staff/login", "/staff/logout",
     "/staff/policy", "/privacy/cookies", "/partners/{token}",
     "/account/sessions/end", "/account/sessions/others", "/account/setup/zone", "/account/email",
+    "/account/privacy/choices", "/choices/{token}",
     "/email/{token}", "/email/stop/{token}", "/email/undo/{token}", "/invitations/{token}",
     "/account/notices", "/account/notices/works-again", "/account/computers/name",
     "/account/computers/end", "/account/computers/block", "/account/computers/unblock",

@@ -1,0 +1,112 @@
+"""A person's own data, its uses and their choices, and the link that says a yes again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib import wiring
+from chalicelib.core.errors import NotFound
+from chalicelib.edge.callers import account_of
+from chalicelib.edge.forms import form_page, read_form
+from chalicelib.edge.pages import render
+from chalicelib.edge.responses import as_json, html, see_other
+from chalicelib.edge.routes import Edge
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from chalice.app import Response
+
+    from chalicelib.edge.request import Request
+
+routes = Edge(__name__)
+PRIVACY, LINK = "accounts/privacy.html", "accounts/choice_link.html"
+ROWS = 25
+FURTHEST = 10**10
+# Pages of other features, shown where they are.
+OTHERS = {
+    "/account/privacy/export": ("Take it with you", "One file with all of this."),
+    "/account/privacy/deactivate": ("Deactivate", "Nothing is used until you come back."),
+    "/account/privacy/erase": ("Erase", "Everything is gone for good."),
+}
+
+
+@routes.page("/account/privacy")
+def show_own_privacy(request: Request) -> Response:
+    """All that is held of the person, each use of it, and what they chose; with `before`, older."""
+    if before := before_of(request):
+        return html(render(request, "accounts/privacy_log.html", **log(request, before)))
+    return form_page(request, wiring.keyed(), PRIVACY, **everything(request))
+
+
+@routes.form("/account/privacy/choices")
+def choose(request: Request) -> Response:
+    """One answer, in force at once; a yes to mail of partners waits for its mailed link."""
+    from chalicelib.accounts.forms import ChoiceForm
+    from chalicelib.privacy.rules import Purpose
+
+    form = read_form(request, ChoiceForm, wiring.keyed())
+    wiring.choosing().change(
+        account_of(request), Purpose(form.purpose), yes=form.answer == "yes", gpc=request.opts_out
+    )
+    return see_other(request, f"/account/privacy?said={form.answer}")
+
+
+@routes.page("/account/privacy/receipts/{name}")
+def show_receipt(request: Request, name: str) -> Response:
+    """The record of one answer, as a file: `<row of the log>.json`."""
+    number = name.removesuffix(".json")
+    if not name.endswith(".json") or not number.isascii() or not number.isdigit():
+        raise NotFound
+    receipt = wiring.own_privacy().receipt(account_of(request), int(number[:12]))
+    answer = as_json(receipt)
+    answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{number[:12]}.json"'
+    return answer
+
+
+def before_of(request: Request) -> int | None:
+    """The row to go on below; NotFound for what is not a row's number."""
+    text = request.query.get("before")
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or not 1 < int(text[:11]) < FURTHEST:
+        raise NotFound
+    return int(text[:11])
+
+
+def log(request: Request, before: int | None) -> dict[str, Any]:
+    rows, older = wiring.own_privacy().log(account_of(request), before, ROWS)
+    return {"rows": rows, "older": older}
+
+
+def everything(request: Request) -> dict[str, Any]:
+    """What the page shows; the log is read last, so that it tells of the page's own openings."""
+    from chalicelib.edge.access import ACCESS
+    from chalicelib.privacy.policies import FIELDS
+
+    account = account_of(request)
+    return {
+        "held": wiring.own_privacy().held(account),
+        "choices": wiring.choosing().standing(account),
+        "names": FIELDS,
+        "said": request.query.get("said", ""),
+        "gpc": request.opts_out,
+        "others": [(path, *words) for path, words in OTHERS.items() if f"GET {path}" in ACCESS],
+        **log(request, None),
+    }
+
+
+@routes.page("/choices/{token}")
+def show_choice(request: Request, token: str) -> Response:
+    """Changes nothing, so that a mail scanner that follows links does no harm."""
+    return form_page(request, wiring.keyed(), LINK, address=wiring.choosing().address(token))
+
+
+@routes.form("/choices/{token}")
+def say_again(request: Request, token: str) -> Response:
+    """The yes counts from here on."""
+    from chalicelib.accounts.forms import EmptyForm
+
+    read_form(request, EmptyForm, wiring.keyed())
+    wiring.choosing().say_again(token)
+    return html(render(request, "accounts/choice_done.html"))

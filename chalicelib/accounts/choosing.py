@@ -1,0 +1,232 @@
+"""What a person chose about their data, and how they change it: each answer counts at once.
+
+    asked --no---> declined <-----no-----+
+      |               |                  |
+      +-----yes-------+--yes--> granted--+
+      |               |            ^
+      +--yes, twice---+--> waiting-+ the button behind the mailed link
+
+A purpose of `TWICE` is granted only from the mailbox itself: until then a wish of its own waits.
+Silence changes nothing (PS-81).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chalicelib.accounts.rules import (
+    LINK_LIFE,
+    OPT_INS_A_DAY,
+    AccountGone,
+    LinkEnded,
+    LinkKind,
+    TooManyWishes,
+)
+from chalicelib.privacy.choices import GPC, TWICE, NotAChoice, questions
+from chalicelib.privacy.rules import Event, Purpose, When, policy
+from chalicelib.privacy.sinks import page
+from chalicelib.storage.dynamo import ConditionFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chalicelib.accounts.attempts import Attempts
+    from chalicelib.accounts.links import Links
+    from chalicelib.accounts.opt_ins import OptIns
+    from chalicelib.accounts.rules import Account
+    from chalicelib.accounts.store import AccountStore
+    from chalicelib.core.clock import Clock
+    from chalicelib.mail.outbox import Outbox
+    from chalicelib.privacy.choices import Question
+    from chalicelib.privacy.rules import Row
+    from chalicelib.privacy.service import Vault
+    from chalicelib.storage.dynamo import Write
+
+PAGE = "page:/account/privacy"
+LINK = "page:/choices"
+TEMPLATE = "partner_opt_in"
+ANSWERS = frozenset({Event.COLLECTED, Event.GRANTED, Event.DECLINED, Event.WITHDRAWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How one question stands: `answer` is the ledger's row of it, None where it is unanswered."""
+
+    question: Question
+    granted: str | None
+    waiting: bool
+    answer: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    store: AccountStore
+    opt_ins: OptIns
+    vault: Vault
+    outbox: Outbox
+    links: Links
+    attempts: Attempts
+    clock: Clock
+
+    def standing(self, account_id: str) -> list[Choice]:
+        """Each choice of the policy in force; nothing is opened."""
+        account = self._present(account_id)
+        asked = questions(policy(self.vault.in_force()))
+        granted = self.vault.granted(account.subject)
+        waiting = self.opt_ins.waiting(account.id)
+        answers = self._answers(account.subject, {question.purpose for question in asked})
+        return [
+            Choice(q, granted.get(q.purpose), q.purpose in waiting, answers.get(q.purpose))
+            for q in asked
+        ]
+
+    def in_force(self, account_id: str) -> dict[str, str]:
+        """What was said yes to, as the forms' fields name it; nothing is opened."""
+        granted = self.vault.granted(self._present(account_id).subject)
+        asked = questions(policy(self.vault.in_force()))
+        return {question.name: "yes" for question in asked if question.purpose in granted}
+
+    def change(self, account_id: str, purpose: Purpose, *, yes: bool, gpc: bool = False) -> None:
+        """The person's own answer, in force from here on; NotAChoice for any other purpose.
+
+        With `gpc` the browser says no to all in general: a yes is an exception made knowingly, and
+        that browser's word is not taken again.
+        """
+        account = self._present(account_id)
+        if yes:
+            if gpc:
+                self.store.heard_opt_out(account, self.clock())
+            self._accept(account, purpose)
+        else:
+            self._refuse(account, purpose, PAGE)
+
+    def opt_out(self, account: Account) -> None:
+        """The browser's own no, taken once: whatever was chosen is withdrawn."""
+        if account.opted_out_at is not None:
+            return
+        for purpose in self.vault.granted(account.subject):
+            if self._chosen(purpose):
+                self.vault.withdraw(account.subject, purpose, GPC)
+        for purpose in self.opt_ins.waiting(account.id):
+            self.store.transact(self.opt_ins.forget(account.id, purpose))
+        self.store.heard_opt_out(account, self.clock())
+
+    # a yes that is said twice
+
+    def letters(self, account: Account, now: int) -> tuple[list[str], list[Write]]:
+        """A mail for each wish that waits, for the transaction that confirms the account."""
+        return self._letters(account, self.opt_ins.waiting(account.id), now)
+
+    def address(self, token: str) -> str:
+        """The address that the link would grant; LinkEnded where it no longer works."""
+        account = self._wishing(token, self.clock())
+        return self._address(account, LINK)
+
+    def say_again(self, token: str) -> None:
+        """The wish counts from here on, once."""
+        now = self.clock()
+        account = self._wishing(token, now)
+        fields = {"email": self._address(account, LINK)}
+        try:
+            self.vault.commit(
+                lambda: [
+                    self.links.use(token, LinkKind.OPT_IN, now),
+                    self.opt_ins.fulfill(account.id, Purpose.PARTNER_MAIL),
+                    self.store.check_addressed(account),
+                    *self.vault.grant(account.subject, Purpose.PARTNER_MAIL, fields, LINK),
+                ]
+            )
+        except ConditionFailed as refusal:
+            raise LinkEnded from refusal
+
+    def _accept(self, account: Account, purpose: Purpose) -> None:
+        if purpose not in {q.purpose for q in questions(policy(self.vault.in_force()))}:
+            raise NotAChoice
+        if self.vault.granted(account.subject).get(purpose):
+            return
+        if purpose in TWICE:
+            self._ask_again(account, purpose)
+            return
+        fields = {"email": self._address(account, PAGE)}
+        self.vault.commit(
+            lambda: [
+                *self.vault.grant(account.subject, purpose, fields, PAGE),
+                self.store.check_addressed(account),
+            ]
+        )
+
+    def _ask_again(self, account: Account, purpose: Purpose) -> None:
+        now = self.clock()
+        messages, writes = self._letters(account, [purpose], now)
+        counted = self.attempts.daily("opt_in", account.id, OPT_INS_A_DAY, now)
+        try:
+            self.store.transact(counted, self.store.check_addressed(account), *writes)
+        except ConditionFailed as refusal:
+            if refusal.at(0):
+                raise TooManyWishes from refusal
+            if refusal.at(1):
+                raise AccountGone from refusal
+            return  # a double click: the link of this very instant is on its way
+        for message in messages:
+            self.outbox.nudge(message)
+
+    def _refuse(self, account: Account, purpose: Purpose, form: str) -> None:
+        if not self._chosen(purpose):
+            raise NotAChoice
+        self.store.transact(self.opt_ins.forget(account.id, purpose))
+        if self.vault.withdraw(account.subject, purpose, form):
+            return
+        answered = self._answers(account.subject, {purpose}).get(purpose)
+        if answered is None or answered.entry.event not in {Event.DECLINED, Event.WITHDRAWN}:
+            self.vault.commit(lambda: self.vault.decline(account.subject, purpose, form))
+
+    def _chosen(self, purpose: Purpose) -> bool:
+        """Whether the purpose is one to choose, in force or prepared or given up since."""
+        use = policy(self.vault.in_force()).uses.get(purpose)
+        return use is not None and use.when is When.CHOICE
+
+    def _letters(
+        self, account: Account, purposes: Iterable[Purpose], now: int
+    ) -> tuple[list[str], list[Write]]:
+        messages, writes = [], []
+        for purpose in purposes:
+            message, letter = self.outbox.message(
+                TEMPLATE, fact=(account.id, purpose, now), account=account.id, arguments={},
+                due=now, now=now, not_after=now + LINK_LIFE,
+            )  # fmt: skip
+            link = self.links.make(message, LinkKind.OPT_IN, account.id, now, account=account)
+            writes += [self.opt_ins.ask(account.id, purpose, now + LINK_LIFE), letter, link]
+            messages.append(message)
+        return messages, writes
+
+    def _wishing(self, token: str, now: int) -> Account:
+        """Whose wish the link is about, while it waits; LinkEnded after it."""
+        link = self.links.read(token, LinkKind.OPT_IN, now)
+        account = self.store.account(link.target)
+        if account is None or not account.active or not link.was_mailed_to(account):
+            raise LinkEnded
+        if Purpose.PARTNER_MAIL not in self.opt_ins.waiting(account.id):
+            raise LinkEnded
+        return account
+
+    def _answers(self, subject: str, purposes: set[Purpose]) -> dict[Purpose, Row]:
+        """The newest answer to each, read backwards until all are found."""
+        found: dict[Purpose, Row] = {}
+        for row in self.vault.ledger.back(subject):
+            if purposes <= found.keys():
+                break
+            purpose = row.entry.purpose
+            if purpose in purposes and row.entry.event in ANSWERS:
+                found.setdefault(purpose, row)
+        return found
+
+    def _address(self, account: Account, reason: str) -> str:
+        opened = self.vault.open(account.subject, Purpose.ACCOUNT, reason)
+        return page(opened, account.subject)["email"]
+
+    def _present(self, account_id: str) -> Account:
+        account = self.store.account(account_id)
+        if account is None or not account.active:
+            raise AccountGone
+        return account

@@ -1,0 +1,116 @@
+"""What a person sees of their own data: all of it, each use, and the receipt of each answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib import wiring
+from chalicelib.accounts.choice_routes import ROWS
+from chalicelib.core.clock import to_text
+from chalicelib.privacy.rules import Entry, Event, Purpose
+from tests.accounts.conftest import PROFILE, REGISTRATION
+from tests.accounts.test_choices import answer, subject_of
+from tests.browser import Browser
+
+if TYPE_CHECKING:
+    from chalicelib.privacy.rules import Row
+    from tests.accounts.conftest import Mails
+    from tests.conftest import FakeClock, Tables
+
+PAGE = "/account/privacy"
+LINE = re.compile(
+    r'(?s)<tr id="row-(\d+)"><td[^>]*><time datetime="([^"]+)">.*?<code>([^<]*)</code>'
+)
+
+
+def ledger(tables: Tables) -> list[Row]:
+    return list(wiring.vault().ledger.rows(subject_of(tables)))
+
+
+def shown(browser: Browser, path: str = PAGE) -> list[tuple[int, str, str]]:
+    """Number, time and reason of every line, page after page, newest first."""
+    text = browser.get(path).text
+    lines = [(int(number), at, reason) for number, at, reason in LINE.findall(text)]
+    older = re.search(r'href="(/account/privacy\?before=\d+)"', text)
+    return lines + (shown(browser, older[1]) if older else [])
+
+
+class TestThePage:
+    @pytest.mark.promise("PS-79")
+    def test_shows_every_field_and_under_which_version(self, member: Browser) -> None:
+        page = member.get(PAGE)
+        assert not [value for value in PROFILE.values() if value not in page.words]
+        assert "under version 1 of the policy" in page.words
+
+    @pytest.mark.promise("PS-79")
+    def test_equals_the_ledger_row_by_row_its_own_openings_included(
+        self, member: Browser, tables: Tables, clock: FakeClock
+    ) -> None:
+        for _ in range(ROWS):
+            wiring.vault().open(subject_of(tables), Purpose.ACCOUNT, "mail:receipt:msg_1")
+            clock.advance(60_000)
+        shared = Entry(Event.SHARED, Purpose.BILLING, None, "processor:checkout")
+        wiring.vault().commit(lambda: wiring.vault().note_of(subject_of(tables), shared))
+        found = shown(member)
+        rows = [(row.number, to_text(row.at), row.entry.reason) for row in ledger(tables)]
+        assert found == rows[::-1]
+        assert found[0][2] == "page:/account/privacy"
+        assert len(found) > ROWS
+
+    @pytest.mark.promise("PS-06")
+    def test_says_of_each_choice_how_it_stands_since_when_and_under_which_version(
+        self, member: Browser
+    ) -> None:
+        answer(member, "marketing", "yes")
+        words = member.get(PAGE).words
+        assert re.search(r"Marketing .*? Yes ?, since 26 November 2026 ?, under version 3", words)
+        assert re.search(r"Partner mail .*? No ?, since 25 November 2026 ?, under version 3", words)
+
+    def test_is_of_nobody_else(self, member: Browser, mails: Mails, tables: Tables) -> None:
+        assert Browser().get(PAGE).status == 303
+
+    def test_a_row_that_is_none_is_not_found(self, member: Browser) -> None:
+        for before in ("x", "0", "-1", "1", "9" * 30, ""):
+            assert member.get(f"{PAGE}?before={before or 'y'}").status == 404
+
+    def test_goes_on_below_any_row(self, member: Browser) -> None:
+        assert [line[0] for line in shown(member, f"{PAGE}?before=3")] == [2, 1]
+
+
+class TestReceipts:
+    def receipt(self, browser: Browser, number: int) -> dict[str, Any]:
+        answered = browser.get(f"{PAGE}/receipts/{number}.json")
+        assert answered.status == 200
+        assert answered.headers["Content-Disposition"].startswith("attachment")
+        found: dict[str, Any] = json.loads(answered.text)
+        return found
+
+    @pytest.mark.promise("PS-79")
+    def test_each_answer_has_one_that_the_ledger_proves(
+        self, member: Browser, tables: Tables
+    ) -> None:
+        answer(member, "marketing", "yes")
+        row = next(r for r in ledger(tables) if r.entry.event is Event.GRANTED)
+        receipt = self.receipt(member, row.number)
+        assert receipt["proof"] == {
+            "row": row.number, "hash": row.hash, "previous": row.previous,
+        }  # fmt: skip
+        (event,) = receipt["event"]
+        assert event["event_state"] == "dpv:ConsentGiven"
+        assert event["event_time"] == to_text(row.at)
+        assert event["event_type"] == "dpv:ExplicitlyExpressedConsent"
+
+    def test_names_no_subject_and_no_address(self, member: Browser, tables: Tables) -> None:
+        row = next(r for r in ledger(tables) if r.entry.event is Event.DECLINED)
+        text = json.dumps(self.receipt(member, row.number))
+        assert "dpv:ConsentRefused" in text
+        assert subject_of(tables) not in text
+        assert REGISTRATION["email"] not in text
+
+    def test_what_is_not_an_answer_has_none(self, member: Browser, tables: Tables) -> None:
+        for name in ("1.json", "999.json", "0.json", "x.json", "4", "4.xml", f"{'9' * 40}.json"):
+            assert member.get(f"{PAGE}/receipts/{name}").status == 404
