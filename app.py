@@ -28,6 +28,7 @@ from chalicelib.identity.routes import routes as identity
 from chalicelib.licenses.account_routes import routes as computers
 from chalicelib.licenses.member_routes import routes as people
 from chalicelib.licenses.routes import routes as licenses
+from chalicelib.mailings.routes import routes as mailings
 from chalicelib.notices.routes import routes as notices
 from chalicelib.observability import logger, observed
 from chalicelib.partners.routes import routes as partners
@@ -55,7 +56,7 @@ app.register_middleware(observed, "all")
 for routes in (
     site, cases, accounts, account_pages, session_pages, email_pages, catalog, payments,
     subscriptions, downloads, vendors, identity, licenses, computers, people, usage, contract,
-    notices, choices, staff, visits, inventory, privacy, cookies, publishing,
+    notices, choices, staff, mailings, visits, inventory, privacy, cookies, publishing,
     partners,
     proof,
 ):  # fmt: skip

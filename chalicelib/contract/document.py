@@ -129,6 +129,7 @@ def forms() -> dict[str, Schema]:
     from chalicelib.cases import forms as cases
     from chalicelib.identity import forms as identity
     from chalicelib.licenses import forms as licenses
+    from chalicelib.mailings import forms as mailings
     from chalicelib.notices import forms as notices
     from chalicelib.partners import forms as partners
     from chalicelib.payments import forms as payments
@@ -171,6 +172,13 @@ def forms() -> dict[str, Schema]:
         "POST /staff/login": staff.StaffLoginForm,
         "POST /staff/logout": staff.EmptyForm,
         "POST /staff/policy": staff.PublishForm,
+        "POST /staff/mailings": mailings.DraftForm,
+        "POST /staff/mailings/{mailing_id}/text": mailings.TextForm,
+        "POST /staff/mailings/{mailing_id}/submit": staff.EmptyForm,
+        "POST /staff/mailings/{mailing_id}/approve": mailings.ApproveForm,
+        "POST /staff/mailings/{mailing_id}/refuse": staff.EmptyForm,
+        "POST /staff/mailings/{mailing_id}/schedule": mailings.ScheduleForm,
+        "POST /staff/mailings/{mailing_id}/cancel": staff.EmptyForm,
         "POST /account/computers/keys": licenses.KeyForm,
         "POST /account/computers/name": licenses.LabelForm,
         "POST /account/computers/end": licenses.LeaseForm,

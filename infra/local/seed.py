@@ -45,11 +45,24 @@ CUSTOMER = {
 }
 
 
-OPERATOR = {
-    "name": "operator",
-    "password": "a lamp above the loading dock",
-    "email": "operator@example.org",
-}
+STAFF = (
+    {
+        "name": "operator",
+        "password": "a lamp above the loading dock",
+        "email": "operator@example.org",
+    },
+    {
+        "name": "service",
+        "password": "three crates of blue tiles",
+        "email": "service@example.org",
+    },
+    {
+        "name": "privacy",
+        "password": "a shutter closed at noon",
+        "email": "privacy@example.org",
+    },
+)
+"""Each has the role that is their name; two of them make a mailing."""
 
 
 class SeedingFailed(CloudError):
@@ -165,12 +178,16 @@ def build(config: Mapping[str, Any]) -> Json:
         offered = [add_offer(vendor["id"], offer, key, Path(folder)) for offer in OFFERS]
     token = admin.add_vendor_token(vendor["id"], "demonstration")
     add_customer()
-    admin.add_staff(OPERATOR["name"], ["operator"], OPERATOR["password"], OPERATOR["email"])
+    for member in STAFF:
+        admin.add_staff(member["name"], [member["name"]], member["password"], member["email"])
     return {
         "urls": dict(config["urls"]),
         "sign_ins": [
             {"role": "customer", "login": CUSTOMER["login"], "password": CUSTOMER["password"]},
-            {"role": "operator", "login": OPERATOR["name"], "password": OPERATOR["password"]},
+            *(
+                {"role": each["name"], "login": each["name"], "password": each["password"]}
+                for each in STAFF
+            ),
         ],
         "tokens": [{"role": "vendor", "vendor": vendor["id"], "token": token["token"]}],
         "vendors": [vendor],

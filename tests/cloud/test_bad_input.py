@@ -75,7 +75,10 @@ BODILESS = {f"/v1/vendor/licenses/{{license_id}}/{act}" for act in
 ELSEWHERE = {
     "/webhooks/stripe", "/unsubscribe/{token}", "/v1/vendor/licenses/{license_id}",
     "/v1/vendor/releases/{release_id}/withdraw", "/staff/login", "/staff/logout",
-    "/staff/policy", "/privacy/cookies", "/partners/{token}",
+    "/staff/policy", "/staff/mailings", "/staff/mailings/{mailing_id}/text",
+    "/staff/mailings/{mailing_id}/submit", "/staff/mailings/{mailing_id}/approve",
+    "/staff/mailings/{mailing_id}/refuse", "/staff/mailings/{mailing_id}/schedule",
+    "/staff/mailings/{mailing_id}/cancel", "/privacy/cookies", "/partners/{token}",
     "/account/sessions/end", "/account/sessions/others", "/account/setup/zone", "/account/email",
     "/account/privacy/choices", "/choices/{token}",
     "/email/{token}", "/email/stop/{token}", "/email/undo/{token}", "/invitations/{token}",
