@@ -77,9 +77,6 @@ if TYPE_CHECKING:
     from chalicelib.privacy.publishing import Publishing
     from chalicelib.privacy.seals import Seals
     from chalicelib.privacy.service import Vault
-    from chalicelib.rights.deactivation import Deactivation
-    from chalicelib.rights.erasure import Erasure
-    from chalicelib.rights.sweep import RightsSweep
     from chalicelib.staff.mail import StaffMail
     from chalicelib.staff.reminders import Reminders
     from chalicelib.staff.service import Staff
@@ -824,44 +821,6 @@ def payments() -> Payments:
         outbox(), now,
     )  # fmt: skip
     return Payments(payment_store(), worker, fulfillment(worker), settling, now)
-
-
-@cache
-def erasure() -> Erasure:
-    from chalicelib.mail.store import MailStore
-    from chalicelib.rights.erasure import Erasure
-    from chalicelib.rights.estate import Estate
-    from chalicelib.rights.store import FiscalStore, LeavingStore
-
-    estate = Estate(
-        account_store(), licenses(), members(), guests(), subscription_store(),
-        MailStore(accounts_table()), vault().ledger,
-    )  # fmt: skip
-    return Erasure(
-        LeavingStore(accounts_table()), FiscalStore(accounts_table()), account_store(), vault(),
-        taken(), estate, outbox(), links(), now,
-    )  # fmt: skip
-
-
-@cache
-def deactivation() -> Deactivation:
-    from chalicelib.rights.deactivation import Deactivation
-    from chalicelib.rights.store import LeavingStore
-
-    return Deactivation(
-        LeavingStore(accounts_table()), account_store(), sessions(), vault(), licenses(),
-        license_payments(), subscriptions(), now,
-    )  # fmt: skip
-
-
-@cache
-def rights_sweep() -> RightsSweep:
-    from chalicelib.rights.sweep import RightsSweep
-
-    def worker() -> Biller:
-        return processor("processor-worker-key")
-
-    return RightsSweep(erasure(), deactivation(), payment_store(), worker, now)
 
 
 @cache

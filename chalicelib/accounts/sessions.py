@@ -82,7 +82,7 @@ class Sessions:
         NotConfirmed once the password is right for a login name, Deactivated where the account
         rests; TooMany after too many attempts with this name.
         """
-        kind, claim = self._claim_of(name)
+        kind, claim = self.claim_of(name)
         now = self.clock()
         self.attempts.take(LOGIN_ATTEMPTS, claim, now)
         account = self.store.account(self.store.owner(kind, claim))
@@ -185,7 +185,7 @@ class Sessions:
         """What ends the session of a token, if it is one."""
         return [self.store.delete_session(self._hashed(token))] if TOKEN.fullmatch(token) else []
 
-    def _claim_of(self, name: str) -> tuple[Claim, str]:
+    def claim_of(self, name: str) -> tuple[Claim, str]:
         """By which claim a person names the account; an impossible address is only unknown."""
         if "@" not in name:
             return Claim.LOGIN, self.keyed.of("login", login_identity(name))

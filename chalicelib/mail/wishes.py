@@ -132,14 +132,14 @@ class WishStore:
 
         Mail that came back says something of the mailbox alone, and stays behind.
         """
-        held = {item["sk"] for item in self._in_force(new)}
+        held = {item["sk"] for item in self.in_force(new)}
         return [
             self.suppression(new, item["sk"], item["source"], now)
-            for item in self._in_force(old)
+            for item in self.in_force(old)
             if item["sk"] not in held | {BOUNCED}
         ]
 
-    def _in_force(self, suppression: str) -> list[Item]:
+    def in_force(self, suppression: str) -> list[Item]:
         found = self.table.query(f"SUPPRESSION#{suppression}")
         return [item for item in found if "lifted_at" not in item]
 

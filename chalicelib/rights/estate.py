@@ -16,6 +16,8 @@ from chalicelib.privacy.rules import Event
 from chalicelib.storage.dynamo import PRESENT, ConditionFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chalicelib.accounts.guests import Guests
     from chalicelib.accounts.rules import Account
     from chalicelib.accounts.store import AccountStore
@@ -40,7 +42,7 @@ class Estate:
     members: Members
     guests: Guests
     subscriptions: SubscriptionStore
-    mail: MailStore
+    lanes: Sequence[MailStore]
     ledger: Ledger
 
     def clear(self, account: Account) -> None:
@@ -91,13 +93,14 @@ class Estate:
 
     def waiting_mail(self, account: Account, now: int) -> None:
         """Messages that are still to be sent, whenever that was to be."""
-        for message_id in self.mail.due(now):
-            message = self.mail.message(message_id)
-            if message and account.id == message.account:
-                self._forget_message(message_id)
+        for lane in self.lanes:
+            for message_id in lane.due(now):
+                message = lane.message(message_id)
+                if message and account.id == message.account:
+                    self._forget_message(message_id)
 
     def _forget_message(self, message_id: str) -> None:
-        table = self.mail.table
+        table = self.accounts.accounts
         table.apply(table.delete(f"MESSAGE#{message_id}", "MESSAGE"))
 
     def _sessions(self, account_id: str) -> None:

@@ -13,6 +13,7 @@ from chalicelib.accounts.rules import Account, State
 from chalicelib.accounts.store import Claim
 from chalicelib.payments.taken import Payment
 from chalicelib.privacy.rules import Purpose
+from chalicelib.rights import wiring as rights
 from tests.payments.conftest import CENTURY, FakeProcessor, crew, day_pass, plan, processor, trial
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def opens(subject: str) -> list[Purpose]:
 
 
 def sweep() -> dict[str, int]:
-    return wiring.rights_sweep().run(lambda: 60_000)
+    return rights.rights_sweep().run(lambda: 60_000)
 
 
 def states(tables: Tables) -> list[str]:

@@ -11,6 +11,7 @@ from chalicelib.accounts.rules import AccountGone, Deactivated, LinkEnded, State
 from chalicelib.core.clock import DAY, HOUR
 from chalicelib.mail.rules import State as Sent
 from chalicelib.privacy.rules import Purpose, PurposeDenied
+from chalicelib.rights import wiring as rights
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.crash import at_every_call
 from tests.rights.conftest import MORA, PASSWORD, PROFILE, buy, cheap_payer, opens, sweep
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def rest() -> None:
-    wiring.deactivation().deactivate(MORA)
+    rights.deactivation().deactivate(MORA)
 
 
 def come_back() -> str:
     account = wiring.account_store().account(MORA)
     assert account
-    return wiring.deactivation().reactivate(account)
+    return rights.deactivation().reactivate(account)
 
 
 def write(template: str = "password_changed") -> str:
@@ -196,7 +197,7 @@ class TestDying:
             whole = bool(wiring.vault().granted(account.subject))
             assert whole == account.active
             if account.active:
-                wiring.deactivation().deactivate(name)
+                rights.deactivation().deactivate(name)
             wiring.clock.advance(HOUR)  # type: ignore[attr-defined]
             sweep()
             head = wiring.licenses().head(f"lic_{name}")
@@ -207,5 +208,5 @@ class TestDying:
             assert found.state is State.DEACTIVATED
 
         assert at_every_call(
-            lambda: cheap_payer(f"acc_{next(ids)}", plan), wiring.deactivation().deactivate, judge
+            lambda: cheap_payer(f"acc_{next(ids)}", plan), rights.deactivation().deactivate, judge
         ) > 10  # fmt: skip

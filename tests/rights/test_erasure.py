@@ -14,6 +14,7 @@ from chalicelib.core.clock import DAY, HOUR, from_text
 from chalicelib.mail.wishes import suppression_of
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, verify
 from chalicelib.privacy.sinks import page
+from chalicelib.rights import wiring as rights
 from chalicelib.rights.rules import LeavingAlready, NotPlanned, fiscal_end
 from chalicelib.rights.store import fiscal_subject
 from chalicelib.rights.sweep import SweepIncomplete
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def erase(hours: int = 0) -> None:
-    wiring.erasure().ask(MORA, hours)
+    rights.erasure().ask(MORA, hours)
 
 
 def erased(account: Account) -> bool:
@@ -54,7 +55,7 @@ class TestNothingOpensAgain:
         assert opens(mora.subject) == []
 
     def test_the_keys_are_gone_also_those_on_hold(self, mora: Account, tables: Tables) -> None:
-        wiring.deactivation().deactivate(MORA)
+        rights.deactivation().deactivate(MORA)
         assert [i for i in tables.items("keys") if i["pk"] == f"HELD#{mora.subject}"]
         erase()
         assert [i for i in tables.items("keys") if mora.subject in i["pk"]] == []
@@ -206,12 +207,12 @@ class TestCoolingOff:
 
     def test_its_owner_can_stop_it_until_then(self, mora: Account, clock: FakeClock) -> None:
         erase(hours=24)
-        wiring.erasure().stop(MORA)
+        rights.erasure().stop(MORA)
         clock.advance(25 * HOUR)
         sweep()
         assert Purpose.ACCOUNT in opens(mora.subject)
         with pytest.raises(NotPlanned):
-            wiring.erasure().stop(MORA)
+            rights.erasure().stop(MORA)
 
     def test_the_mailed_link_stops_it_once(self, mora: Account, clock: FakeClock) -> None:
         from chalicelib.mail.links import link_token
@@ -220,10 +221,10 @@ class TestCoolingOff:
         erase(hours=3)
         message = message_of("erasure_planned", MORA, clock.now)
         token = link_token(wiring.keyed(), message)
-        wiring.erasure().check_stop(token)
-        wiring.erasure().stop_by_link(token)
+        rights.erasure().check_stop(token)
+        rights.erasure().stop_by_link(token)
         with pytest.raises(LinkEnded):
-            wiring.erasure().stop_by_link(token)
+            rights.erasure().stop_by_link(token)
         clock.advance(DAY)
         sweep()
         assert Purpose.ACCOUNT in opens(mora.subject)
@@ -231,14 +232,14 @@ class TestCoolingOff:
     def test_once_it_has_begun_nothing_stops_it(self, mora: Account, clock: FakeClock) -> None:
         erase()
         with pytest.raises(NotPlanned):
-            wiring.erasure().stop(MORA)
+            rights.erasure().stop(MORA)
 
     def test_it_is_planned_once(self, mora: Account) -> None:
         erase(hours=2)
         with pytest.raises(LeavingAlready):
             erase(hours=0)
         with pytest.raises(LeavingAlready):
-            wiring.deactivation().deactivate(MORA)
+            rights.deactivation().deactivate(MORA)
 
     def test_whoever_is_gone_cannot_be_erased_again(self, mora: Account) -> None:
         erase()
@@ -261,7 +262,7 @@ class TestWhatTheLawKeeps:
         buy(processor, crew)
         erase()
         sweep()
-        found = wiring.erasure().fiscal.found(MORA)
+        found = rights.erasure().fiscal.found(MORA)
         assert found
         secret = wiring.vault().open_kept(*found, "staff:fiscal")
         assert page(secret, fiscal_subject(MORA)) == {name: PROFILE[name] for name in FISCAL}
@@ -282,7 +283,7 @@ class TestWhatTheLawKeeps:
         buy(processor, crew)
         erase()
         assert opens(fiscal_subject(MORA)) == []
-        found = wiring.erasure().fiscal.found(MORA)
+        found = rights.erasure().fiscal.found(MORA)
         assert found
         with pytest.raises(PurposeDenied):
             page(wiring.vault().open_kept(*found, "staff:fiscal"), mora.subject)
@@ -293,7 +294,7 @@ class TestWhatTheLawKeeps:
         buy(processor, crew)
         erase()
         sweep()
-        end = wiring.erasure().fiscal.ends_at(MORA)
+        end = rights.erasure().fiscal.ends_at(MORA)
         assert end == from_text("2037-01-01T00:00:00Z")
         clock.now = end - 1
         assert sweep()["fiscal_ended"] == 0
@@ -305,9 +306,9 @@ class TestWhatTheLawKeeps:
         self, mora: Account, processor: FakeProcessor, crew: Plan
     ) -> None:
         buy(processor, crew)
-        wiring.deactivation().deactivate(MORA)
+        rights.deactivation().deactivate(MORA)
         erase()
-        assert wiring.erasure().fiscal.found(MORA)
+        assert rights.erasure().fiscal.found(MORA)
 
     def test_the_end_of_a_year_is_the_end_of_the_year_in_utc(self) -> None:
         for paid, end in (
@@ -330,16 +331,16 @@ class TestDying:
             return cheap_payer(f"acc_{next(ids)}", plan)
 
         def judge(name: str) -> None:
-            planned = wiring.erasure().store.leaving(name)
+            planned = rights.erasure().store.leaving(name)
             if planned is None and wiring.account_store().account(name):
-                wiring.erasure().ask(name, 0)
+                rights.erasure().ask(name, 0)
             sweep()
             assert wiring.account_store().account(name) is None
-            assert wiring.erasure().store.erased_on(name)
+            assert rights.erasure().store.erased_on(name)
             assert not [i for i in tables.items("keys") if f"sub_{name}" in i["pk"]]
-            assert wiring.erasure().fiscal.found(name)
+            assert rights.erasure().fiscal.found(name)
 
-        assert at_every_call(prepare, lambda name: wiring.erasure().ask(name, 0), judge) > 40
+        assert at_every_call(prepare, lambda name: rights.erasure().ask(name, 0), judge) > 40
 
     def test_a_death_at_any_call_of_the_closing_is_finished_by_the_next(
         self, plan: Plan, processor: FakeProcessor
@@ -348,12 +349,12 @@ class TestDying:
 
         def prepare() -> str:
             name = cheap_payer(f"acc_{next(ids)}", plan)
-            wiring.erasure().ask(name, 0)
+            rights.erasure().ask(name, 0)
             return name
 
         def judge(name: str) -> None:
             sweep()
-            assert wiring.erasure().store.erased_on(name)
+            assert rights.erasure().store.erased_on(name)
             assert f"cus_{name}" in processor.forgotten
 
         assert at_every_call(prepare, lambda _: sweep(), judge) > 20
@@ -366,7 +367,7 @@ class TestPayingWhileLeaving:
         order = wiring.orders().place(MORA, "halyard", crew.id, "a", seats=1)
         wiring.orders().card_page(order, "https://cetrus.test/orders/x")
         processor.complete(f"cs_{order.id}")
-        wiring.erasure().ask(MORA, 0)
+        rights.erasure().ask(MORA, 0)
         wiring.payments().fulfillment.fulfill(MORA, order.id)
         found = wiring.payment_store().order(MORA, order.id)
         assert found
@@ -382,11 +383,11 @@ class TestPayingWhileLeaving:
         processor.silent = True
         wiring.renewals().sweep()
         assert wiring.subscription_store().subscription(MORA, license_id).charging == 1  # type: ignore[union-attr]
-        wiring.erasure().ask(MORA, 0)
+        rights.erasure().ask(MORA, 0)
         assert opens(mora.subject) == []
         processor.silent = False
         assert sweep()["finished"] == 0
         clock.advance(HOUR)
         wiring.renewals().sweep()
         sweep()
-        assert wiring.erasure().store.erased_on(MORA)
+        assert rights.erasure().store.erased_on(MORA)

@@ -1,0 +1,74 @@
+"""The part of the composition root that makes what leaving needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib import wiring
+
+if TYPE_CHECKING:
+    from chalicelib.payments.processor import Biller
+    from chalicelib.rights.deactivation import Deactivation
+    from chalicelib.rights.erasure import Erasure
+    from chalicelib.rights.export import Export
+    from chalicelib.rights.proving import Proving
+    from chalicelib.rights.sweep import RightsSweep
+
+
+def erasure() -> Erasure:
+    from chalicelib.mail.rules import Lane
+    from chalicelib.mail.store import MailStore
+    from chalicelib.rights.erasure import Erasure
+    from chalicelib.rights.estate import Estate
+    from chalicelib.rights.store import FiscalStore, LeavingStore
+
+    table = wiring.accounts_table()
+    estate = Estate(
+        wiring.account_store(), wiring.licenses(), wiring.members(), wiring.guests(),
+        wiring.subscription_store(), [MailStore(table, lane) for lane in Lane],
+        wiring.vault().ledger,
+    )  # fmt: skip
+    return Erasure(
+        LeavingStore(table), FiscalStore(table), wiring.account_store(), wiring.vault(),
+        wiring.taken(), estate, wiring.outbox(), wiring.links(), wiring.now,
+    )  # fmt: skip
+
+
+def deactivation() -> Deactivation:
+    from chalicelib.rights.deactivation import Deactivation
+    from chalicelib.rights.store import LeavingStore
+
+    return Deactivation(
+        LeavingStore(wiring.accounts_table()), wiring.account_store(), wiring.sessions(),
+        wiring.vault(), wiring.licenses(), wiring.license_payments(), wiring.subscriptions(),
+        wiring.now,
+    )  # fmt: skip
+
+
+def proving() -> Proving:
+    from chalicelib.accounts.passwords import Passwords
+    from chalicelib.rights.proving import Proving
+
+    return Proving(
+        wiring.account_store(), Passwords(), wiring.attempts(), wiring.links(), wiring.sessions(),
+        wiring.now,
+    )  # fmt: skip
+
+
+def export() -> Export:
+    from chalicelib.rights.export import Export
+
+    return Export(
+        wiring.account_store(), wiring.vault(), wiring.licenses(), wiring.members(),
+        wiring.labels(), wiring.usage(), wiring.payment_store(), wiring.taken(),
+        wiring.subscription_store(), wiring.wishes(), wiring.keyed(), wiring.now,
+    )  # fmt: skip
+
+
+def rights_sweep() -> RightsSweep:
+    from chalicelib.rights.sweep import RightsSweep
+
+    def worker() -> Biller:
+        return wiring.processor("processor-worker-key")
+
+    return RightsSweep(erasure(), deactivation(), wiring.payment_store(), worker, wiring.now)
