@@ -42,6 +42,7 @@ OPEN_PAGES = {
     "changes of a version": "/privacy/v/3/changes",
     "reading of cookies": "/privacy/cookies/reading",
     "contact": "/contact",
+    "contact sent": "/contact?sent=data",
     "problems": "/problems",
     "problem": "/problems/stale_form",
     "unknown problem": "/problems/none",
