@@ -40,6 +40,7 @@ from chalicelib.privacy.inventory_routes import routes as inventory
 from chalicelib.privacy.proof_routes import routes as proof
 from chalicelib.privacy.publishing_routes import routes as publishing
 from chalicelib.privacy.routes import routes as privacy
+from chalicelib.rights.routes import routes as rights
 from chalicelib.staff.routes import member
 from chalicelib.staff.routes import routes as staff
 from chalicelib.usage.routes import routes as usage
@@ -58,7 +59,7 @@ for routes in (
     subscriptions, downloads, vendors, identity, licenses, computers, people, usage, contract,
     notices, choices, staff, mailings, visits, inventory, privacy, cookies, publishing,
     partners,
-    proof,
+    proof, rights,
 ):  # fmt: skip
     app.register_blueprint(routes)
 
@@ -143,6 +144,14 @@ def event_log(event: Any) -> Any:
 def account_sweep(event: Any) -> Any:
     """End the accounts that nobody confirmed, and the addresses that were kept for a while."""
     return wiring.cleanup().run(event.context.get_remaining_time_in_millis)
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES), name="erasure_sweep")
+def erasure_sweep(event: Any) -> Any:
+    """Erase who asked for it, finish what a crash left, and tell whoever else holds something."""
+    from chalicelib.rights.wiring import rights_sweep
+
+    return rights_sweep().run(event.context.get_remaining_time_in_millis)
 
 
 @app.schedule(Rate(15, unit=Rate.MINUTES), name="visit_rollup")

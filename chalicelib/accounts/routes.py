@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import wiring
-from chalicelib.accounts.rules import HOME, LinkKind, NotConfirmed, WrongCredentials, own_path
+from chalicelib.accounts.rules import (
+    HOME,
+    Deactivated,
+    LinkKind,
+    NotConfirmed,
+    WrongCredentials,
+    own_path,
+)
 from chalicelib.core.errors import CetrusError, Conflict, InvalidInput, TooMany
 from chalicelib.edge.cookies import SESSION
 from chalicelib.edge.csrf import StaleForm
@@ -147,6 +154,8 @@ def sign_in(request: Request) -> Response:
         return again(request, "login", error, next=path)
     except NotConfirmed as error:
         return unconfirmed(request, error)
+    except Deactivated as error:
+        return deactivated(request, error)
     return signed_in(request, token, path)
 
 
@@ -154,6 +163,12 @@ def unconfirmed(request: Request, error: NotConfirmed) -> Response:
     if not request.wants_html:
         raise error
     return html(render(request, "accounts/unconfirmed.html", error=error), status=error.status)
+
+
+def deactivated(request: Request, error: Deactivated) -> Response:
+    if not request.wants_html:
+        raise error
+    return html(render(request, "rights/deactivated.html"), status=error.status)
 
 
 @routes.form("/logout")

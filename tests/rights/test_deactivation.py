@@ -14,7 +14,17 @@ from chalicelib.privacy.rules import Purpose, PurposeDenied
 from chalicelib.rights import wiring as rights
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.crash import at_every_call
-from tests.rights.conftest import MORA, PASSWORD, PROFILE, buy, cheap_payer, opens, sweep
+from tests.rights.conftest import (
+    MORA,
+    PASSWORD,
+    PROFILE,
+    buy,
+    cheap_payer,
+    forget_all_but,
+    opens,
+    places,
+    sweep,
+)
 
 if TYPE_CHECKING:
     from chalicelib.accounts.rules import Account
@@ -187,8 +197,14 @@ class TestComingBack:
 @pytest.mark.guarantee("G12")
 @pytest.mark.promise("PS-73")
 class TestDying:
-    def test_a_death_at_any_call_leaves_an_account_that_rests_or_does_not(self, plan: Plan) -> None:
-        ids = iter(range(1000))
+    def test_a_death_at_any_call_leaves_an_account_that_rests_or_does_not(
+        self, plan: Plan, tables: Tables
+    ) -> None:
+        ids, before = iter(range(1000)), places(tables)
+
+        def prepare() -> str:
+            forget_all_but(tables, before)
+            return cheap_payer(f"acc_{next(ids)}", plan)
 
         def judge(name: str) -> None:
             store = wiring.account_store()
@@ -208,5 +224,5 @@ class TestDying:
             assert found.state is State.DEACTIVATED
 
         assert at_every_call(
-            lambda: cheap_payer(f"acc_{next(ids)}", plan), rights.deactivation().deactivate, judge
+            prepare, rights.deactivation().deactivate, judge
         ) > 10  # fmt: skip

@@ -19,7 +19,18 @@ from chalicelib.rights.rules import LeavingAlready, NotPlanned, fiscal_end
 from chalicelib.rights.store import fiscal_subject
 from chalicelib.rights.sweep import SweepIncomplete
 from tests.crash import at_every_call
-from tests.rights.conftest import FISCAL, MORA, PROFILE, buy, cheap_payer, opens, register, sweep
+from tests.rights.conftest import (
+    FISCAL,
+    MORA,
+    PROFILE,
+    buy,
+    cheap_payer,
+    forget_all_but,
+    opens,
+    places,
+    register,
+    sweep,
+)
 
 if TYPE_CHECKING:
     from chalicelib.accounts.rules import Account
@@ -325,9 +336,10 @@ class TestDying:
     def test_a_death_at_any_call_of_an_erasure_is_finished_by_the_sweep(
         self, plan: Plan, tables: Tables
     ) -> None:
-        ids = iter(range(1000))
+        ids, before = iter(range(1000)), places(tables)
 
         def prepare() -> str:
+            forget_all_but(tables, before)
             return cheap_payer(f"acc_{next(ids)}", plan)
 
         def judge(name: str) -> None:
@@ -343,11 +355,12 @@ class TestDying:
         assert at_every_call(prepare, lambda name: rights.erasure().ask(name, 0), judge) > 40
 
     def test_a_death_at_any_call_of_the_closing_is_finished_by_the_next(
-        self, plan: Plan, processor: FakeProcessor
+        self, plan: Plan, processor: FakeProcessor, tables: Tables
     ) -> None:
-        ids = iter(range(1000))
+        ids, before = iter(range(1000)), places(tables)
 
         def prepare() -> str:
+            forget_all_but(tables, before)
             name = cheap_payer(f"acc_{next(ids)}", plan)
             rights.erasure().ask(name, 0)
             return name
