@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Settle = Callable[[str], bool]
 
 TRIES = 60
-STALENESS = MINUTE  # of a release fact, the only thing here that may be cached
+STALENESS = MINUTE  # of a release fact; it and the screen's texts alone may be cached here
 
 
 class HeldElsewhere(Exception):
@@ -67,10 +67,15 @@ class Plan:
 
 class Launching:
     def __init__(
-        self, store: LicenseStore, clock: Clock, release_fact: ReleaseFact, settle: Settle
+        self,
+        store: LicenseStore,
+        clock: Clock,
+        release_fact: ReleaseFact,
+        settle: Settle,
+        texts: screens.Texts,
     ) -> None:
         self.store, self.clock = store, clock
-        self.release_fact, self.settle = release_fact, settle
+        self.release_fact, self.settle, self.texts = release_fact, settle, texts
 
     def check(self, ask: Ask) -> Verdict:
         """One strong Query and no write; where several licenses fit, the first that does."""
@@ -226,7 +231,8 @@ class Launching:
             lease.segment == ask.segment and lease.release != ask.release
         ):
             raise rules.OtherLaunch
-        screen = screens.launch_screen(head, lease.release)
+        texts = self.texts.of(head.application)
+        screen = screens.launch_screen(head, lease.release, None, texts)
         if screen.sha256 != lease.screen:
             known = known or self.store.launch(lease.license, lease.launch_id)
             screen = screens.of_launch(known) if known else screen
@@ -236,7 +242,8 @@ class Launching:
 
     def _open(self, opening: Opening) -> Verdict | None:
         head, ask = opening.head, opening.ask
-        screen = screens.launch_screen(head, ask.release, opening.view.room)
+        texts = self.texts.of(head.application)
+        screen = screens.launch_screen(head, ask.release, opening.view.room, texts)
         lease = new_lease(opening, screen.sha256)
         if lease.expires_at <= lease.started_at:
             return Verdict(Code.EXPIRED, head=head)

@@ -1,4 +1,8 @@
-"""The launch screen: what a person is told before the meter runs, from the license alone."""
+"""The launch screen: what a person is told before the meter runs.
+
+It holds the terms of the very license, and the texts about the application that two people of the
+staff agreed on. Nothing else has a place here, and nobody's choice takes it away (PS-64, PS-66).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.catalog import rules as plans
 from chalicelib.catalog.rules import price_text
-from chalicelib.core.clock import to_datetime
+from chalicelib.core.clock import MINUTE, to_datetime
 from chalicelib.core.ids import derived_id
 from chalicelib.core.signing import canonical
 from chalicelib.core.spans import length, spoken
@@ -15,13 +19,51 @@ from chalicelib.licenses import rules
 from chalicelib.licenses.values import Screen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Protocol
+
+    from chalicelib.core.clock import Clock
     from chalicelib.licenses.values import Head, Launch, Room
 
+    class Text(Protocol):
+        """An approved text about an application."""
 
-def launch_screen(head: Head, release: str | None, room: Room | None = None) -> Screen:
-    """The same for the same license and release, but for what is left of a pass."""
+        @property
+        def title(self) -> str: ...
+        @property
+        def body(self) -> str: ...
+
+    ReadTexts = Callable[[str], Sequence[Text]]
+
+STALENESS = MINUTE  # of the texts: the license itself is read at each launch
+
+
+def no_texts(_application: str) -> Sequence[Text]:
+    return ()
+
+
+class Texts:
+    """The texts about each application, read once a minute: a launch hardly ever waits for them."""
+
+    def __init__(self, read: ReadTexts, clock: Clock) -> None:
+        self.read, self.clock = read, clock
+        self._kept: dict[str, tuple[int, tuple[str, ...]]] = {}
+
+    def of(self, application: str) -> tuple[str, ...]:
+        now = self.clock()
+        kept = self._kept.get(application)
+        if kept is None or not 0 <= now - kept[0] < STALENESS:
+            found = tuple(f"{text.title}. {text.body}" for text in self.read(application))
+            kept = self._kept[application] = (now, found)
+        return kept[1]
+
+
+def launch_screen(
+    head: Head, release: str | None, room: Room | None = None, texts: Sequence[str] = ()
+) -> Screen:
+    """The same for the same license, release and texts, but for what is left of a pass."""
     title = f"{head.application_name} {release}" if release else head.application_name
-    return screen(title, " ".join(sentences(head, room)))
+    return screen(title, "\n\n".join((" ".join(sentences(head, room)), *texts)))
 
 
 def of_launch(launch: Launch) -> Screen:

@@ -12,6 +12,7 @@ from chalicelib.licenses.computers import Computers
 from chalicelib.licenses.denials import Denials
 from chalicelib.licenses.launching import Launching
 from chalicelib.licenses.renewing import Renewing
+from chalicelib.licenses.screens import Texts, no_texts
 from chalicelib.licenses.standing import Standing
 from chalicelib.licenses.values import Head
 from chalicelib.storage.dynamo import ABSENT
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from chalicelib.core.clock import Clock
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.licenses.rules import Ask
+    from chalicelib.licenses.screens import ReadTexts
     from chalicelib.licenses.store import LicenseStore
     from chalicelib.licenses.values import Computer, Interval, Lease
     from chalicelib.licenses.verdicts import Verdict
@@ -47,7 +49,10 @@ class Ownership:
 
 
 class Licenses:
-    """`keyed` is asked for only where it is needed: launches by token never read a secret."""
+    """`keyed` is asked for only where it is needed: launches by token never read a secret.
+
+    `read_texts` answers the approved texts that launches of an application show.
+    """
 
     def __init__(
         self,
@@ -56,11 +61,15 @@ class Licenses:
         catalog: Catalog,
         keyed: Callable[[], KeyedHash],
         clock: Clock,
+        read_texts: ReadTexts = no_texts,
     ) -> None:
         self.store, self.accounts, self.catalog = store, accounts, catalog
         self.keyed, self.clock = keyed, clock
         self.renewing = Renewing(store, clock)
-        self.launching = Launching(store, clock, catalog.release_fact, self.renewing.settle_expired)
+        self.launching = Launching(
+            store, clock, catalog.release_fact, self.renewing.settle_expired,
+            Texts(read_texts, clock),
+        )  # fmt: skip
         self.computers = Computers(store, self.renewing)
         self.standing = Standing(store)
         self.denials = Denials(store.usage, clock)

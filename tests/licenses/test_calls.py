@@ -49,6 +49,7 @@ class TestTheWholeRun:
         assert receipt["billed_ms"] == 160_000
         assert receipt["end_ms"] - receipt["start_ms"] == 160_000
 
+    @pytest.mark.promise("PS-64")
     def test_the_screen_is_what_the_lease_was_signed_for(self, program: Program) -> None:
         launched = program.launch()
         screen = launched["screen"]
@@ -87,6 +88,7 @@ class TestTheWholeRun:
         assert program.launch(application="orchard")["valid"]
 
 
+@pytest.mark.promise("PS-65")
 class TestRefusals:
     def test_of_a_launch_are_signed_and_name_the_question(
         self, desk: Desk, program: Program, clock: FakeClock
@@ -241,6 +243,8 @@ class TestLicenseKey:
 
 class TestCost:
     def test_of_the_license_path_through_the_front_door(self, program: Program) -> None:
+        """The texts of the screen were read by another launch of this minute."""
+        program.launch("launch-before")
         seen = {}
         with recorded() as calls:
             program.check()
