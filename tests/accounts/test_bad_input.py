@@ -87,6 +87,7 @@ by_form = pytest.mark.parametrize("desk", FORMS, indirect=True)
 
 class TestFields:
     @by_form
+    @pytest.mark.promise("PS-17")
     def test_missing_or_empty(self, desk: Desk) -> None:
         for name in set(desk.fields) - OPTIONAL - {"csrf"}:
             without = {n: v for n, v in desk.fields.items() if n != name}

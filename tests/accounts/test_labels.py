@@ -38,6 +38,7 @@ def rows(desk: Desk) -> list[tuple[Event, Purpose | None, str | None]]:
 
 
 class TestNaming:
+    @pytest.mark.promise("PS-46")
     def test_gives_changes_and_takes_away(self, desk: Desk) -> None:
         assert named(desk) == {}
         name(desk, "cmp-one", "Studio")

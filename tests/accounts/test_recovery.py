@@ -62,6 +62,7 @@ class TestConfirming:
         assert not signed_in(browser)
         assert browser.post(confirm, {"password": PASSWORD}).location == "/account"
 
+    @pytest.mark.promise("PS-58")
     def test_it_works_once(self, browser: Browser, confirm: str) -> None:
         browser.post(confirm, {"password": PASSWORD})
         assert Browser().get(confirm).status == 404

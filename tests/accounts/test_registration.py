@@ -45,6 +45,8 @@ class TestOneTransaction:
         assert (link["kind"], link["target"]) == ("confirm", account["pk"][8:])
         assert mails.of("welcome") == [message]
 
+    @pytest.mark.promise("PS-17")
+    @pytest.mark.promise("PS-46")
     def test_nothing_that_was_typed_can_be_read_at_rest(
         self, tables: Tables, clock: FakeClock
     ) -> None:

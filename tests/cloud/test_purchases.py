@@ -76,6 +76,7 @@ def charge_of(cloud: LocalCloud, payment: str) -> str:
 
 
 @pytest.mark.guarantee("G5")
+@pytest.mark.promise("PS-39")
 def test_a_pass_and_a_subscription_are_bought_renewed_asked_back_and_canceled(
     cloud: LocalCloud, control: Control
 ) -> None:

@@ -61,6 +61,7 @@ def released(desk: Downloads) -> tuple[Application, Artifact]:
 
 class TestLinks:
     @pytest.mark.parametrize("standing", ["active", "suspended", "payment_due"])
+    @pytest.mark.promise("PS-25")
     def test_a_license_that_may_live_again_gets_a_link_of_five_minutes(
         self,
         desk: Downloads,
@@ -74,6 +75,7 @@ class TestLinks:
         assert link.path.endswith(made.key)
         assert parse_qs(link.query)["X-Amz-Expires"] == ["300"]
 
+    @pytest.mark.promise("PS-16")
     def test_without_a_license_it_is_refused_and_no_link_is_made(
         self, desk: Downloads, held: HeldLicenses, released: tuple[Application, Artifact]
     ) -> None:

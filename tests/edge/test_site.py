@@ -61,6 +61,8 @@ def browser(tables: Tables, clock: FakeClock) -> Browser:
 
 @pytest.mark.parametrize("path", PAGES)
 class TestEveryPage:
+    @pytest.mark.promise("PS-10")
+    @pytest.mark.promise("PS-41")
     def test_its_links_carry_the_prefix_and_stay_on_the_site(
         self, browser: Browser, path: str
     ) -> None:
@@ -70,6 +72,7 @@ class TestEveryPage:
             for address in Outline(page).addresses:
                 assert address.startswith((f"{stage}/", "#", "mailto:support@")), address
 
+    @pytest.mark.promise("PS-10")
     def test_it_is_one_document_in_order_without_scripts(self, browser: Browser, path: str) -> None:
         page = browser.get(path)
         outline = Outline(page)
@@ -93,6 +96,8 @@ class TestEveryPage:
 
 class TestHeaders:
     @pytest.mark.parametrize("path", ["/", "/problems/none", "/account"])
+    @pytest.mark.promise("PS-10")
+    @pytest.mark.promise("PS-47")
     def test_every_answer_carries_them(self, browser: Browser, path: str) -> None:
         headers = browser.get(path).headers
         assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"

@@ -425,6 +425,7 @@ class TestRoles:
         assert other_desk.browser.get("/account/downloads").words.count("Orchard") == 0
         assert wiring.member_store().payers(license_id) == [other_desk.account]
 
+    @pytest.mark.promise("PS-34")
     def test_a_user_sees_the_own_use_and_never_the_total(
         self, desk: Desk, other_desk: Desk, clock: FakeClock
     ) -> None:

@@ -109,6 +109,8 @@ class TestHeartbeat:
 class TestScreen:
     @SEATED
     @CAPPED
+    @pytest.mark.promise("PS-64")
+    @pytest.mark.promise("PS-65")
     def test_a_lease_without_the_receipt_of_its_screen_is_not_renewed(
         self, world: World, seats: int | None, cap: int | None
     ) -> None:

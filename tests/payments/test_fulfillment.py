@@ -91,6 +91,7 @@ class TestOrdering:
         assert wiring.orders().place(OWNER, "halyard", plan.id, "a") == first
         assert kinds(tables)["order"] == 1
 
+    @pytest.mark.promise("PS-15")
     def test_an_unconfirmed_account_orders_nothing(self, plan: Plan, tables: Tables) -> None:
         add_account("acc_new", State.UNCONFIRMED)
         with pytest.raises(CetrusError) as refusal:
@@ -134,6 +135,7 @@ class TestOrdering:
 
 
 class TestWays:
+    @pytest.mark.promise("PS-16")
     def test_before_the_processor_confirms_there_is_no_license(
         self, plan: Plan, tables: Tables
     ) -> None:
@@ -283,6 +285,8 @@ class TestInbox:
         with pytest.raises(EventChanged):
             webhook(body(order, kind="expired"))
 
+    @pytest.mark.promise("PS-16")
+    @pytest.mark.promise("PS-48")
     def test_what_the_processor_did_not_sign_is_not_kept(self, plan: Plan, tables: Tables) -> None:
         raw = body(ordered(plan))
         with pytest.raises(BadEvent):

@@ -113,6 +113,7 @@ class TestCardSetup:
         state = found.read_checkout(checkout.session_id)
         assert (state.status, state.setup_intent, state.card) == ("open", None, None)
 
+    @pytest.mark.promise("PS-48")
     def test_a_page_on_another_origin_is_refused(self, simulator: Handle) -> None:
         elsewhere = processor(simulator, origin="https://checkout.stripe.com")
         with pytest.raises(ProcessorRefused):

@@ -54,10 +54,12 @@ class TestSignatures:
         assert verify_event(RAW, signature(at=NOW + distance), [NEW], NOW) == "new"
 
     @pytest.mark.parametrize("distance", [-TOLERANCE - SECOND, TOLERANCE + SECOND, 365 * 24 * HOUR])
+    @pytest.mark.promise("PS-48")
     def test_stale_and_future_signatures_are_refused(self, distance: int) -> None:
         with pytest.raises(BadEvent):
             verify_event(RAW, signature(at=NOW + distance), [NEW], NOW)
 
+    @pytest.mark.promise("PS-48")
     def test_one_byte_of_the_body_matters(self) -> None:
         with pytest.raises(BadEvent):
             verify_event(RAW + b" ", signature(), [NEW], NOW)

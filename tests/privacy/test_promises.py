@@ -184,10 +184,10 @@ class TestEvidence:
 SUITE = """
 import pytest
 
-@pytest.mark.promise("PS-01")
+@pytest.mark.promise('PS-01')
 def test_one(): pass
 
-@pytest.mark.promise("PS-02")
+@pytest.mark.promise('PS-02')
 class TestTwo:
     def test_a(self): pass
     def test_b(self): assert False
@@ -197,7 +197,7 @@ def broken():
     yield
     raise OSError
 
-@pytest.mark.promise("PS-03")
+@pytest.mark.promise('PS-03')
 def test_three(broken): pass
 """
 

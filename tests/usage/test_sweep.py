@@ -51,6 +51,7 @@ def used(world: World, license_id: str, milliseconds: int) -> None:
 
 
 class TestTotals:
+    @pytest.mark.promise("PS-14")
     def test_are_the_intervals_by_day_for_account_and_vendor(self, world: World) -> None:
         license_id = world.license()
         world.clock.now = NOON + 12 * HOUR - 100_000

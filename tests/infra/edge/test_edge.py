@@ -79,6 +79,7 @@ class TestPathClasses:
 
 
 class TestTransport:
+    @pytest.mark.promise("PS-47")
     def test_only_tls_1_2_or_newer_is_spoken_on_both_sides(
         self, distribution: dict[str, Any]
     ) -> None:

@@ -170,6 +170,7 @@ class TestRestore:
         assert held(dynamodb) == []
 
     @pytest.mark.guarantee("G10")
+    @pytest.mark.promise("PS-70")
     def test_no_grant_is_ever_put_back(self, dynamodb: Any) -> None:
         sealed, grant = ({**item("SUBJECT#x"), "sk": {"S": row}} for row in ("SEALED#a", "KEY#a"))
         put(dynamodb, COPY, sealed, grant)

@@ -136,6 +136,8 @@ class TestBuckets:
         assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
 
     @pytest.mark.parametrize("bucket", BUCKETS)
+    @pytest.mark.promise("PS-47")
+    @pytest.mark.promise("PS-46")
     def test_a_bucket_refuses_plain_transport_and_old_tls(
         self, bucket: str, template: Template
     ) -> None:
