@@ -48,6 +48,11 @@ class TestThePage:
         assert (case["kind"], case["due_at"]) == ("data", clock.now + 30 * DAY)
 
     @pytest.mark.promise("PS-08")
+    def test_from_the_start_page_it_is_one_click_to_ask_for_a_correction(self) -> None:
+        assert 'href="/contact"' in Browser().get("/").text
+        assert '<option value="data"' in Browser().get("/contact").text
+
+    @pytest.mark.promise("PS-08")
     def test_a_link_may_say_what_it_is_about(self) -> None:
         page = Browser().get("/contact?about=data")
         assert '<option value="data" selected>' in page.text

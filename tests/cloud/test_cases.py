@@ -11,7 +11,16 @@ from chalicelib.core.clock import DAY, from_text
 from tests.cases.conftest import raw, verdicts
 from tests.cloud.conftest import operate
 from tests.cloud.people import RUN, WEB, Visitor, new_customer
+from tests.cloud.program import Computer
 from tests.cloud.scan import found_in
+from tests.cloud.test_mail_by_morning import (
+    STOP,
+    go_to,
+    leave_the_end_of_the_week,
+    mails_of,
+    next_monday,
+    plan_and_send,
+)
 
 if TYPE_CHECKING:
     from infra.local.front.client import Control
@@ -90,11 +99,33 @@ class TestRemove:
         assert case["state"] == "open"
         assert control.mail(to=sender) == []
 
-    def test_mail_that_a_mail_program_wrote_ends_what_its_token_says(
-        self, control: Control
-    ) -> None:
+    def test_a_token_of_nobody_s_is_read_by_somebody(self, control: Control) -> None:
         (case,) = arrived(control, raw(f"unsubscribe {secrets.token_urlsafe(32)}", address("x")))
-        assert case["kind"] == "support"  # nobody's token: somebody reads it
+        assert case["kind"] == "support"
+
+    def test_mail_that_a_mail_program_wrote_ends_what_its_token_says(
+        self, cloud: LocalCloud, control: Control, halyard: dict[str, Any]
+    ) -> None:
+        leave_the_end_of_the_week(control)
+        customer = new_customer(cloud, "cases-notices")
+        customer.buy()
+        control.run("mail_planner")
+        computer = Computer(cloud, halyard["id"])
+        computer.sign_in(customer)
+        lease = computer.launch("cases-launch")["lease"]
+        control.advance(120)
+        computer.end(lease)
+        control.run("license_sweep")
+        go_to(control, next_monday(control))
+        plan_and_send(control)
+        (mail,) = mails_of(customer, "Your usage")
+        found = STOP.search(mail["headers"]["List-Unsubscribe"])
+        assert found
+        token = found[1].rpartition("/")[2]
+        assert arrived(control, raw(f"unsubscribe {token}", customer.email)) == []
+        assert "Weekly summary" in customer.open("/account/notices").text
+        chosen = [row["topics_off"] for row in items(control, "notices") if "topics_off" in row]
+        assert ["usage_summary"] in chosen
 
 
 def objects(control: Control) -> list[str]:
@@ -181,6 +212,20 @@ class TestInTime:
         assert told("waits", data) == 0
         go_on(control, 21 * DAY - 14 * DAY)
         assert (told("waits", data), told("overdue", concern)) == (1, 1)
+
+    @pytest.mark.promise("PS-09")
+    def test_what_the_day_s_limit_held_back_is_acknowledged_on_the_next(
+        self, control: Control
+    ) -> None:
+        sender = address("often")
+        made = [arrived(control, raw(f"Help {number}", sender))[0] for number in range(6)]
+        assert [case["state"] for case in made] == ["acknowledged"] * 5 + ["open"]
+        assert len(control.mail(to=sender)) == 5
+        go_on(control, DAY)
+        for _ in range(2):
+            control.run("case_sweep")
+            control.settle()
+            assert len(control.mail(to=sender)) == 6
 
     @pytest.mark.promise("PS-53")
     def test_those_who_work_here_are_reminded_once_a_quarter(
