@@ -100,23 +100,23 @@ def dated_back(rows: Rows) -> Rows:
 
 PLANTED: dict[str, tuple[Callable[[Rows], Rows], str]] = {
     "edited": (edited, "sub_a row 3: was changed after it was written"),
-    "edited, with all hashes made anew": (
+    "edited-and-chained-anew": (
         lambda rows: chained(edited(rows)), "sub_a row 4: is another row now: head 2 saw it",
     ),
-    "taken out": (lambda rows: rows[:2] + rows[3:], "sub_a row 4: row 3 should stand here"),
-    "taken out, with all hashes made anew": (
+    "taken-out": (lambda rows: rows[:2] + rows[3:], "sub_a row 4: row 3 should stand here"),
+    "taken-out-and-chained-anew": (
         lambda rows: chained(rows[:2] + rows[3:]), "sub_a row 4: is another row now",
     ),
-    "in another order": (swapped, "sub_a row 3: row 2 should stand here"),
-    "cut off": (
+    "in-another-order": (swapped, "sub_a row 3: row 2 should stand here"),
+    "cut-off": (
         lambda rows: [row for row in rows if row["subject"] != "sub_b" or row["number"] < 6],
         "sub_b row 6: cut off: head 3 saw it",
     ),
-    "a whole chain gone": (
+    "a-whole-chain-gone": (
         lambda rows: [row for row in rows if row["subject"] == "sub_a"],
         "sub_b row 2: cut off: head 1 saw it",
     ),
-    "dated back": (dated_back, "sub_b row 7: is dated into hours that head 3 closed without it"),
+    "dated-back": (dated_back, "sub_b row 7: is dated into hours that head 3 closed without it"),
 }  # fmt: skip
 
 

@@ -1,0 +1,70 @@
+"""The proof page as people read it, with nothing to show and with all, on the smallest phone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from chalicelib import wiring
+from chalicelib.core.clock import HOUR, MINUTE
+from tests.privacy.test_proof import PAGE, publish
+from tests.privacy.test_vault import collected
+from tests.served import served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page
+
+    from tests.conftest import FakeClock, Tables
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+SHOTS = os.environ.get("SCREENSHOTS")
+
+
+@pytest.fixture(params=[320, 1280])
+def page(request: pytest.FixtureRequest, tables: Tables, clock: FakeClock) -> Iterator[Page]:
+    with served() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        opened = browser.new_page(
+            viewport={"width": request.param, "height": 640}, base_url=address
+        )
+        yield opened
+        browser.close()
+
+
+def fits(page: Page, name: str) -> None:
+    page.goto(PAGE)
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    if SHOTS:
+        width = page.viewport_size or {"width": 0}
+        page.screenshot(path=Path(SHOTS) / f"proof-{name}-{width['width']}.png", full_page=True)
+
+
+def test_it_fits_with_nothing_and_with_everything(
+    page: Page, clock: FakeClock, tmp_path: Path
+) -> None:
+    fits(page, "empty")
+    publish(tmp_path)
+    collected()
+    clock.advance(HOUR + 10 * MINUTE)
+    wiring.head_maker().run()
+    wiring.night_check().run()
+    fits(page, "full")
+
+
+def test_a_sentence_leads_to_its_promise(page: Page, tmp_path: Path) -> None:
+    publish(tmp_path)
+    page.goto(PAGE)
+    link = page.locator("details[open] small a").first
+    name = link.inner_text()
+    link.click()
+    expect(page.locator(f"#{name}")).to_be_in_viewport()
