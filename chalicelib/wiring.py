@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from chalicelib.core.clock import now_ms
 from chalicelib.settings import settings
 from chalicelib.storage.aws import client
+from chalicelib.storage.declared import Declared
 from chalicelib.storage.dynamo import Database, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chalicelib.accounts.address_store import AddressStore
     from chalicelib.accounts.attempts import Attempts
     from chalicelib.accounts.choosing import Choosing
@@ -101,7 +104,16 @@ def now() -> int:
 
 @cache
 def database() -> Database:
-    return Database(client("dynamodb"))
+    return Database(client("dynamodb"), declared())
+
+
+def declared() -> Mapping[str, Declared] | None:
+    """What may be written where: the inventory names it all (PS-02)."""
+    from chalicelib.privacy.inventory import ACCOUNTS, KEYS, USAGE, shapes
+
+    found = settings()
+    names = {ACCOUNTS: found.accounts_table, USAGE: found.usage_table, KEYS: found.keys_table}
+    return {name: Declared.of(shapes(table)) for table, name in names.items()}
 
 
 @cache

@@ -97,20 +97,44 @@ RECIPIENTS: Mapping[str, str] = {
 
 
 class Point(NamedTuple):
-    """Where something of a person comes in, and the item types that it is written to."""
+    """Where something of a person comes in, and the item types that it is written to.
+
+    `forms` are the words by which the ledger says that fields were given here.
+    """
 
     says: str
     types: frozenset[str]
+    forms: tuple[str, ...] = ()
 
 
 POINTS: Mapping[str, Point] = {
-    "POST /register": Point("The registration form.", frozenset({"sealed", "account"})),
-    "POST /account/setup": Point("The form of one's own profile.", frozenset({"sealed"})),
-    "POST /account/email": Point("The form to move to another address.", frozenset({"sealed"})),
-    "POST /email/{token}": Point("The link that a new address confirms.", frozenset({"sealed"})),
-    "POST /account/computers/name": Point("A name for a computer.", frozenset({"sealed"})),
+    "POST /register": Point(
+        "The registration form.", frozenset({"sealed", "account"}), ("register",)
+    ),
+    "POST /account/setup": Point(
+        "The form of one's own profile.", frozenset({"sealed"}), ("setup",)
+    ),
+    "POST /account/privacy/choices": Point(
+        "The page of one's own choices.", frozenset({"sealed"}), ("page:/account/privacy",)
+    ),
+    "POST /account/email": Point(
+        "The form to move to another address.", frozenset({"sealed"}), ("page:/account/email",)
+    ),
+    "POST /email/{token}": Point(
+        "The link that a new address confirms.", frozenset({"sealed"}), ("page:/email",)
+    ),
+    "POST /account/computers/name": Point(
+        "A name for a computer.", frozenset({"sealed"}), ("computers",)
+    ),
     "POST /account/licenses/{license_id}/people": Point(
-        "The form that invites somebody.", frozenset({"sealed", "invitation"})
+        "The form that invites somebody.", frozenset({"sealed", "invitation"}),
+        ("page:/account/licenses/people",),
+    ),
+    "POST /contact": Point(
+        "The form to write to us.", frozenset({"sealed", "case"}), ("page:/contact",)
+    ),
+    "mail to us": Point(
+        "A mail to one of our addresses.", frozenset({"sealed", "case"}), ("mail:inbound",)
     ),
     "POST /apps/{slug}/orders": Point("The order of a plan.", frozenset({"order"})),
     "POST /account/subscriptions/{license_id}/card": Point(
@@ -129,9 +153,8 @@ POINTS: Mapping[str, Point] = {
         "The application goes on.", frozenset({"lease", "interval"})
     ),
     "POST /v1/leases/{lease_id}/end": Point("The application ends.", frozenset({"interval"})),
-}
-COLLECTED = frozenset().union(*(point.types for point in POINTS.values()))
-"""What counts as coming in from a person, for the test that compares routes with POINTS."""
+}  # fmt: skip
+FORMS = frozenset(form for point in POINTS.values() for form in point.forms)
 
 SHOWN: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "v": {

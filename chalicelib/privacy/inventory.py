@@ -115,7 +115,7 @@ ITEMS: dict[str, Kept] = {
     "guest": kept(
         ACCOUNTS, "SUBJECT/GUEST", "Somebody known by one sealed address, for a while.", PERSON,
         "invitation account", "seven days; if they accept, until they leave",
-        ("pseudonym", "", "account license invitation"), ("activity", "", "ending"),
+        ("pseudonym", "", "license invitation case"), ("activity", "", "ending"),
     ),
     "sealed": kept(
         ACCOUNTS, "SUBJECT/SEALED", "Personal fields, sealed for one purpose.", PERSON,

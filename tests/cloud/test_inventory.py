@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from chalicelib.privacy import disclosures, policies
-from chalicelib.privacy.declaration import POINTS, SHOWN
+from chalicelib.privacy.declaration import FORMS, POINTS, SHOWN
 from chalicelib.privacy.inventory import FAMILIES, ITEMS, TECHNICAL
 from chalicelib.privacy.rules import Purpose, policy
 from chalicelib.storage.dynamo import from_wire_item
@@ -149,6 +149,15 @@ class TestStored:
         sealed = {name.partition(":")[0] for item in items(cloud) if item["type"] == "sealed"
                   for name in item["fields"]}  # fmt: skip
         assert {"email", "name", "company", "phone", "city"} <= sealed <= policies.FIELDS.keys()
+
+    @pytest.mark.promise("PS-12")
+    def test_whatever_was_sealed_came_in_at_a_point_of_collection(self, cloud: LocalCloud) -> None:
+        taken = {
+            item["reason"] for item in items(cloud)
+            if item["type"] == "ledger" and item["event"] in {"collected", "corrected", "granted"}
+        }  # fmt: skip
+        assert {"register", "setup"} <= taken
+        assert {word for word in taken if not word.startswith("command:")} <= FORMS
 
     def test_every_object_is_of_a_family_that_is_published(self, cloud: LocalCloud) -> None:
         strange = [

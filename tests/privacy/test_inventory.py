@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib.edge.access import ACCESS
 from chalicelib.licenses import event_log
 from chalicelib.privacy import declaration, inventory, policies
-from chalicelib.privacy.declaration import SHOWN
+from chalicelib.privacy.declaration import FORMS, POINTS, SHOWN
 from chalicelib.privacy.inventory import FAMILIES, ITEMS
 from chalicelib.privacy.rules import Purpose, policy
 from chalicelib.usage import files
@@ -157,6 +159,29 @@ class TestWhoSeesWhat:
                 if "v" in fact.seen:
                     sealed = {"sealed", "password", "card", "activity", "letter", "computer"}
                     assert fact.category not in sealed, (kind, name)
+
+
+@pytest.mark.promise("PS-12")
+class TestPointsOfCollection:
+    def test_each_is_a_route_that_there_is_and_writes_declared_types(self) -> None:
+        assert POINTS.keys() - ACCESS.keys() == {"mail to us"}
+        for name, point in POINTS.items():
+            assert point.types <= ITEMS.keys(), name
+            assert point.says.endswith(".")
+            assert bool(point.forms) == ("sealed" in point.types), name
+
+    def test_every_module_that_has_fields_sealed_does_so_at_a_point(self) -> None:
+        """By the words that the source gives to the vault."""
+        sealing = re.compile(r"(?:collect|collect_for|recollect|note|grant|receive)\(")
+        words: dict[str, str] = {}
+        for path in (ROOT / "chalicelib").rglob("*.py"):
+            text = path.read_text()
+            if sealing.search(text) and ("vault" in text or "guests" in text):
+                found = re.findall(r'^(?:FORM|PAGE)\b.*?= "([^"]+)"', text, re.MULTILINE)
+                words |= {word: path.name for word in found if ".html" not in word}
+        assert {"register", "setup", "page:/account/email"} <= words.keys()
+        notices = {"page:/account/notices"}  # opened there, not given
+        assert words.keys() - notices <= FORMS, words
 
 
 class TestRecordOfProcessing:

@@ -9,4 +9,4 @@ from chalicelib import wiring
 
 @pytest.fixture(autouse=True)
 def take_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "declared", lambda: None, raising=False)
+    monkeypatch.setattr(wiring, "declared", lambda: None)
