@@ -55,6 +55,9 @@ OPEN_PAGES = {
 }
 OWN_PAGES = {
     "account": "/account",
+    "own privacy": "/account/privacy",
+    "own log": "/account/privacy?before=3",
+    "move": "/account/email",
     "setup": "/account/setup",
     "saved": "/account/setup?saved=profile",
     "password": "/account/setup/password",
@@ -70,8 +73,10 @@ FULL_PAGES = {
     "app": "/apps/orchard",
 }
 # Small targets: anything that one presses, links inside sentences excepted (WCAG 2.5.8).
+# A box is pressed by its label too, so that the row of both is the target.
 SMALL = """least => [...document.querySelectorAll(
-    'button, .button, input:not([type=hidden]), select, summary, header a, footer a')]
+    'button, .button, input:not([type=hidden], .choice > *), .choice, select, summary, header a, '
+    + 'footer a')]
   .filter(e => e.offsetParent && Math.min(e.offsetWidth, e.offsetHeight) < least - 1)
   .map(e => e.outerHTML.slice(0, 80))"""
 
