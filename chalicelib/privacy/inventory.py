@@ -91,7 +91,7 @@ ITEMS: dict[str, Kept] = {
         ("password", "", "password"),
         ("activity", "u", "created_at confirmed_at addressed_at"),
         ("choice", "u", "opted_out_at"),
-        ("activity", "", "state decoy undone ending_since deactivated_at epoch"),
+        ("activity", "", "state decoy undone ending_since erasing deactivated_at epoch"),
     ),
     "email_claim": kept(
         ACCOUNTS, "EMAIL/EMAIL", "Whose an address is, by its keyed hash.", PERSON,
@@ -396,7 +396,17 @@ ITEMS: dict[str, Kept] = {
         ("pseudonym", "", "account claim"),
         ("mail", "u", "template arguments"),
         ("technical", "", ("id class created_at due not_after state tries claimed_until handing "
-         "ended_at")),
+         "ended_at why counted")),
+    ),
+    "cap": kept(
+        ACCOUNTS, "CAP/CLASS", "When an account got its latest mails of a class.", PERSON, "mail",
+        ERASED, ("activity", "", "t1 t2 t3 t4"),
+    ),
+    "mailed": kept(
+        ACCOUNTS, "MAILED/MAILED", "How the mails of a mailing ended, counted.", NOBODY, "mail",
+        "as long as there is the mailing",
+        ("count", "a", ("sent no_recipient refused unknown stale failed unwanted cap unapproved "
+         "no_grant")),
     ),
     "suppression": kept(
         ACCOUNTS, "SUPPRESSION/*", "Mail that an address does not get, by its keyed hash.", PERSON,

@@ -42,6 +42,9 @@ def types_in_source() -> Iterator[str]:
                         if isinstance(k, ast.Constant)}  # fmt: skip
                 if isinstance(kind := keys.get("type"), ast.Constant) and {"pk", "v"} & keys.keys():
                     yield str(kind.value)
+                for value in (keys.get(":type"), keys.get(":t")):  # what an update makes
+                    if isinstance(value, ast.Constant):
+                        yield str(value.value)
 
 
 @pytest.mark.promise("PS-02")
