@@ -246,15 +246,15 @@ class AccountStore:
             condition="#s = :from AND epoch = :epoch", names={"#s": "state"},
         )  # fmt: skip
 
-    def depart(self, account: Account) -> list[Write]:
+    def depart(self, account: Account, now: int) -> list[Write]:
         """It is ending for good, its sessions are dead and its names free: for one transaction."""
         return [
             self.accounts.update(
                 f"ACCOUNT#{account.id}", "ACCOUNT",
-                "SET #s = :ending, epoch = :next, erasing = :yes REMOVE gsi1pk, gsi1sk",
+                "SET #s = :ending, epoch = :next, ending_since = :now REMOVE gsi1pk, gsi1sk",
                 {
                     ":ending": str(State.ENDING), ":seen": str(account.state),
-                    ":epoch": account.epoch, ":next": account.epoch + 1, ":yes": True,
+                    ":epoch": account.epoch, ":next": account.epoch + 1, ":now": now,
                     ":email": account.email_claim,
                 },
                 condition="#s = :seen AND epoch = :epoch AND email_claim = :email",
@@ -269,10 +269,6 @@ class AccountStore:
             f"ACCOUNT#{account}", "ACCOUNT", "#s = :state", {":state": str(state)},
             names={"#s": "state"},
         )  # fmt: skip
-
-    def bury(self, account: str) -> Write:
-        """The last of an account that has departed."""
-        return self.accounts.delete(f"ACCOUNT#{account}", "ACCOUNT", "attribute_exists(erasing)")
 
     # accounts that nobody confirmed
 

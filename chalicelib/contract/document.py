@@ -134,6 +134,7 @@ def forms() -> dict[str, Schema]:
     from chalicelib.partners import forms as partners
     from chalicelib.payments import forms as payments
     from chalicelib.privacy import forms as privacy
+    from chalicelib.rights import forms as rights
     from chalicelib.staff import forms as staff
 
     models: dict[str, type[BaseModel]] = {
@@ -158,6 +159,12 @@ def forms() -> dict[str, Schema]:
         "POST /email/{token}": accounts.EmptyForm,
         "POST /email/stop/{token}": accounts.EmptyForm,
         "POST /email/undo/{token}": accounts.EmptyForm,
+        "POST /account/privacy/deactivate": rights.DeactivateForm,
+        "POST /account/privacy/erase": rights.EraseForm,
+        "POST /account/privacy/erase/stop": accounts.EmptyForm,
+        "POST /reactivate": rights.ReactivateForm,
+        "POST /rights/{token}": rights.RightsForm,
+        "POST /rights/stop/{token}": accounts.EmptyForm,
         "POST /account/notices": notices.NoticesForm,
         "POST /account/notices/works-again": notices.WorksAgainForm,
         "POST /account/subscriptions/{license_id}/cancel": payments.CancelForm,

@@ -139,7 +139,9 @@ class Erasure:
         if account is None or leaving.due > now:
             return False
         try:
-            self.accounts.transact(self.store.begin(leaving, now), *self.accounts.depart(account))
+            self.accounts.transact(
+                self.store.begin(leaving, now), *self.accounts.depart(account, now)
+            )
         except ConditionFailed as refusal:
             if refusal.at(0):
                 return False

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TRIES = 8
 STAYS = ("ACCOUNT", "LEAVING", "ERASED", "CUSTOMER", "PAYMENT#", "SUBSCRIPTION#")
+ABOUT = ("NOTICES", "AGENDA", "OPTIN", "CAP")  # partitions of their own, one an account
 ORDER = "ORDER#"
 CHARGED_WITH = ("ATTEMPT#", "CARD")  # what a charge that is on its way still needs
 MAILED = "mail:"
@@ -56,8 +57,9 @@ class Estate:
         self._sent(account.subject)
         self._sessions(account.id)
         table = self.accounts.accounts
-        for pk, sk in ((f"NOTICES#{account.id}", "NOTICES"), (f"AGENDA#{account.id}", "AGENDA")):
-            table.apply(table.delete(pk, sk))
+        for partition in ABOUT:
+            for item in list(table.query(f"{partition}#{account.id}")):
+                table.apply(table.delete(item["pk"], item["sk"]))
         self._rows(account.id)
 
     def charging(self, account_id: str) -> bool:

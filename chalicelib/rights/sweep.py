@@ -117,7 +117,7 @@ class RightsSweep:
         if leaving is None:
             return
         accounts.transact(
-            accounts.bury(account.id),
+            accounts.forget(account.id),
             store.tombstone(account.id, day_of(self.clock())),
             store.forget(leaving),
         )

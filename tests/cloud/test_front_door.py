@@ -28,9 +28,11 @@ LARGEST_READING = 60_000
 NOT_PAGES = {
     "/assets/{name}", "/account/downloads/{artifact_id}", "/.well-known/gpc.json",
     "/privacy/inventory.json", "/privacy/proof.json", "/account/usage/days.csv",
+    "/account/privacy/export.json", "/account/privacy/export.html",
     "/account/usage/intervals.csv", "/account/privacy/receipts/{name}",
 }  # fmt: skip
 LINKS_OF_MAIL = {
+    "/rights/{token}", "/rights/stop/{token}",
     "/verify/{token}", "/reset/{token}", "/unsubscribe/{token}", "/email/{token}",
     "/email/stop/{token}", "/email/undo/{token}", "/invitations/{token}", "/partners/{token}",
     "/choices/{token}",

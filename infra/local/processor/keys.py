@@ -34,8 +34,9 @@ CHECKOUT = frozenset(
         "payment_methods.read",
     }
 )
-# The workers charge, refund and read. They open no checkout.
+# The workers charge, refund, read, and delete the customer of whoever left. They open no checkout.
 WORKER = READ_ALL | {
+    "customers.write",
     "payment_intents.write",
     "refunds.write",
     "payment_methods.write",

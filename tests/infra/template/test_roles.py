@@ -29,6 +29,7 @@ FUNCTIONS = {
     "RenewalSweep",
     "LicenseSweep",
     "AccountSweep",
+    "ErasureSweep",
     "EventLog",
     "PartnerReport",
     "VisitRollup",
@@ -46,6 +47,9 @@ SENDERS = {"MailSender", "MailSweep", "CampaignSweep"}
 MAILERS = SENDERS | {"MailFeedback"}
 WRITERS = {"InboundMail", "CaseSweep", "StaffReminders", "PolicyNotices"}
 CHARGERS = FULFILLERS | {"RenewalSweep"}
+HASHERS = {"APIHandler", "InboundMail", "CaseSweep", "ErasureSweep"}
+ENDERS = {"AccountSweep", "ErasureSweep"}
+LICENSERS = CHARGERS | {"LicenseSweep", "EventLog", "ErasureSweep"}
 PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/cetrus/prod"
 ITEM_ACTIONS = (
     "GetItem",
@@ -194,10 +198,11 @@ class TestTables:
         self, template: Template, who: Callable[..., set[str]]
     ) -> None:
         arn = template.arn("KeysTable")
-        assert who(lambda role: role.may("dynamodb:GetItem", arn)) == ({"APIHandler"} | SENDERS)
+        readers = {"APIHandler", "ErasureSweep"} | SENDERS
+        assert who(lambda role: role.may("dynamodb:GetItem", arn)) == readers
         assert who(lambda role: role.may("dynamodb:PutItem", arn)) == {"APIHandler", "InboundMail"}
         enders = who(lambda role: role.may("dynamodb:DeleteItem", arn))
-        assert enders == {"APIHandler", "AccountSweep"}
+        assert enders == {"APIHandler", "AccountSweep", "ErasureSweep"}
         assert who(lambda role: role.may("dynamodb:UpdateItem", arn)) == set()
 
     @pytest.mark.parametrize(
@@ -207,9 +212,12 @@ class TestTables:
                 "AccountsTable",
                 "ACCOUNT#acc_1",
                 "UpdateItem",
-                FULFILLERS | {"AccountSweep", "RenewalSweep"},
+                FULFILLERS | ENDERS | {"RenewalSweep"},
             ),
-            ("AccountsTable", "ACCOUNT#acc_1", "DeleteItem", {"AccountSweep"}),
+            ("AccountsTable", "ACCOUNT#acc_1", "DeleteItem", ENDERS),
+            ("AccountsTable", "FISCAL#acc_1", "PutItem", {"ErasureSweep"}),
+            ("AccountsTable", "FISCAL#acc_1", "GetItem", {"ErasureSweep"}),
+            ("AccountsTable", "FISCAL#acc_1", "DeleteItem", {"ErasureSweep"}),
             ("AccountsTable", "VENDOR#vnd_1", "DeleteItem", set()),
             ("AccountsTable", "VENDOR#vnd_1", "PutItem", {"PaymentWorker", "PaymentSweep"}),
             ("AccountsTable", "APPLICATION#app_1", "GetItem", FULFILLERS),
@@ -225,16 +233,16 @@ class TestTables:
                 "AccountsTable",
                 "LEDGER#sub_1",
                 "PutItem",
-                SENDERS | {"AccountSweep", "PolicyNotices", "InboundMail"},
+                SENDERS | ENDERS | {"PolicyNotices", "InboundMail"},
             ),
             ("AccountsTable", "LEDGER#sub_1", "DeleteItem", set()),
             (
                 "AccountsTable",
                 "SUBJECT#sub_1",
                 "GetItem",
-                SENDERS | {"AccountSweep"},
+                SENDERS | ENDERS,
             ),
-            ("AccountsTable", "EMAIL#1", "DeleteItem", {"AccountSweep"}),
+            ("AccountsTable", "EMAIL#1", "DeleteItem", ENDERS),
             ("AccountsTable", "CASE#cas_1", "PutItem", {"InboundMail"}),
             ("AccountsTable", "CASE#cas_1", "UpdateItem", {"CaseSweep"}),
             ("AccountsTable", "STAFF#stf_1", "PutItem", set()),
@@ -251,12 +259,12 @@ class TestTables:
             ("AccountsTable", "POLICY", "UpdateItem", {"PolicyNotices"}),
             ("AccountsTable", "POLICY", "PutItem", set()),
             ("AccountsTable", "SIGNING", "Query", set()),
-            ("UsageTable", "LICENSE#lic_1", "PutItem", CHARGERS | {"LicenseSweep", "EventLog"}),
+            ("UsageTable", "LICENSE#lic_1", "PutItem", LICENSERS),
             ("AccountsTable", "BOOKS#2026-11", "PutItem", CHARGERS),
             ("AccountsTable", "BOOKS#2026-11", "UpdateItem", set()),
             ("AccountsTable", "BOOKS#2026-11", "DeleteItem", set()),
             ("AccountsTable", "PAYMENT#pi_1", "PutItem", CHARGERS),
-            ("UsageTable", "LICENSE#lic_1", "UpdateItem", CHARGERS | {"LicenseSweep", "EventLog"}),
+            ("UsageTable", "LICENSE#lic_1", "UpdateItem", LICENSERS),
             ("UsageTable", "SESSION#1", "GetItem", set()),
             ("UsageTable", "SESSION#1", "PutItem", set()),
         ],
@@ -382,7 +390,7 @@ class TestKeys:
         }
         assert openers == {
             "account": {"APIHandler", "MailSender", "MailSweep"},
-            "billing": {"APIHandler"},
+            "billing": {"APIHandler", "ErasureSweep"},
             "computers": {"APIHandler"},
             "invitation": {"APIHandler", "MailSender", "MailSweep"},
             "marketing": {"CampaignSweep"},
@@ -392,6 +400,15 @@ class TestKeys:
             "support": {"MailSender", "MailSweep"},
             "staff": {"MailSender", "MailSweep"},
         }
+
+    @pytest.mark.promise("PS-70")
+    def test_what_the_law_keeps_is_sealed_on_leaving_and_opened_by_no_function(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        arn, fiscal = template.arn("VaultKey"), {"kms__EncryptionContext__purpose": "fiscal"}
+        sealers = {"APIHandler", "ErasureSweep"}
+        assert who(lambda role: role.may("kms:GenerateDataKey", arn, **fiscal)) == sealers
+        assert who(lambda role: role.may("kms:Decrypt", arn, **fiscal)) == set()
 
     @pytest.mark.guarantee("G8")
     def test_nobody_opens_or_seals_without_a_purpose(
@@ -442,9 +459,9 @@ class TestSecrets:
     @pytest.mark.parametrize(
         ("secret", "readers"),
         [
-            ("hash-key", {"APIHandler", "InboundMail", "CaseSweep"} | MAILERS | FULFILLERS),
+            ("hash-key", HASHERS | MAILERS | FULFILLERS),
             ("processor-checkout-key", {"APIHandler"}),
-            ("processor-worker-key", CHARGERS),
+            ("processor-worker-key", CHARGERS | {"ErasureSweep"}),
             ("webhook-secrets", {"APIHandler"}),
             ("any-other", set()),
         ],
@@ -486,7 +503,7 @@ class TestQueuesAndBuckets:
     @pytest.mark.parametrize(
         ("queue", "senders", "receivers"),
         [
-            ("MailQueue", {"APIHandler"} | CHARGERS | WRITERS, {"MailSender"}),
+            ("MailQueue", {"APIHandler", "ErasureSweep"} | CHARGERS | WRITERS, {"MailSender"}),
             ("PaymentsQueue", {"APIHandler"}, {"PaymentWorker"}),
             ("MailDlq", set(), set()),
             ("PaymentsDlq", set(), set()),

@@ -1,0 +1,229 @@
+"""The pages of leaving, as a browser meets them."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib import wiring
+from chalicelib.accounts.rules import LinkKind
+from chalicelib.core.clock import DAY
+from chalicelib.mail.links import link_token
+from chalicelib.mail.outbox import message_of
+from chalicelib.privacy.rules import Event, Purpose
+from chalicelib.rights import wiring as rights
+from tests.browser import Browser
+from tests.rights.conftest import MORA, PASSWORD, PROFILE, buy, opens, register, sweep
+
+if TYPE_CHECKING:
+    from chalicelib.accounts.rules import Account
+    from chalicelib.catalog.rules import Plan
+    from tests.conftest import FakeClock, Tables
+    from tests.payments.conftest import FakeProcessor
+
+ERASE, DEACTIVATE = "/account/privacy/erase", "/account/privacy/deactivate"
+EXPORT = "/account/privacy/export"
+
+
+@pytest.fixture
+def browser(mora: Account, tables: Tables) -> Browser:
+    made = Browser()
+    made.post("/login", {"login": PROFILE["login"], "password": PASSWORD})
+    return made
+
+
+def mailed(mora: Account) -> str:
+    """The link that a mail of the person's brings them."""
+    outbox, now = wiring.outbox(), wiring.now()
+    message, letter = outbox.message(
+        "rights_link", fact=(mora.id, now), claim=mora.email_claim, arguments={}, due=now, now=now
+    )
+    link = wiring.links().make(message, LinkKind.RIGHTS, mora.email_claim, now)
+    wiring.account_store().transact(letter, link)
+    return f"/rights/{link_token(wiring.keyed(), message)}"
+
+
+@pytest.mark.promise("PS-71")
+class TestErasing:
+    def test_the_page_says_what_ends_and_what_must_stay_and_changes_nothing(
+        self, browser: Browser, processor: FakeProcessor, crew: Plan, tables: Tables
+    ) -> None:
+        buy(processor, crew)
+        before = {item["sk"] for item in tables.items("accounts") if item["type"] != "ledger"}
+        page = browser.get(ERASE).text
+        for words in ("Your license ends", "Your subscription is canceled", "1 January 2037"):
+            assert words in page
+        assert {i["sk"] for i in tables.items("accounts") if i["type"] != "ledger"} == before
+
+    def test_it_needs_the_password_again(self, browser: Browser, mora: Account) -> None:
+        for wrong in ({"hours": "0", "password": "not this"}, {"hours": "0", "password": ""}):
+            assert browser.post(ERASE, wrong).status in {401, 422}
+        assert Purpose.ACCOUNT in opens(mora.subject)
+
+    def test_only_whole_hours_of_a_day_can_be_chosen(self, browser: Browser) -> None:
+        for hours in ("25", "-1", "1.5", "", "٣", "one"):
+            answer = browser.post(ERASE, {"hours": hours, "password": PASSWORD})
+            assert answer.status == 422, hours
+            assert rights.erasure().planned(MORA) is None
+
+    def test_with_no_hours_it_is_done_in_the_request(self, browser: Browser, mora: Account) -> None:
+        began = time.monotonic()
+        answer = browser.post(ERASE, {"hours": "0", "password": PASSWORD})
+        assert time.monotonic() - began < 5
+        assert answer.location == "/rights/done?what=erased"
+        assert opens(mora.subject) == []
+        assert "erased" in browser.get("/rights/done?what=erased").text
+        assert browser.get("/account").status == 303
+
+    def test_until_its_hour_it_can_be_stopped_on_the_page(
+        self, browser: Browser, mora: Account, clock: FakeClock
+    ) -> None:
+        browser.post(ERASE, {"hours": "24", "password": PASSWORD})
+        assert "Stop the erasure" in browser.get(ERASE).text
+        browser.post(f"{ERASE}/stop", {}, page=ERASE)
+        assert "is stopped" in browser.get(f"{ERASE}?stopped=1").text
+        clock.advance(DAY)
+        sweep()
+        assert Purpose.ACCOUNT in opens(mora.subject)
+
+    def test_and_by_the_mailed_link_whose_page_changes_nothing(
+        self, browser: Browser, mora: Account, clock: FakeClock
+    ) -> None:
+        browser.post(ERASE, {"hours": "3", "password": PASSWORD})
+        message = message_of("erasure_planned", MORA, clock.now)
+        link = f"/rights/stop/{link_token(wiring.keyed(), message)}"
+        assert Browser().get(link).status == 200
+        assert rights.erasure().planned(MORA)
+        assert Browser().post(link, {}).location == "/rights/done?what=stopped"
+        assert rights.erasure().planned(MORA) is None
+        assert Browser().get(link).status == 404
+
+
+@pytest.mark.promise("PS-73")
+class TestResting:
+    def test_the_password_and_the_page_put_it_to_rest_and_bring_it_back(
+        self, browser: Browser, mora: Account
+    ) -> None:
+        assert browser.post(DEACTIVATE, {"password": "wrong"}).status == 401
+        answer = browser.post(DEACTIVATE, {"password": PASSWORD})
+        assert answer.location == "/rights/done?what=deactivated"
+        assert opens(mora.subject) == []
+        name = {"login": PROFILE["login"], "password": PASSWORD}
+        told = browser.post("/login", name)
+        assert told.status == 403
+        assert "/reactivate" in told.text
+        back = browser.post("/reactivate", {**name, "what": "reactivate"})
+        assert back.location == "/account"
+        assert browser.get("/account").status == 200
+        assert PROFILE["name"] in browser.get("/account/setup").text
+
+    def test_who_rests_can_be_erased_there(self, browser: Browser, mora: Account) -> None:
+        browser.post(DEACTIVATE, {"password": PASSWORD})
+        form = {"login": PROFILE["email"], "password": PASSWORD, "what": "erase"}
+        answer = browser.post("/reactivate", form)
+        assert answer.location == "/rights/done?what=erased"
+        assert opens(mora.subject) == []
+
+    def test_a_wrong_password_and_an_active_account_are_told_alike(self, browser: Browser) -> None:
+        for password in (PASSWORD, "wrong"):
+            form = {"login": PROFILE["login"], "password": password, "what": "erase"}
+            assert Browser().post("/reactivate", form).status == 401
+
+
+@pytest.mark.promise("PS-72")
+class TestByMail:
+    def test_looking_at_the_link_changes_nothing(self, mora: Account, tables: Tables) -> None:
+        link = mailed(mora)
+        before = tables.dump()
+        page = Browser().get(link)
+        assert page.status == 200
+        assert "/account/setup" in page.text
+        assert tables.dump() == before
+
+    @pytest.mark.parametrize(
+        ("what", "hours", "leads"),
+        [
+            ("erase", "0", "erased"), ("erase", "24", "planned"),
+            ("deactivate", "24", "deactivated"),
+        ],
+    )  # fmt: skip
+    def test_its_holder_needs_no_password_and_it_works_once(
+        self, mora: Account, what: str, hours: str, leads: str
+    ) -> None:
+        link = mailed(mora)
+        answer = Browser().post(link, {"what": what, "hours": hours})
+        assert answer.location == f"/rights/done?what={leads}"
+        assert (opens(mora.subject) == []) == (hours == "0" or what == "deactivate")
+        assert Browser().get(link).status == 404
+
+    def test_nothing_is_chosen_before(self, mora: Account) -> None:
+        link = mailed(mora)
+        assert "checked" not in Browser().get(link).text
+        assert Browser().post(link, {"hours": "0"}).status == 422
+        assert Purpose.ACCOUNT in opens(mora.subject)
+
+    def test_after_a_day_it_works_no_more(self, mora: Account, clock: FakeClock) -> None:
+        link = mailed(mora)
+        clock.advance(DAY)
+        assert Browser().get(link).status == 404
+
+
+class TestExport:
+    @pytest.mark.promise("PS-69")
+    def test_all_that_is_held_is_in_it_within_ten_seconds(
+        self, browser: Browser, processor: FakeProcessor, crew: Plan, mora: Account
+    ) -> None:
+        buy(processor, crew)
+        began = time.monotonic()
+        answer = browser.get(f"{EXPORT}.json")
+        assert time.monotonic() - began < 10
+        assert answer.headers["Cache-Control"] == "no-store"
+        found = json.loads(answer.text)
+        assert found["profile"] == PROFILE
+        assert {row["purpose"] for row in found["grants"]} == set(
+            map(str, wiring.vault().granted(mora.subject))
+        )
+        for section in ("licenses", "orders", "payments", "subscriptions", "uses", "sessions"):
+            assert found[section], section
+
+    def test_making_it_is_in_it(self, browser: Browser, mora: Account) -> None:
+        found = json.loads(browser.get(f"{EXPORT}.json").text)
+        here = [row for row in found["uses"] if row["reason"] == "page:/account/privacy/export"]
+        assert [row["event"] for row in here] == [str(Event.OPENED)] * 2
+
+    def test_it_holds_nothing_of_anybody_else(self, browser: Browser, mora: Account) -> None:
+        other = {**PROFILE, "login": "other.one", "email": "other@elsewhere.example"}
+        register("acc_other", {**other, "name": "Other Person"})
+        text = browser.get(f"{EXPORT}.json").text
+        for value in ("other@elsewhere.example", "Other Person", "acc_other"):
+            assert value not in text
+
+    def test_a_correction_is_in_the_next_one(self, browser: Browser) -> None:
+        wiring.accounts().correct(MORA, {"city": "Newtown"})
+        found = json.loads(browser.get(f"{EXPORT}.json").text)
+        assert found["profile"]["city"] == "Newtown"
+        assert PROFILE["city"] not in json.dumps(found)
+
+    def test_it_can_be_read_without_a_program(self, browser: Browser) -> None:
+        page = browser.get(f"{EXPORT}.html")
+        assert PROFILE["street"] in page.text
+        assert browser.get(EXPORT).status == 200
+
+    def test_nobody_gets_it_without_signing_in(self, mora: Account) -> None:
+        for path in (EXPORT, f"{EXPORT}.json", f"{EXPORT}.html"):
+            assert Browser().get(path).status == 303
+
+
+@pytest.mark.promise("PS-69")
+def test_the_processor_is_told_nothing_that_could_be_wrong(
+    mora: Account, processor: FakeProcessor, crew: Plan
+) -> None:
+    """A customer there is an account's reference and a card: there is nothing to correct."""
+    buy(processor, crew)
+    told = repr((processor.customers, processor.checkouts, processor.asked))
+    for value in PROFILE.values():
+        if len(value) > 2:
+            assert value not in told
