@@ -24,7 +24,7 @@ PROPERTY = "promise"
 # What is being built: empty when it is done.
 NOT_YET: frozenset[str] = frozenset(
     {
-        "PS-03", "PS-26", "PS-27", "PS-63", "PS-75",
+        "PS-63",
     }
 )  # fmt: skip
 

@@ -57,6 +57,7 @@ def test_nothing_heavy_is_loaded_before_it_is_used() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.promise("PS-03")
 def test_no_module_of_ours_speaks_to_the_network_by_itself() -> None:
     for path in modules():
         assert not imported(path) & OUTGOING, path
