@@ -166,8 +166,9 @@ class Erasure:
         last = max((each.taken_at for each in self.payments.of_account(account.id)), default=None)
         if last is None:
             return []
-        if self.fiscal.ends_at(account.id) is not None:
-            self.fiscal.keep_until(account.id, fiscal_end(last))
+        if (until := self.fiscal.ends_at(account.id)) is not None:
+            if until < fiscal_end(last):
+                self.fiscal.keep_until(account.id, fiscal_end(last))
             return []
         kept = self.vault.keep_by_law(account.subject, fiscal_subject(account.id), FORM)
         return self.fiscal.put(account.id, kept, fiscal_end(last)) if kept else []
