@@ -35,6 +35,7 @@ from chalicelib.partners.routes import routes as partners
 from chalicelib.payments.routes import routes as payments
 from chalicelib.payments.subscription_routes import routes as subscriptions
 from chalicelib.privacy import practices
+from chalicelib.privacy import wiring as records
 from chalicelib.privacy.cookie_routes import routes as cookies
 from chalicelib.privacy.inventory_routes import routes as inventory
 from chalicelib.privacy.proof_routes import routes as proof
@@ -169,7 +170,7 @@ def visit_sweep(event: Any) -> Any:
 @app.schedule(Rate(1, unit=Rate.HOURS), name="ledger_heads")
 def ledger_heads(event: Any) -> Any:
     """Sign what the ledger held when the last hour ended, and lock it away."""
-    return wiring.head_maker().run()
+    return records.head_maker().run()
 
 
 @app.schedule(Rate(15, unit=Rate.MINUTES), name="policy_notices")
@@ -199,7 +200,7 @@ def partner_report(event: Any) -> Any:
 @app.schedule(Cron(30, 2, "*", "*", "?", "*"), name="privacy_check")
 def privacy_check(event: Any) -> Any:
     """Look whether the live data is as the statement says, and publish what was found."""
-    return wiring.night_check().run()
+    return records.night_check().run()
 
 
 @app.lambda_function(name="inbound_mail")

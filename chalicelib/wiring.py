@@ -72,10 +72,7 @@ if TYPE_CHECKING:
     from chalicelib.payments.taken_store import TakenStore
     from chalicelib.payments.telling import Telling
     from chalicelib.privacy.disclosures import Disclosures
-    from chalicelib.privacy.heads import HeadMaker, Heads
-    from chalicelib.privacy.night import NightCheck
     from chalicelib.privacy.notifying import PolicyNotices
-    from chalicelib.privacy.proof import ProofBoard
     from chalicelib.privacy.published import Published
     from chalicelib.privacy.publishing import Publishing
     from chalicelib.privacy.seals import Seals
@@ -188,40 +185,6 @@ def seals() -> Seals:
     from chalicelib.privacy.seals import Seals
 
     return Seals(client("kms"), settings().ledger_key_id)
-
-
-@cache
-def heads() -> Heads:
-    from chalicelib.privacy.heads import Heads
-    from chalicelib.storage.objects import Bucket
-
-    return Heads(Bucket(client("s3"), settings().heads_bucket), accounts_table(), seals())
-
-
-@cache
-def head_maker() -> HeadMaker:
-    from chalicelib.privacy.heads import HeadMaker
-    from chalicelib.privacy.ledger import Ledger
-
-    return HeadMaker(heads(), Ledger(accounts_table()), now)
-
-
-@cache
-def proof_board() -> ProofBoard:
-    from chalicelib.privacy.proof import ProofBoard
-    from chalicelib.storage.objects import Bucket
-
-    return ProofBoard(Bucket(client("s3"), settings().proof_bucket), seals())
-
-
-@cache
-def night_check() -> NightCheck:
-    from chalicelib.privacy.live import live
-    from chalicelib.privacy.night import NightCheck
-    from chalicelib.privacy.proof import code_hash
-
-    looked_at = live(heads(), accounts_table(), keys_table(), visitor_logs(), published())
-    return NightCheck(looked_at, proof_board(), code_hash(), now)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.core.clock import HOUR
+from chalicelib.core.clock import HOUR, to_datetime
 from chalicelib.privacy import statement
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.night import Live
@@ -32,9 +32,14 @@ def live(
         )  # fmt: skip
         return sum(1 for _ in keys_due)
 
+    def spent(now: int) -> dict[str, Any]:
+        year = str(to_datetime(now).year)
+        item = accounts.get(f"EPSILON#{year}", "EPSILON") or {}
+        return {"year": year, "thousandths": int(item.get("spent", 0))}
+
     return Live(
         heads, Ledger(accounts), VaultStore(accounts, keys), raw_files, mail_state,
-        lambda: statement_in_force(published), overdue,
+        lambda: statement_in_force(published), overdue, spent,
     )  # fmt: skip
 
 

@@ -45,8 +45,9 @@ RAW_LIMIT = 24 * HOUR
 class Live:
     """Where it looks: the ledger, the rows of the grants, raw files, and what others keep.
 
-    `mail_state` answers class and state of a message; `altered` whether the statement in force is
-    not what was published; `overdue` how many erasures wait for longer than they may.
+    `mail_state` answers class and state of a message; `statement` which version is in force, and
+    whether it is what was published; `overdue` how many erasures wait for longer than they may;
+    `spent` what the figures for partners have cost of a year's budget.
     """
 
     heads: Heads
@@ -56,6 +57,7 @@ class Live:
     mail_state: Callable[[str], tuple[str, str] | None]
     statement: Callable[[], Json]
     overdue: Callable[[int], int]
+    spent: Callable[[int], Json]
 
 
 class NightCheck:
@@ -77,6 +79,7 @@ class NightCheck:
             "mails": self._mails(day),
             "events": dict(sorted(Counter(str(row.entry.event) for row in day).items())),
             "erasures_overdue": self.live.overdue(now),
+            "epsilon": self.live.spent(now),
         }
         found["findings"] = findings(found)
         self.board.put_night(found)

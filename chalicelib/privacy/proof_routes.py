@@ -8,6 +8,7 @@ from chalicelib import wiring
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import as_json, html
 from chalicelib.edge.routes import Edge
+from chalicelib.privacy import wiring as records
 
 if TYPE_CHECKING:
     from chalice.app import Response
@@ -25,7 +26,7 @@ def show_proof(request: Request) -> Response:
     from chalicelib.privacy.proof import STALE, code_hash
     from chalicelib.privacy.routes import words
 
-    board = wiring.proof_board()
+    board = records.proof_board()
     tests, night = board.tests(), board.night()
     return html(
         render(
@@ -43,7 +44,7 @@ def show_signed_proof(request: Request) -> Response:  # noqa: ARG001 - a view is
     """Both documents as they were signed, and the key to check them with."""
     from chalicelib.privacy.proof import code_hash
 
-    board = wiring.proof_board()
+    board = records.proof_board()
     return as_json(
         {
             "tests": board.tests().document,

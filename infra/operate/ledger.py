@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import wiring
+from chalicelib.privacy import wiring as records
 from chalicelib.privacy.heads import PREFIX as HEADS
 from chalicelib.privacy.ledger import PREFIX as ROWS
 from chalicelib.privacy.ledger import from_item
@@ -28,9 +29,9 @@ def export(out: Path) -> dict[str, Any]:
     folder = out / "heads"
     folder.mkdir(parents=True, exist_ok=True)
     heads = 0
-    for stored in wiring.heads().bucket.listed(HEADS):
+    for stored in records.heads().bucket.listed(HEADS):
         name = stored.key.removeprefix(HEADS)
-        (folder / name).write_bytes(wiring.heads().bucket.read(stored.key))
+        (folder / name).write_bytes(records.heads().bucket.read(stored.key))
         heads += 1
     (out / "key.pem").write_text(wiring.seals().public_pem())
     rows = sorted(every_row(), key=lambda row: (row.subject, row.number))

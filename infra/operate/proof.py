@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from chalicelib import wiring
+from chalicelib.privacy import wiring as records
 from chalicelib.privacy.proof import code_hash
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +37,7 @@ def publish(results: Path, linkage: Path, commit: str) -> Json:
         "promises": [shown(promise) for promise in found["promises"]],
         "linkage": json.loads(linkage.read_text()) if linkage.exists() else {},
     }
-    wiring.proof_board().put_tests(body)
+    records.proof_board().put_tests(body)
     return {"promises": len(body["promises"]), "commit": commit, "code": body["code"]}
 
 

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, HOUR, MINUTE
+from chalicelib.privacy import wiring as records
 from chalicelib.privacy.heads import CURSOR, Head, key_of
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.rules import FIRST, Entry, Event, Purpose
@@ -30,17 +31,17 @@ def record(subject: str, at: int) -> None:
 
 
 def run() -> dict[str, int]:
-    return wiring.head_maker().run()
+    return records.head_maker().run()
 
 
 def head(number: int) -> Head:
-    found = wiring.heads().head(number)
+    found = records.heads().head(number)
     assert found
     return found
 
 
 def stored() -> list[str]:
-    return [found.key for found in wiring.heads().bucket.listed()]
+    return [found.key for found in records.heads().bucket.listed()]
 
 
 class TestWhatAHeadSays:
@@ -94,7 +95,7 @@ class TestWhatAHeadSays:
         record("sub_a", NOON)
         record("sub_a", NOON + 1)
         clock.now = NOON + HOUR + TEN_PAST
-        maker = wiring.head_maker()
+        maker = records.head_maker()
         monkeypatch.setattr(maker.ledger, "moved", lambda *_: iter([("sub_a", 1)]))
         maker.run()
         assert [chain[:2] for chain in head(1).chains] == [("sub_a", 2)]
@@ -103,7 +104,7 @@ class TestWhatAHeadSays:
         collected()
         clock.advance(HOUR + TEN_PAST)
         assert run()["chains"] == 1
-        text = wiring.heads().bucket.read(key_of(1)).decode()
+        text = records.heads().bucket.read(key_of(1)).decode()
         assert not [value for value in PROFILE.values() if value and value in text]
         assert json.loads(text)["body"].keys() == {"number", "from", "until", "previous", "chains"}
 
@@ -111,7 +112,7 @@ class TestWhatAHeadSays:
 class TestSignatures:
     def test_a_head_is_signed_by_the_ledgers_key(self, tables: Tables, clock: FakeClock) -> None:
         run()
-        document = wiring.heads().bucket.read(key_of(1))
+        document = records.heads().bucket.read(key_of(1))
         assert wiring.seals().read("ledger head", document)["number"] == 1
 
     @pytest.mark.parametrize("change", [{"until": 5}, {"chains": [["sub_z", 1, "0" * 64]]}])
@@ -119,7 +120,7 @@ class TestSignatures:
         self, tables: Tables, clock: FakeClock, change: dict[str, Any]
     ) -> None:
         run()
-        document = json.loads(wiring.heads().bucket.read(key_of(1)))
+        document = json.loads(records.heads().bucket.read(key_of(1)))
         document["body"] |= change
         with pytest.raises(SealInvalid):
             wiring.seals().read("ledger head", json.dumps(document).encode())
@@ -127,7 +128,7 @@ class TestSignatures:
     def test_a_head_is_no_other_kind_of_statement(self, tables: Tables, clock: FakeClock) -> None:
         run()
         with pytest.raises(SealInvalid):
-            wiring.seals().read("proof night", wiring.heads().bucket.read(key_of(1)))
+            wiring.seals().read("proof night", records.heads().bucket.read(key_of(1)))
 
 
 class TestOneChain:
@@ -139,7 +140,7 @@ class TestOneChain:
     def test_of_two_at_once_one_puts_the_head(self, tables: Tables, clock: FakeClock) -> None:
         run()
         clock.advance(HOUR)
-        heads, second = wiring.heads(), wiring.head_maker()
+        heads, second = records.heads(), records.head_maker()
         late = heads.last()
         second.run()
         assert late
@@ -160,7 +161,7 @@ class TestOneChain:
             clock.advance(HOUR)
         tables.accounts.apply(tables.accounts.delete(CURSOR, "CURSOR"))
         if cursor:
-            item = {"pk": CURSOR, "sk": "CURSOR", "read_until": cursor}
+            item = {"pk": CURSOR, "sk": "CURSOR", "type": "cursor", "v": 1, "read_until": cursor}
             tables.accounts.apply(tables.accounts.put(item))
         assert run()["heads"] == 1
         assert stored() == [key_of(number) for number in (1, 2, 3, 4)]
@@ -170,7 +171,7 @@ class TestOneChain:
     def test_it_builds_on_no_head_that_was_forged(self, tables: Tables, clock: FakeClock) -> None:
         body = {"number": 1, "from": 0, "until": 1, "previous": FIRST, "chains": []}
         forged = {"body": body, "kind": "ledger head", "signature": "AAAA"}
-        bucket = wiring.heads().bucket
+        bucket = records.heads().bucket
         bucket.write(key_of(1), json.dumps(forged).encode(), content_type="application/json")
         with pytest.raises(SealInvalid):
             run()

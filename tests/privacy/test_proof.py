@@ -11,6 +11,7 @@ import pytest
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, HOUR, MINUTE
 from chalicelib.privacy import statement
+from chalicelib.privacy import wiring as records
 from chalicelib.privacy.promises import promises
 from chalicelib.privacy.proof import NIGHT, TESTS, code_hash
 from chalicelib.privacy.seals import statement as signed_text
@@ -96,12 +97,12 @@ class TestResults:
         publish(tmp_path)
         words = page.get(PAGE).words
         assert f"{len(promises()) - 1} of {len(promises())} promises hold" in words
-        assert "1 of 2 tests passed; 1 sabotages tried. Failed: test_two." in words
+        assert "1 of 2 tests passed; sabotages tried: 1. Failed: test_two." in words
 
     def test_results_of_another_build_are_called_stale(self, page: Browser, tmp_path: Path) -> None:
         publish(tmp_path)
         assert "stale" not in page.get(PAGE).words
-        board = wiring.proof_board()
+        board = records.proof_board()
         body = board.tests().body
         assert body
         board.put_tests({**body, "code": "0" * 64})
@@ -121,7 +122,7 @@ class TestResults:
         self, name: str, page: Browser, tmp_path: Path
     ) -> None:
         publish(tmp_path)
-        wiring.night_check().run()
+        records.night_check().run()
         stored = kept_client("s3").get_object(Bucket="cetrus-proof", Key=name)["Body"].read()
         document = json.loads(stored)
         document["body"]["at"] += 1
@@ -136,8 +137,8 @@ class TestTheNight:
     def found(self, page: Browser, clock: FakeClock) -> dict[str, Any]:
         collected()
         clock.advance(HOUR + 10 * MINUTE)
-        wiring.head_maker().run()
-        return dict(wiring.night_check().run())
+        records.head_maker().run()
+        return dict(records.night_check().run())
 
     def test_its_figures_and_the_last_head_are_shown(
         self, page: Browser, found: dict[str, Any]
@@ -148,7 +149,7 @@ class TestTheNight:
         assert "3 collected" in words
 
     def test_findings_are_shown(self, page: Browser, clock: FakeClock) -> None:
-        wiring.night_check().run()  # there is no head at all
+        records.night_check().run()  # there is no head at all
         assert "Not as promised: heads late." in page.get(PAGE).words
 
     def test_figures_that_are_not_of_last_night_are_called_stale(
@@ -163,7 +164,7 @@ class TestTheNight:
 class TestTheFile:
     def test_anybody_can_check_both_signatures(self, page: Browser, tmp_path: Path) -> None:
         publish(tmp_path)
-        wiring.night_check().run()
+        records.night_check().run()
         found = json.loads(page.get(f"{PAGE}.json").text)
         key = verify_ledger.read_key(found["public_key"])
         for name, kind in (("tests", TESTS), ("night", NIGHT)):

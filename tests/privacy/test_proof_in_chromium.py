@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from chalicelib import wiring
 from chalicelib.core.clock import HOUR, MINUTE
+from chalicelib.privacy import wiring as records
 from tests.privacy.test_proof import PAGE, publish
 from tests.privacy.test_vault import collected
 from tests.served import served
@@ -56,8 +56,8 @@ def test_it_fits_with_nothing_and_with_everything(
     publish(tmp_path)
     collected()
     clock.advance(HOUR + 10 * MINUTE)
-    wiring.head_maker().run()
-    wiring.night_check().run()
+    records.head_maker().run()
+    records.night_check().run()
     fits(page, "full")
 
 

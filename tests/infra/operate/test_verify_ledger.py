@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from chalicelib import wiring
 from chalicelib.core.clock import HOUR
+from chalicelib.privacy import wiring as records
 from chalicelib.privacy.heads import KIND
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.rules import FIRST, Entry, Event, Purpose
@@ -45,7 +46,7 @@ def export(tables: Tables, clock: FakeClock, tmp_path: Path) -> Path:
             ledger.record(subject, OPENED, NOON + hour * HOUR + 1)
             ledger.record(subject, OPENED, NOON + hour * HOUR + 2)
         clock.now = NOON + (hour + 1) * HOUR + 6 * 60_000
-        wiring.head_maker().run()
+        records.head_maker().run()
     ledger.record("sub_a", OPENED, NOON + 3 * HOUR + 1)
     assert admin.main(["ledger-export", "--out", str(tmp_path / "out")]) == 0
     return tmp_path / "out"
