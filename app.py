@@ -16,6 +16,7 @@ from chalicelib.accounts.email_routes import routes as email_pages
 from chalicelib.accounts.routes import notice, person
 from chalicelib.accounts.routes import routes as accounts
 from chalicelib.accounts.session_routes import routes as session_pages
+from chalicelib.cases import wiring as hearing
 from chalicelib.cases.routes import routes as cases
 from chalicelib.catalog.routes import routes as catalog
 from chalicelib.contract.routes import routes as contract
@@ -182,13 +183,13 @@ def policy_notices(event: Any) -> Any:
 @app.schedule(Rate(1, unit=Rate.HOURS), name="case_sweep")
 def case_sweep(event: Any) -> Any:
     """Acknowledge, alert and escalate the cases that nobody has closed."""
-    return wiring.case_sweep().run()
+    return hearing.case_sweep().run()
 
 
 @app.schedule(Rate(1, unit=Rate.DAYS), name="staff_reminders")
 def staff_reminders(event: Any) -> Any:
     """Remind those who work here, once each quarter; a missed run is made up for by the next."""
-    return wiring.staff_reminders().run()
+    return hearing.staff_reminders().run()
 
 
 @app.schedule(Rate(1, unit=Rate.DAYS), name="partner_report")

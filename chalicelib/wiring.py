@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from chalicelib.accounts.store import AccountStore
     from chalicelib.billing.service import Books
     from chalicelib.cases.service import Cases
-    from chalicelib.cases.sweep import CaseSweep
     from chalicelib.catalog.service import Catalog
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.downloads.service import Downloads
@@ -78,7 +77,6 @@ if TYPE_CHECKING:
     from chalicelib.privacy.seals import Seals
     from chalicelib.privacy.service import Vault
     from chalicelib.staff.mail import StaffMail
-    from chalicelib.staff.reminders import Reminders
     from chalicelib.staff.service import Staff
     from chalicelib.staff.store import StaffStore
     from chalicelib.storage.objects import Bucket
@@ -452,33 +450,16 @@ def mail_planner() -> MailPlanner:
 
 @cache
 def inbound_mail() -> InboundMail:
-    from chalicelib.mail.inbound import InboundMail
-    from chalicelib.mail.stopping import Stopping
-    from chalicelib.storage.objects import Bucket
+    from chalicelib.cases import wiring as made
 
-    bucket, found = Bucket(client("s3"), settings().mail_bucket), settings()
-    return InboundMail(
-        bucket, wishes(), Stopping(wishes(), keyed(), now), cases(), guests(), outbox(), keyed(),
-        found.mail_domain, now,
-    )  # fmt: skip
+    return made.inbound_mail()
 
 
 @cache
 def cases() -> Cases:
-    from chalicelib.cases.service import Cases
-    from chalicelib.cases.store import CaseStore
+    from chalicelib.cases import wiring as made
 
-    return Cases(
-        CaseStore(accounts_table()), guests(), outbox(), links(), attempts(),
-        accounts().by_claim, keyed(), now,
-    )  # fmt: skip
-
-
-@cache
-def case_sweep() -> CaseSweep:
-    from chalicelib.cases.sweep import CaseSweep
-
-    return CaseSweep(cases(), staff_mail(), now)
+    return made.cases()
 
 
 @cache
@@ -608,13 +589,6 @@ def staff_mail() -> StaffMail:
     from chalicelib.staff.mail import StaffMail
 
     return StaffMail(staff_store(), outbox(), now)
-
-
-@cache
-def staff_reminders() -> Reminders:
-    from chalicelib.staff.reminders import Reminders
-
-    return Reminders(staff_mail(), now)
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import wiring
+from chalicelib.cases import wiring as hearing
 from chalicelib.cases.rules import MESSAGES_A_DAY, TERMS, Kind, State, Step
 from chalicelib.cases.sweep import SweepIncomplete
 from chalicelib.core.clock import DAY, HOUR
@@ -22,7 +23,7 @@ STAFF_MAILS = ("case_waiting", "case_overdue")
 
 
 def run() -> dict[str, int]:
-    return {name: value for name, value in wiring.case_sweep().run().items() if value}
+    return {name: value for name, value in hearing.case_sweep().run().items() if value}
 
 
 class TestDueDates:
@@ -120,7 +121,7 @@ class TestEscalation:
     ) -> None:
         broken, other = by_form(Kind.DATA), by_form(Kind.DATA, message="other words")
         clock.advance(30 * DAY)
-        sweep, stock = wiring.case_sweep(), wiring.cases().store.case
+        sweep, stock = hearing.case_sweep(), wiring.cases().store.case
 
         def case(case_id: str) -> object:
             if case_id == broken.id:

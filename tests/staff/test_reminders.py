@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import wiring
+from chalicelib.cases import wiring as hearing
 from chalicelib.core.clock import DAY, HOUR
 from chalicelib.staff.reminders import DUTIES, EVERYBODY, quarter_of
 from chalicelib.staff.rules import Role
@@ -27,7 +28,7 @@ def at(clock: FakeClock, year: int, month: int, day: int, hour: int = 0) -> None
 
 
 def run() -> int:
-    return wiring.staff_reminders().run()["reminded"]
+    return hearing.staff_reminders().run()["reminded"]
 
 
 def sent(tables: Tables, member: str) -> int:
