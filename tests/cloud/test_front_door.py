@@ -72,6 +72,7 @@ def filled(owner: Customer, cloud: LocalCloud) -> dict[str, str]:
     return {
         "{license_id}": subscriptions.link("/cancel").split("/")[-2],
         "{slug}": "halyard",
+        "{number}": "3",
         "{code}": "not_found",
         "{order_id}": orders.link("/orders/ord_").rpartition("/")[2],
         "{artifact_id}": page.link("for Linux").rpartition("/")[2],
