@@ -126,6 +126,14 @@ PAGES = [
 ]
 
 
+@pytest.mark.promise("PS-43")
+def test_another_host_name_is_refused(cloud: LocalCloud) -> None:
+    for path in ("/", "/privacy", "/v1/keys"):
+        assert WEB.get(cloud.app + path, headers={"Host": "evil.example"}).status_code == 421
+    own = cloud.app.replace("localhost", "127.0.0.1")
+    assert WEB.get(f"{own}/privacy").status_code == 200
+
+
 class TestPages:
     def test_the_access_table_has_pages(self) -> None:
         assert {"/", "/account", "/account/usage", "/device", "/orders/{order_id}"} <= set(PAGES)
@@ -141,7 +149,8 @@ class TestPages:
         assert answer.headers["cache-control"] == "no-store"
         keeps_the_prefix(answer.text, prefix)
         leads_nowhere_else(answer.text, cloud.app)
-        largest = LARGEST_READING if path.startswith("/privacy") else LARGEST
+        reading = path.startswith(("/privacy", "/problems"))
+        largest = LARGEST_READING if reading else LARGEST
         assert len(answer.content) + size_of_styles(cloud, answer.text) < largest
 
     @pytest.mark.parametrize("path", paths(Rule.PERSON))
