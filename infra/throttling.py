@@ -10,12 +10,12 @@ from typing import Any
 
 RATE, BURST = 500, 1000
 """Requests a second, and at once, of the whole gateway."""
-# Each but the last costs a processor for a tenth of a second (argon2), and nobody types faster.
+# Each but the last two costs a processor for a tenth of a second (argon2), and nobody types faster.
 PASSWORDS = (
     "/login", "/register", "/verify/{token}", "/reset/{token}", "/account/email",
-    "/account/setup/password", "/staff/login", "/forgot",
+    "/account/setup/password", "/staff/login", "/forgot", "/contact",
 )  # fmt: skip
-"""Routes of forms that make or try a password, and of the one that has a way around it mailed."""
+"""Routes of forms that make or try a password, or have mail sent to whomever they name."""
 PASSWORD_RATE, PASSWORD_BURST = 20, 40
 
 # The routes keep nothing for themselves and may have all that nobody else keeps: a reservation is
