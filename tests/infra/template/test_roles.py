@@ -198,7 +198,7 @@ class TestTables:
         self, template: Template, who: Callable[..., set[str]]
     ) -> None:
         arn = template.arn("KeysTable")
-        readers = {"APIHandler", "ErasureSweep"} | SENDERS
+        readers = {"APIHandler", "ErasureSweep", "RenewalSweep"} | SENDERS
         assert who(lambda role: role.may("dynamodb:GetItem", arn)) == readers
         assert who(lambda role: role.may("dynamodb:PutItem", arn)) == {"APIHandler", "InboundMail"}
         enders = who(lambda role: role.may("dynamodb:DeleteItem", arn))
@@ -233,9 +233,11 @@ class TestTables:
                 "AccountsTable",
                 "LEDGER#sub_1",
                 "PutItem",
-                SENDERS | ENDERS | {"PolicyNotices", "InboundMail"},
+                SENDERS | ENDERS | {"PolicyNotices", "InboundMail", "RenewalSweep"},
             ),
             ("AccountsTable", "LEDGER#sub_1", "DeleteItem", set()),
+            ("AccountsTable", "RECIPIENT#processor", "PutItem", set()),
+            ("AccountsTable", "RECIPIENT#processor", "GetItem", {"APIHandler", "RenewalSweep"}),
             (
                 "AccountsTable",
                 "SUBJECT#sub_1",
