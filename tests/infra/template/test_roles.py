@@ -237,7 +237,7 @@ class TestTables:
             ),
             ("AccountsTable", "LEDGER#sub_1", "DeleteItem", set()),
             ("AccountsTable", "RECIPIENT#processor", "PutItem", set()),
-            ("AccountsTable", "RECIPIENT#processor", "GetItem", {"APIHandler", "RenewalSweep"}),
+            ("AccountsTable", "RECIPIENT#processor", "GetItem", {"RenewalSweep"}),
             (
                 "AccountsTable",
                 "SUBJECT#sub_1",
