@@ -104,14 +104,14 @@ class MailingStore:
         if mailing.channel is Channel.MAIL:
             update = "SET #s = :next, #at = :at, gsi1pk = :due, gsi1sk = :key"
             values |= {":due": DUE, ":key": due_key(at)}
-            return [self._update(mailing.id, update, values, condition, at=True)]
-        update = "SET #s = :next, #at = :at, until = :until"
+            return [self._update(mailing.id, update, values, condition, "at")]
+        update = "SET #s = :next, #at = :at, #until = :until"
         values |= {":until": until}
         screen = to_item(mailing.scheduled(at, until)) | {
             "pk": f"SCREENS#{mailing.content.application}", "sk": mailing.id, "type": "screen",
         }  # fmt: skip
         return [
-            self._update(mailing.id, update, values, condition, at=True),
+            self._update(mailing.id, update, values, condition, "at", "until"),
             self.table.put(screen),
         ]
 
@@ -152,9 +152,9 @@ class MailingStore:
         return True
 
     def _update(
-        self, mailing_id: str, update: str, values: Item, condition: str, *, at: bool = False
+        self, mailing_id: str, update: str, values: Item, condition: str, *reserved: str
     ) -> Write:
-        names = {**NAMES, "#at": "at"} if at else NAMES
+        names = NAMES | {f"#{name}": name for name in reserved}
         return self.table.update(
             f"MAILING#{mailing_id}", "MAILING", update, values, condition=condition, names=names
         )

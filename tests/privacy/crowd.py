@@ -11,6 +11,7 @@ from chalicelib import wiring
 from chalicelib.accounts.fields import email_identity
 from chalicelib.accounts.rules import Account, State
 from chalicelib.accounts.store import Claim
+from chalicelib.privacy import policies
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.service import Vault
 from chalicelib.privacy.store import VaultStore
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from chalicelib.privacy.rules import Purpose
     from tests.conftest import FakeClock, Tables
 
+FIFTH = {
+    **policies.VERSIONS[4],
+    "account": {
+        **policies.VERSIONS[4]["account"],
+        "fields": ["account_name", "login", "email", "name"],
+        "recipients": ["cetrus", "processor"],
+    },
+}
+"""A fifth version: another recipient of the account's fields, and one field less."""
 MEMBER = "stf_0000000000000000000000000"
 
 
