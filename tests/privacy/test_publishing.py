@@ -164,6 +164,7 @@ class TestTheStartPage:
         wiring.publishing().publish(4, MEMBER)
         page = Browser().get("/")
         assert "Our privacy policy changed on" in page.words
+        assert 'href="/privacy/v/4/changes"' in page.text
         assert f"New: {SURVEYS} It uses the address that mail is sent to." in page.words
         assert 'href="/privacy"' in page.text
         assert 'href="/account/privacy"' in page.text
