@@ -91,7 +91,7 @@ ITEMS: dict[str, Kept] = {
         ("password", "", "password"),
         ("activity", "u", "created_at confirmed_at addressed_at"),
         ("choice", "u", "opted_out_at"),
-        ("activity", "", "state decoy undone ending_since erasing deactivated_at epoch"),
+        ("activity", "", "state decoy undone ending_since deactivated_at epoch"),
     ),
     "email_claim": kept(
         ACCOUNTS, "EMAIL/EMAIL", "Whose an address is, by its keyed hash.", PERSON,
@@ -400,7 +400,7 @@ ITEMS: dict[str, Kept] = {
     ),
     "cap": kept(
         ACCOUNTS, "CAP/CLASS", "When an account got its latest mails of a class.", PERSON, "mail",
-        ERASED, ("activity", "", "t1 t2 t3 t4"),
+        ERASED, ("activity", "", "t1 t2"),
     ),
     "mailed": kept(
         ACCOUNTS, "MAILED/MAILED", "How the mails of a mailing ended, counted.", NOBODY, "mail",

@@ -41,7 +41,8 @@ SELDOM = {
     "lease": {"closed", "shown", "seat_over", "release", "person", "key"},
     "launch": {"ended", "held_in", "release"}, "interval": {"release", "person"},
     "computer": {"seen_at"}, "ledger": {"purpose", "policy", "reason"},
-    "message": {"account", "claim", "claimed_until", "handing", "not_after", "ended_at"},
+    "message": {"account", "claim", "claimed_until", "handing", "not_after", "ended_at",
+                "counted", "why"},
     "session": {"used_on"}, "attempt": set(), "total": {"computer"},
 }  # fmt: skip
 """Attributes that not every story brings about."""
