@@ -96,7 +96,7 @@ class Choosing:
         account = self._present(account_id)
         if yes:
             if gpc:
-                self.store.heard_opt_out(account, self.clock())
+                self.opt_ins.heard_opt_out(account, self.clock())
             self._accept(account, purpose)
         else:
             self._refuse(account, purpose, PAGE)
@@ -110,7 +110,7 @@ class Choosing:
                 self.vault.withdraw(account.subject, purpose, GPC)
         for purpose in self.opt_ins.waiting(account.id):
             self.store.transact(self.opt_ins.forget(account.id, purpose))
-        self.store.heard_opt_out(account, self.clock())
+        self.opt_ins.heard_opt_out(account, self.clock())
 
     # a yes that is said twice
 
@@ -133,7 +133,7 @@ class Choosing:
                 lambda: [
                     self.links.use(token, LinkKind.OPT_IN, now),
                     self.opt_ins.fulfill(account.id, Purpose.PARTNER_MAIL),
-                    self.store.check_addressed(account),
+                    self.opt_ins.check_addressed(account),
                     *self.vault.grant(account.subject, Purpose.PARTNER_MAIL, fields, LINK),
                 ]
             )
@@ -152,7 +152,7 @@ class Choosing:
         self.vault.commit(
             lambda: [
                 *self.vault.grant(account.subject, purpose, fields, PAGE),
-                self.store.check_addressed(account),
+                self.opt_ins.check_addressed(account),
             ]
         )
 
@@ -161,7 +161,7 @@ class Choosing:
         messages, writes = self._letters(account, [purpose], now)
         counted = self.attempts.daily("opt_in", account.id, OPT_INS_A_DAY, now)
         try:
-            self.store.transact(counted, self.store.check_addressed(account), *writes)
+            self.store.transact(counted, self.opt_ins.check_addressed(account), *writes)
         except ConditionFailed as refusal:
             if refusal.at(0):
                 raise TooManyWishes from refusal

@@ -1,6 +1,7 @@
 """Wishes that count only once they were said again from the mailbox itself (double opt-in).
 
-A wish is a row of its own until then: it grants nothing, and the sweep deletes it at its end.
+A wish is a row of its own until then: it grants nothing, and the sweep deletes it at its end. And
+that a browser's own no was heard, which is a fact of the account.
 
 | table | pk | sk | holds | index `gsi1` |
 |---|---|---|---|---|
@@ -12,6 +13,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from chalicelib.accounts.rules import State
 from chalicelib.accounts.store import VERSION, due_key
 from chalicelib.privacy.rules import Purpose
 from chalicelib.storage.dynamo import PRESENT, ConditionFailed
@@ -19,6 +21,7 @@ from chalicelib.storage.dynamo import PRESENT, ConditionFailed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from chalicelib.accounts.rules import Account
     from chalicelib.storage.dynamo import Table, Write
 
 OPT_INS = "OPT_INS"
@@ -52,6 +55,23 @@ class OptIns:
     def fulfill(self, account: str, purpose: Purpose) -> Write:
         """The wish was said again; refused where it does not wait any more."""
         return self.accounts.delete(f"{PREFIX}{account}", str(purpose), PRESENT)
+
+    def check_addressed(self, account: Account) -> Write:
+        """Still active, and at the address that was just read."""
+        return self.accounts.check(
+            f"ACCOUNT#{account.id}", "ACCOUNT", "#s = :active AND email_claim = :claim",
+            {":active": str(State.ACTIVE), ":claim": account.email_claim}, names={"#s": "state"},
+        )  # fmt: skip
+
+    def heard_opt_out(self, account: Account, now: int) -> None:
+        """Remembers that a browser's own no was taken, so that it is taken once."""
+        self.accounts.apply(
+            self.accounts.update(
+                f"ACCOUNT#{account.id}", "ACCOUNT",
+                "SET opted_out_at = if_not_exists(opted_out_at, :now)", {":now": now},
+                condition=PRESENT,
+            )
+        )  # fmt: skip
 
     def due(self, now: int) -> Iterator[str]:
         """Accounts with a wish whose time is over, as the index nominates them."""

@@ -179,23 +179,6 @@ class AccountStore:
             )
         )  # fmt: skip
 
-    def check_addressed(self, account: Account) -> Write:
-        """Still active, and at the address that was just read."""
-        return self.accounts.check(
-            f"ACCOUNT#{account.id}", "ACCOUNT", "#s = :active AND email_claim = :claim",
-            {":active": str(State.ACTIVE), ":claim": account.email_claim}, names={"#s": "state"},
-        )  # fmt: skip
-
-    def heard_opt_out(self, account: Account, now: int) -> None:
-        """Remembers that a browser's own no was taken, so that it is taken once."""
-        self.accounts.apply(
-            self.accounts.update(
-                f"ACCOUNT#{account.id}", "ACCOUNT",
-                "SET opted_out_at = if_not_exists(opted_out_at, :now)", {":now": now},
-                condition=PRESENT,
-            )
-        )  # fmt: skip
-
     # accounts that are active
 
     def active(self, shard: int, after: str = "") -> Iterator[str]:

@@ -14,7 +14,7 @@ from tests.browser import Answer, Browser
 
 if TYPE_CHECKING:
     from tests.accounts.conftest import Mails
-    from tests.conftest import FakeClock
+    from tests.conftest import FakeClock, Tables
 
 pytestmark = pytest.mark.guarantee("G7")
 
@@ -55,6 +55,17 @@ class TestRegistration:
         assert_alike(known, unknown)
         assert ("argon2", "hash") in known[1]
         assert sum(step[:2] == ("kms", "GenerateDataKey") for step in known[1]) == 3
+
+    def test_what_was_chosen_tells_nothing_of_the_address(
+        self, member: Browser, tables: Tables
+    ) -> None:
+        yes = {"choice_marketing": "yes", "choice_partner_mail": "yes"}
+        fields = {**REGISTRATION, **OTHERS, **yes}
+        first = {**fields, "email": PROFILE["email"], "login": "first.login"}
+        second = {**fields, "email": NEW_ADDRESS, "login": "second.login"}
+        assert_alike(sent(Browser(), "/register", first), sent(Browser(), "/register", second))
+        waiting = [item for item in tables.items("accounts") if item["type"] == "opt_in"]
+        assert len(waiting) == 2
 
     def test_asking_again_and_again_stays_alike(self, member: Browser) -> None:
         for turn in ("one", "two", "three"):

@@ -48,7 +48,7 @@ def opt_ins(tables: Tables) -> list[Item]:
 def publish(tables: Tables, number: int) -> None:
     tables.accounts.apply(
         tables.accounts.put(
-            {"pk": published.PK, "sk": published.IN_FORCE, "type": "policy_in_force", "v": 1,
+            {"pk": published.PK, "sk": published.IN_FORCE, "type": "policy", "v": 1,
              "number": number}
         )
     )  # fmt: skip

@@ -282,8 +282,8 @@ class TestMoving:
         wishes.suppress(old, BOUNCED, "bounce", clock.now)
         wishes.mark(account_of(PROFILE["login"]).id, BOUNCED, clock.now)
         Browser().post(f"/email/{mails.link('email_change')}", {})
-        assert [item["sk"] for item in wishes._in_force(new)] == [row]
-        assert [item["sk"] for item in wishes._in_force(old)] == [BOUNCED, row]
+        assert [item["sk"] for item in wishes.in_force(new)] == [row]
+        assert [item["sk"] for item in wishes.in_force(old)] == [BOUNCED, row]
         assert wishes.choices(account_of(PROFILE["login"]).id).bounced_at is None
 
     def test_an_address_that_was_taken_meanwhile_is_not_moved_to(
