@@ -14,9 +14,21 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from chalicelib.accounts.items import (
+    ENTER,
+    SHARDS,
+    UNCONFIRMED,
+    VERSION,
+    Claim,
+    active_shard,
+    due_key,
+    from_account,
+    placed,
+    to_account,
+    to_link,
+)
 from chalicelib.accounts.rules import NOBODY, Account, Link, LinkKind, Session, State
 from chalicelib.core.clock import purge_at
 from chalicelib.storage.dynamo import ABSENT, PRESENT, ConditionFailed
@@ -26,52 +38,7 @@ if TYPE_CHECKING:
 
     from chalicelib.storage.dynamo import Item, Table, Write
 
-VERSION = 1
-UNCONFIRMED = "UNCONFIRMED"  # the index partition of accounts that wait for their link
-SHARDS = 4  # of the index of accounts that are active
-ENTER = "gsi1pk = :shard, gsi1sk = :place"  # the index of active accounts; `placed` has the values
-FACTS = (
-    "subject", "email_claim", "login_claim", "password", "created_at", "epoch", "confirmed_at",
-    "addressed_at", "opted_out_at",
-)  # fmt: skip
-
-
-class Claim(StrEnum):
-    EMAIL = "EMAIL"
-    LOGIN = "LOGIN"
-
-
-def due_key(instant: int) -> str:
-    """Milliseconds as text that sorts."""
-    return f"{instant:015d}"
-
-
-def active_shard(account: str) -> int:
-    return sum(account.encode()) % SHARDS
-
-
-def placed(account: str) -> Item:
-    """Values of `ENTER`: where an active account stands in the index, in the order of ids."""
-    return {":shard": f"ACTIVE#{active_shard(account)}", ":place": account}
-
-
-def first_place(account: Account) -> Item:
-    """Where a new account stands in the index."""
-    if account.active:
-        place = placed(account.id)
-        return {"gsi1pk": place[":shard"], "gsi1sk": place[":place"]}
-    return {"gsi1pk": UNCONFIRMED, "gsi1sk": due_key(account.ends_at)}
-
-
-def to_account(item: Item) -> Account:
-    return Account(
-        id=item["pk"].removeprefix("ACCOUNT#"),
-        state=State(item["state"]),
-        decoy=item.get("decoy", False),
-        undone=tuple((since, until) for since, until in item.get("undone", ())),
-        indexed="gsi1pk" in item,
-        **{name: item[name] for name in FACTS if name in item},
-    )
+__all__ = ["SHARDS", "VERSION", "AccountStore", "Claim", "active_shard", "due_key"]
 
 
 class AccountStore:
@@ -96,15 +63,7 @@ class AccountStore:
         return str(item["account"]) if item else None
 
     def put_account(self, account: Account) -> Write:
-        item = {name: getattr(account, name) for name in FACTS}
-        return self.accounts.put(
-            {
-                "pk": f"ACCOUNT#{account.id}", "sk": "ACCOUNT", "type": "account", "v": VERSION,
-                "state": str(account.state), "decoy": account.decoy or None, **item,
-                **first_place(account),
-            },
-            ABSENT,
-        )  # fmt: skip
+        return self.accounts.put(from_account(account), ABSENT)
 
     def put_claim(self, kind: Claim, claim: str, account: str) -> Write:
         return self.accounts.put(
@@ -365,13 +324,7 @@ class AccountStore:
 
     def link(self, hashed: str) -> Link | None:
         item = self.usage.get(f"LINK#{hashed}", "LINK")
-        if item is None:
-            return None
-        used = item.get("used_at") is not None
-        return Link(
-            LinkKind(item["kind"]), item["target"], item["ends_at"], used,
-            item.get("account"), item.get("epoch"), item.get("made_at", 0),
-        )  # fmt: skip
+        return to_link(item) if item else None
 
     def put_link(self, hashed: str, link: Link) -> Write:
         return self.usage.put(
