@@ -61,7 +61,7 @@ def alter(file: Path, old: str, new: str) -> None:
 
 
 def publish(tables: Tables, number: int, policy_id: str, at: int) -> None:
-    fact = {"number": number, "policy": policy_id, "at": at}
+    fact = {"type": "policy", "v": 1, "number": number, "policy": policy_id, "at": at}
     for sk in ("IN_FORCE", f"VERSION#{number}"):
         tables.accounts.apply(tables.accounts.put({"pk": "POLICY", "sk": sk, **fact}))
 
