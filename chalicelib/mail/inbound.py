@@ -21,6 +21,7 @@ from urllib.parse import unquote_plus
 from chalicelib.accounts.fields import normal_email
 from chalicelib.cases.rules import Kind
 from chalicelib.core.clock import DAY
+from chalicelib.mail.cards import without_cards
 from chalicelib.mail.incoming import Incoming, read
 from chalicelib.mail.rules import MailClass, Unsendable
 from chalicelib.mail.wishes import class_row, suppression_of
@@ -77,6 +78,9 @@ class InboundMail:
         if removed and mail.kind is Kind.SUPPORT:
             self.bucket.delete(key)
             return "removed"
+        if (kept := without_cards(raw)) != raw:
+            # Written anew, it comes as another event, of the same case.
+            self.bucket.write(key, kept, content_type="message/rfc822")
         self.cases.from_mail(key, mail.kind, self._answered_at(mail), proven=mail.proven)
         return "case"
 

@@ -95,6 +95,11 @@ def in_mails(made: Wallet, cloud: LocalCloud) -> None:
     mail["Subject"] = f"REMOVE {made.into('subject of a removal')}"
     mail.set_content("Thank you.")
     cloud.control.receive(mail.as_bytes())
+    letter = EmailMessage()
+    letter["From"], letter["To"] = f"cards-{RUN}@example.org", "support@cetrus.test"
+    letter["Subject"] = f"My card is {made.into('subject of a letter', spaced=True)}"
+    letter.set_content(f"Take {made.into('text of a letter')}.")
+    cloud.control.receive(letter.as_bytes())
 
 
 @pytest.mark.promise("PS-19")

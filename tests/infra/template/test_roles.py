@@ -496,7 +496,7 @@ class TestMail:
         self, who: Callable[..., set[str]]
     ) -> None:
         bucket = "arn:aws:s3:::cetrus-mail-prod-123456789012-eu-west-1"
-        for action in ("s3:GetObject", "s3:DeleteObject"):
+        for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
             assert who(lambda r, a=action: r.may(a, f"{bucket}/in/m1")) == {"InboundMail"}
             assert who(lambda r, a=action: r.may(a, f"{bucket}/else")) == set()
 
