@@ -52,6 +52,8 @@ PAGES = (
     "/exit",
     "/unsubscribe/*",
     "/email/*",
+    "/reactivate",
+    "/rights/*",
     "/choices/*",
     "/invitations/*",
     "/partners/*",
