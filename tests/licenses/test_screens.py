@@ -155,10 +155,14 @@ class TestIsNoPlaceForPromotion:
         [
             "Buy a second seat now.", "Our special offer ends soon.", "It costs 4.99 EUR less.",
             "Ask for code ORCHARD25 today.", "Now with d.i.s.c.o.u.n.t for you.",
-            "See https://partner.example for more.", "<b>New</b> brushes.",
         ],
     )  # fmt: skip
     def test_a_text_that_promotes_is_refused(self, desk: Desk, what: str) -> None:
+        with pytest.raises(TextRefused):
+            wiring.mailings().draft(AUTHOR, "once", content(desk.application.id, what=what))
+
+    @pytest.mark.parametrize("what", ["See https://partner.example for more.", "<b>New</b> pens."])
+    def test_so_is_one_that_leads_elsewhere_or_holds_markup(self, desk: Desk, what: str) -> None:
         with pytest.raises(TextRefused):
             wiring.mailings().draft(AUTHOR, "once", content(desk.application.id, what=what))
 

@@ -112,8 +112,20 @@ def test_a_version_that_changes_a_use_is_the_one_that_new_grants_are_bound_to(un
         assert first.uses[purpose] == use
         for earlier in range(1, first.number):
             assert policy(earlier).uses.get(purpose) != use
+
+
+def test_the_fifth_version_binds_new_accounts_and_the_fourth_leaves_them_under_the_first() -> None:
     assert policy_for(Purpose.ACCOUNT, 4).number == 1
     assert policy_for(Purpose.ACCOUNT, 5).number == 5
+
+
+def test_a_version_that_sees_less_or_more_leaves_old_data_as_it_was_given(crowd: Crowd) -> None:
+    subject = given(crowd, 3)
+    seen = set(crowd.vault(5).open(subject, Purpose.ACCOUNT, "test")._fields)
+    assert seen == {"account_name", "login", "email", "name", "phone"}
+    assert "phone" not in policy(5).uses[Purpose.ACCOUNT].fields
+    with pytest.raises(PurposeDenied):
+        crowd.vault(5).open(subject, Purpose.SURVEYS, "test")
 
 
 def test_what_one_version_sealed_cannot_be_moved_under_another(crowd: Crowd) -> None:
