@@ -261,8 +261,11 @@ def own_privacy() -> OwnPrivacy:
 @cache
 def choosing() -> Choosing:
     from chalicelib.accounts.choosing import Choosing
+    from chalicelib.mailings import wiring as made
 
-    return Choosing(account_store(), opt_ins(), vault(), outbox(), links(), attempts(), now)
+    return Choosing(
+        account_store(), opt_ins(), vault(), outbox(), links(), attempts(), now, made.ask_again
+    )
 
 
 @cache

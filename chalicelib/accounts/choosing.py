@@ -29,7 +29,7 @@ from chalicelib.privacy.sinks import page
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from chalicelib.accounts.attempts import Attempts
     from chalicelib.accounts.links import Links
@@ -68,6 +68,8 @@ class Choosing:
     links: Links
     attempts: Attempts
     clock: Clock
+    lift: Callable[[str, Purpose, str], None]
+    """Lets mail for a purpose go to an address again, where its owner once stopped it."""
 
     def standing(self, account_id: str) -> list[Choice]:
         """Each choice of the policy in force; nothing is opened."""
@@ -128,6 +130,7 @@ class Choosing:
         now = self.clock()
         account = self._wishing(token, now)
         fields = {"email": self._address(account, LINK)}
+        self.lift(account.id, Purpose.PARTNER_MAIL, fields["email"])
         try:
             self.vault.commit(
                 lambda: [
@@ -149,6 +152,8 @@ class Choosing:
             self._ask_again(account, purpose)
             return
         fields = {"email": self._address(account, PAGE)}
+        # Before the grant: whoever dies in between has lifted what no grant makes use of.
+        self.lift(account.id, purpose, fields["email"])
         self.vault.commit(
             lambda: [
                 *self.vault.grant(account.subject, purpose, fields, PAGE),

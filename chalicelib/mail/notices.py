@@ -71,10 +71,12 @@ class Notices:
         for topic in again:
             self.wishes.table.apply(self.wishes.turn_on(account, topic))
 
-    def ask_again(self, account: str, mail_class: MailClass) -> None:
+    def ask_again(self, account: str, mail_class: MailClass, address: str) -> None:
         """A new yes to mail of this class: what once stopped it does so no more (PS-68)."""
-        self._lift(account, [COMPLAINED, class_row(mail_class)])
-        self.wishes.table.apply(self.wishes.clear(account, COMPLAINED, self.clock()))
+        hashed, now = suppression_of(self.keyed, address), self.clock()
+        self.wishes.lift(hashed, [COMPLAINED, class_row(mail_class)], now)
+        if self.of(account).complained_at is not None:
+            self.wishes.table.apply(self.wishes.clear(account, COMPLAINED, now))
 
     def works_again(self, account: str) -> None:
         """The person says that the mailbox takes mail again; what bounces once more says no."""

@@ -73,6 +73,15 @@ def owns(account_id: str, application: str) -> bool:
     return any(owned.application == application for owned in found)
 
 
+def ask_again(account_id: str, purpose: Purpose, address: str) -> None:
+    """A new yes lifts what a click or a complaint had stopped of this mail."""
+    from chalicelib.mail.rules import LAWS
+
+    for mail_class, law in LAWS.items():
+        if law.promotes and purpose in law.purposes:
+            wiring.notices().ask_again(account_id, mail_class, address)
+
+
 def withdraw(account_id: str, purpose: Purpose, reason: str) -> None:
     """Take back an account's yes; nothing where the account is gone."""
     if account := wiring.accounts().account(account_id):

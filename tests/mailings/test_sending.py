@@ -328,6 +328,15 @@ class TestStopping:
         assert mailer.sweep() == {"refused": 1}
         assert len(house.handed) == 1
 
+    def test_a_new_yes_after_a_click_brings_offers_again(self, house: House) -> None:
+        kim = house.join("kim")
+        house.sent(Kind.OFFER)
+        assert Browser().post_raw(self.path(house), ONE_CLICK).status == 200
+        assert house.sent(Kind.OFFER, content(Kind.OFFER, body="Another.")) == []
+        wiring.choosing().change(kim, Purpose.MARKETING, yes=True)
+        third = content(Kind.OFFER, body="A third.")
+        assert house.sent(Kind.OFFER, third) == ["kim@example.com"]
+
     def test_a_yes_taken_back_keeps_what_waits_from_going(self, house: House) -> None:
         house.join("kim")
         house.scheduled(Kind.OFFER)
@@ -357,7 +366,7 @@ class TestStopping:
         assert house.sent(Kind.OFFER, content(Kind.OFFER, body="Another.")) == []
         assert [i["why"] for i in house.messages()] == ["unwanted", "unwanted"]
         if row == COMPLAINED:
-            wiring.notices().ask_again(again, MailClass.OFFER)
+            wiring.notices().ask_again(again, MailClass.OFFER, "kim@EXAMPLE.com")
         else:
             wiring.notices().works_again(again)
         assert house.sent(Kind.OFFER, content(Kind.OFFER, body="A third.")) == ["KIM@example.com"]
