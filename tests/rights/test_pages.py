@@ -58,6 +58,12 @@ class TestErasing:
             assert words in page
         assert {i["sk"] for i in tables.items("accounts") if i["type"] != "ledger"} == before
 
+    def test_the_setup_page_leads_there(self, browser: Browser) -> None:
+        for page in ("/account/setup", "/account/privacy"):
+            text = browser.get(page).text
+            for path in (ERASE, DEACTIVATE, EXPORT):
+                assert f'href="{path}"' in text
+
     def test_it_needs_the_password_again(self, browser: Browser, mora: Account) -> None:
         for wrong in ({"hours": "0", "password": "not this"}, {"hours": "0", "password": ""}):
             assert browser.post(ERASE, wrong).status in {401, 422}
