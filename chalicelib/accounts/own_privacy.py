@@ -50,7 +50,7 @@ class OwnPrivacy:
             Held(
                 grant.purpose, use_under(grant.policy, grant.purpose),
                 known_policies()[grant.policy].number, grant.at,
-                self._fields(subject, grant.purpose),
+                self._shown(subject, grant.purpose),
             )
             for grant in self.vault.store.grants(subject)
         ]  # fmt: skip
@@ -71,7 +71,7 @@ class OwnPrivacy:
             raise NotFound
         return receipt(row, self.home, self.support)
 
-    def _fields(self, subject: str, purpose: Purpose) -> dict[str, str | None]:
+    def _shown(self, subject: str, purpose: Purpose) -> dict[str, str | None]:
         if purpose in OPENED:
             return dict(page(self.vault.open(subject, purpose, PAGE), subject))
         return dict.fromkeys(sorted(self.vault.noted(subject, purpose)))

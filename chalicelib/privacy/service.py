@@ -7,25 +7,23 @@ call that needed it, and the ledger's row always comes before the plaintext.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from chalicelib.privacy.rules import (
     Entry,
     Event,
     Mailed,
-    Policy,
     Purpose,
     PurposeDenied,
     SealBroken,
     When,
-    binding,
     family,
     key_context,
     policy,
     policy_for,
     use_under,
 )
+from chalicelib.privacy.sealing import asked, declared, seal_all, unseal
 from chalicelib.privacy.sinks import Secret
 from chalicelib.privacy.store import Grant, Kept
 
@@ -37,16 +35,15 @@ if TYPE_CHECKING:
     from chalicelib.privacy.store import VaultStore
     from chalicelib.storage.dynamo import Write
 
-NONCE = 12
+    Account = Literal[Purpose.ACCOUNT]
+    Billing = Literal[Purpose.BILLING]
+
 PROFILE = frozenset({When.REGISTRATION, When.CHOICE})
 REFUSALS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
 class Vault:
-    """`kms` is the key service's client, `key_id` the key that wraps data keys.
-
-    `in_force` answers the number of the policy in force.
-    """
+    """`kms` is the key service's client, `key_id` its key, `in_force` the policy's number now."""
 
     def __init__(
         self,
@@ -70,7 +67,7 @@ class Vault:
         *,
         declined: str = "",
     ) -> list[Write]:
-        """A new subject's grants, sealed fields and first ledger rows, for a transaction to write.
+        """A new subject's grants, sealed fields and first ledger rows, for a transaction.
 
         The policy in force binds them for good. ValueError where it does not name a field. A
         purpose that is chosen is granted for a yes in `chosen`; a no is in the ledger, and no key
@@ -81,10 +78,9 @@ class Vault:
         answers = asked(chosen or {}, policy(number))
         purposes = [*policy(number).granted(When.REGISTRATION), *(p for p in answers if answers[p])]
         writes = [
-            write
-            for purpose in purposes
+            write for purpose in purposes
             for write in self._grant(subject, purpose, given, now, number)
-        ]
+        ]  # fmt: skip
         entries = [
             Entry(Event.COLLECTED, purpose, policy_for(purpose, number).id, form)
             for purpose in purposes
@@ -100,27 +96,19 @@ class Vault:
         self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int, form: str
     ) -> list[Write]:
         """The same for one purpose alone: a subject of whom nothing else is held."""
-        number = self.in_force()
-        found = policy_for(purpose, number)
-        entry = Entry(Event.COLLECTED, purpose, found.id, form)
-        return [
-            *self._grant(subject, purpose, declared(fields, found), now, number),
-            *self.ledger.begin(subject, [entry], now),
-        ]
+        writes, entry = self._collected(subject, purpose, fields, now, form)
+        return [*writes, *self.ledger.begin(subject, [entry], now)]
 
     def collect_alone(
         self, subject: str, purpose: Purpose, fields: Mapping[str, str], form: str
     ) -> list[Write]:
         """The same for a subject who has a ledger, in place of what was collected; for `commit`."""
-        number, now = self.in_force(), self.clock()
-        found, held = policy_for(purpose, number), self.store.grant(subject, purpose)
-        given = declared(fields, found)
+        held, now = self.store.grant(subject, purpose), self.clock()
         if held:
             entry = Entry(Event.CORRECTED, purpose, held.policy, form)
-            writes = self._replace(held, given, now)
+            writes = self._replace(held, declared(fields, policy(self.in_force())), now)
         else:
-            entry = Entry(Event.COLLECTED, purpose, found.id, form)
-            writes = self._grant(subject, purpose, given, now, number)
+            writes, entry = self._collected(subject, purpose, fields, now, form)
         return [*writes, *self.ledger.append(subject, [entry], now)]
 
     def recollect(
@@ -208,13 +196,9 @@ class Vault:
         self.ledger.commit(build)
 
     @overload
-    def open(
-        self, subject: str, purpose: Literal[Purpose.ACCOUNT], reason: str
-    ) -> Secret[Literal[Purpose.ACCOUNT]]: ...
+    def open(self, subject: str, purpose: Account, reason: str) -> Secret[Account]: ...
     @overload
-    def open(
-        self, subject: str, purpose: Literal[Purpose.BILLING], reason: str
-    ) -> Secret[Literal[Purpose.BILLING]]: ...
+    def open(self, subject: str, purpose: Billing, reason: str) -> Secret[Billing]: ...
     @overload
     def open(self, subject: str, purpose: Mailed, reason: str) -> Secret[Mailed]: ...
     @overload
@@ -267,14 +251,17 @@ class Vault:
     def _first_note(
         self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int, form: str
     ) -> list[Write]:
+        writes, entry = self._collected(subject, purpose, fields, now, form)
+        return [self.store.stands(subject), *writes, *self.ledger.append(subject, [entry], now)]
+
+    def _collected(
+        self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int, form: str
+    ) -> tuple[list[Write], Entry]:
+        """A grant under the policy in force, and the ledger's word of it."""
         number = self.in_force()
         found = policy_for(purpose, number)
-        entry = Entry(Event.COLLECTED, purpose, found.id, form)
-        return [
-            self.store.stands(subject),
-            *self._grant(subject, purpose, declared(fields, found), now, number),
-            *self.ledger.append(subject, [entry], now),
-        ]
+        writes = self._grant(subject, purpose, declared(fields, found), now, number)
+        return writes, Entry(Event.COLLECTED, purpose, found.id, form)
 
     def hold(self, subject: str, form: str) -> list[Write]:
         """Every key goes where no purpose reads, until `release`; for `commit`.
@@ -409,41 +396,3 @@ class Vault:
             raise
         key: bytes = answer["Plaintext"]
         return key
-
-
-def asked(chosen: Mapping[Purpose, bool], under: Policy) -> dict[Purpose, bool]:
-    """The answers; PurposeDenied where one is to a question that this policy does not ask."""
-    if chosen.keys() - set(under.granted(When.CHOICE)):
-        raise PurposeDenied
-    return dict(chosen)
-
-
-def declared(fields: Mapping[str, str], under: Policy) -> dict[str, str]:
-    """The fields that hold something; ValueError where the policy does not name one of them."""
-    if unknown := {family(name) for name in fields} - under.fields():
-        raise ValueError(f"the policy does not name {sorted(unknown)}")
-    return {name: value for name, value in fields.items() if value}
-
-
-def seal_all(key: bytes, grant: Grant, fields: Mapping[str, str]) -> dict[str, bytes]:
-    """Each field that the grant's purpose may see, sealed into its place."""
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    seen, cipher = use_under(grant.policy, grant.purpose).fields, AESGCM(key)
-    sealed = {}
-    for name in (name for name in fields if family(name) in seen):
-        nonce = os.urandom(NONCE)
-        place = binding(grant.subject, grant.purpose, grant.policy, name)
-        sealed[name] = nonce + cipher.encrypt(nonce, fields[name].encode(), place)
-    return sealed
-
-
-def unseal(key: bytes, grant: Grant, name: str, sealed: bytes) -> str:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    place = binding(grant.subject, grant.purpose, grant.policy, name)
-    try:
-        return AESGCM(key).decrypt(sealed[:NONCE], sealed[NONCE:], place).decode()
-    except (InvalidTag, ValueError):
-        raise SealBroken(f"{name} is not what was sealed here") from None

@@ -108,7 +108,7 @@ class TestPurposes:
         use = rules.policy(policies.IN_FORCE).uses[ACCOUNT]
         with monkeypatch.context() as patch:
             wider = replace(use, fields=use.fields | {"street"})
-            patch.setattr("chalicelib.privacy.service.use_under", lambda *_: wider)
+            patch.setattr("chalicelib.privacy.sealing.use_under", lambda *_: wider)
             vault = wiring.vault()
             vault.commit(lambda: vault.recollect(subject, PROFILE, wiring.now(), "test"))
         assert "street" in sealed(tables, subject, ACCOUNT)["fields"]
