@@ -10,11 +10,13 @@ from chalicelib.settings import settings
 if TYPE_CHECKING:
     from tests.conftest import FakeClock, Tables
 
+CLAIM = {"pk": "EMAIL#1", "sk": "EMAIL", "type": "email_claim", "v": 1, "account": "acc_1"}
+
 
 def test_what_is_written_is_read_back_and_dumped(tables: Tables) -> None:
-    tables.accounts.apply(tables.accounts.put({"pk": "A#1", "sk": "A", "n": 1}))
-    assert tables.accounts.get("A#1", "A") == {"pk": "A#1", "sk": "A", "n": 1}
-    assert "A#1" in tables.dump()
+    tables.accounts.apply(tables.accounts.put(CLAIM))
+    assert tables.accounts.get("EMAIL#1", "EMAIL") == CLAIM
+    assert "EMAIL#1" in tables.dump()
 
 
 def test_each_test_starts_empty(tables: Tables) -> None:
