@@ -290,8 +290,15 @@ def recovery() -> Recovery:
     from chalicelib.accounts.recovery import Recovery
 
     return Recovery(
-        account_store(), outbox(), links(), Passwords(), attempts(), sessions(), choosing(),
-        keyed(), now,
+        account_store(),
+        outbox(),
+        links(),
+        Passwords(),
+        attempts(),
+        sessions(),
+        choosing(),
+        keyed(),
+        now,
     )
 
 

@@ -61,8 +61,8 @@ class Door:
 
 
 FORMS = {
-    "/contact", "/register", "/verify/{token}", "/login", "/logout", "/logout/everywhere", "/forgot",
-    "/reset/{token}", "/account/setup", "/account/setup/password", "/apps/{slug}/orders",
+    "/contact", "/register", "/verify/{token}", "/login", "/logout", "/logout/everywhere",
+    "/forgot", "/reset/{token}", "/account/setup", "/account/setup/password", "/apps/{slug}/orders",
     "/orders/{order_id}/checkout", "/account/computers/keys", "/device",
 }  # fmt: skip
 OAUTH = {"/v1/device/code", "/v1/device/token"}

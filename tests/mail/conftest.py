@@ -235,6 +235,7 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
     "service_notice": dict(MAILING),
     "offer": dict(MAILING),
     "partner_mail": {"title": "Charts", "lines": ["Tides & more."], "where": "/exit?to=a.b"},
+    "erasure_planned": {"hours": 6},
     "case_received": {"case": "cas_1", "about": "question", "until": "2 December 2026"},
     "case_waiting": CASE,
     "case_overdue": CASE,

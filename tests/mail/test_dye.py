@@ -14,7 +14,7 @@ import pytest
 from chalicelib import wiring
 from chalicelib.mail.rules import LAWS, MailClass, State
 from chalicelib.mail.templates import TEMPLATES
-from chalicelib.privacy import policies, service, sinks
+from chalicelib.privacy import policies, sealing, service, sinks
 from chalicelib.privacy.rules import Purpose, PurposeDenied, use_under
 from tests.mail.conftest import MAILING, PROFILE, Cloud, Office, Person
 
@@ -45,7 +45,7 @@ ALLOWED = {
 @pytest.fixture
 def dyed(office: Office, monkeypatch: pytest.MonkeyPatch) -> Office:
     """One subject with every purpose, whose address is another for each of them."""
-    real = service.seal_all
+    real = sealing.seal_all
 
     def seal(key: bytes, grant: Grant, fields: Mapping[str, str]) -> dict[str, bytes]:
         dye = {"email": f"dyed+{grant.purpose}@example.com"}

@@ -14,10 +14,10 @@ from moto.ses.models import ses_backends
 import app
 from chalicelib import wiring
 from chalicelib.mail.links import link_hash
+from tests.cases.conftest import raw
 from tests.conftest import kept_client
 from tests.context import CONTEXT
 from tests.mail.test_inbound import event as s3_event
-from tests.mail.test_inbound import raw
 from tests.mail.test_mailer import record
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from chalicelib.core.clock import HOUR
 from chalicelib.mail.rules import State
 from chalicelib.mail.templates import TOPICS
 from tests.browser import Browser
+from tests.cases.conftest import deliver, raw
 from tests.conftest import kept_client
 from tests.mail.test_feedback import (
     FORM,
@@ -28,7 +29,6 @@ from tests.mail.test_feedback import (
     take,
     write,
 )
-from tests.mail.test_inbound import deliver, raw
 
 if TYPE_CHECKING:
     from tests.conftest import FakeClock, Tables

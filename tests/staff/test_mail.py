@@ -12,9 +12,13 @@ from chalicelib.staff.rules import NobodyOfThatName, Role
 from tests.staff.conftest import PASSWORD
 
 if TYPE_CHECKING:
+    from chalicelib.mail.rules import Argument
     from tests.conftest import FakeClock, Tables
 
-NEWS = {"version": "4", "changes": ["To ask you how an application serves you."]}
+NEWS: dict[str, Argument] = {
+    "version": "4",
+    "changes": ["To ask you how an application serves you."],
+}
 
 
 @pytest.fixture(autouse=True)
