@@ -220,6 +220,7 @@ PROMOTING = (
     r"our partners?",
 )  # fmt: skip
 PROMOTION = re.compile(rf"\b(?:{'|'.join(PROMOTING)})\b")
+SPELLED_OUT = re.compile("|".join(PROMOTING))
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 SPACED = re.compile(r"\b(?:\w[ .\-_*]){2,}\w\b")
 LEET = str.maketrans("01345", "oieas")
@@ -286,9 +287,9 @@ def promotion_flaw(value: str, read: str) -> str:
         return "This names a price or a percentage, which only offers may."
     if CODES.search(unicodedata.normalize("NFKC", value)):
         return "This looks like a code, which only offers may hold."
-    for reading in (read, read.translate(LEET), together(read)):
-        if word := PROMOTION.search(reading):
-            return f"“{word[0]}” promotes something, which only offers may."
+    found = PROMOTION.search(read) or PROMOTION.search(read.translate(LEET))
+    if word := found or SPELLED_OUT.search(spelled_out(read)):
+        return f"“{word[0]}” promotes something, which only offers may."
     return ""
 
 
@@ -299,9 +300,10 @@ def plain(value: str) -> str:
     return " ".join(seen.split()).replace("\u2019", "'")
 
 
-def together(value: str) -> str:
-    """`s a l e` and `s.a.l.e` as one word."""
-    return SPACED.sub(lambda found: re.sub(r"[ .\-_*]", "", found[0]), value)
+def spelled_out(value: str) -> str:
+    """What is written letter by letter, `a s a l e` and `s.a.l.e`, as words without gaps."""
+    runs = (re.sub(r"[ .\-_*]", "", found[0]) for found in SPACED.finditer(value))
+    return " ".join(runs)
 
 
 def is_day(value: str) -> bool:

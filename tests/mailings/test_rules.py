@@ -99,6 +99,7 @@ PROMOTING = [
     "Special deals for members!",
     "DEALS",
     "d i s c o u n t for all",
+    "there is a d i s c o u n t",
     "d.i.s.c.o.u.n.t for all",
     "a disc\u200bount for all",
     "a díscòunt for all",
