@@ -42,11 +42,11 @@ class TestStrictness:
         ("name", "prop"),
         [
             ("Things", "StreamSpecification"),
-            ("Box", "ObjectLockEnabled"),
+            ("Box", "ReplicationConfiguration"),
             ("Work", "KmsMasterKeyId"),
             ("Probe", "VpcConfig"),
             ("TickRule", "EventPattern"),
-            ("Vault", "KeySpec"),
+            ("Vault", "MultiRegion"),
         ],
     )
     def test_an_unknown_property_stops_the_start(
