@@ -43,14 +43,15 @@ CATALOG = (
         "Personal details",
         "Each is sealed with AES-256-GCM under a key of its own for you and the purpose. That key "
         "is wrapped by a key service, which gives it out for that purpose alone. Each opening is "
-        "entered in a chained record first.",
+        "entered in a chained record first. Mail that you write to us is the exception: as it came, "
+        "it lies for 45 days in a store of its own that encrypts it as a whole.",
         ("PS-04", "PS-46", "PS-82"),
     ),
     Precaution(
         "Keys",
         "{turned_keys} keys of the key service seal data; all of them are turned over each year. "
         "The table of your own keys has no backup, which would bring back what you took away.",
-        ("PS-70",),
+        ("PS-45", "PS-70"),
     ),
     Precaution(
         "Loss",
@@ -68,13 +69,13 @@ CATALOG = (
     Precaution(
         "Passwords",
         "Kept as argon2id fingerprints. Attempts are limited, and nobody is locked out for good.",
-        ("PS-49", "PS-58"),
+        ("PS-45", "PS-49", "PS-58"),
     ),
     Precaution(
         "Signed-in browsers",
         "A random value in a cookie that only this host gets and no script reads; we keep its "
         "fingerprint. “Sign out everywhere” ends all of them at once.",
-        ("PS-20", "PS-22"),
+        ("PS-20", "PS-22", "PS-45"),
     ),
     Precaution(
         "Cards",

@@ -40,12 +40,14 @@ class TestSigningIn:
         answer = Browser().post("/login", {"login": name, "password": PASSWORD})
         assert (answer.status, answer.location) == (303, "/account")
 
+    @pytest.mark.promise("PS-20")
     def test_the_cookie_is_host_only_and_out_of_reach(self, member: Browser) -> None:
         answer = Browser().post("/login", RIGHT)
         (cookie,) = [line for line in answer.cookies if line.startswith(SID)]
         parts = set(cookie.split("; ")[1:])
         assert parts == {"Path=/", "Max-Age=2592000", "Secure", "HttpOnly", "SameSite=Lax"}
 
+    @pytest.mark.promise("PS-45")
     def test_the_token_is_not_at_rest(self, member: Browser, tables: Tables) -> None:
         assert member.cookies[SID] not in tables.dump()
 
@@ -104,6 +106,7 @@ class TestSigningOut:
         assert not signed_in(Browser(cookies=kept))
         assert signed_in(other)
 
+    @pytest.mark.promise("PS-45")
     def test_everywhere_ends_every_session_at_once(self, member: Browser) -> None:
         others = [entered(), entered()]
         member.post("/logout/everywhere", {}, page="/account/setup")
@@ -122,6 +125,7 @@ class TestSigningOut:
         assert not signed_in(browser)
 
 
+@pytest.mark.promise("PS-45")
 class TestLimits:
     def test_the_eleventh_attempt_waits_for_the_window_and_is_told_how_long(
         self, member: Browser, clock: FakeClock

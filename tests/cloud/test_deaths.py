@@ -77,6 +77,7 @@ def mails_of(control: Control, email: str) -> list[Json]:
 
 
 class TestRegistration:
+    @pytest.mark.promise("PS-57")
     def test_killed_anywhere_it_ends_in_one_account_and_one_welcome(
         self, cloud: LocalCloud, control: Control
     ) -> None:
@@ -260,6 +261,7 @@ class TestLaunchAndEnd:
 
 class TestMail:
     @pytest.mark.guarantee("G11")
+    @pytest.mark.promise("PS-57")
     def test_killed_anywhere_each_fact_is_one_message_handed_over(
         self, cloud: LocalCloud, control: Control
     ) -> None:
@@ -292,6 +294,7 @@ class TestLostAnswers:
     """
 
     @pytest.mark.parametrize("kind", ["timeout_after_commit", "throttle"])
+    @pytest.mark.promise("PS-57")
     def test_a_registration_is_still_one(
         self, cloud: LocalCloud, control: Control, kind: str
     ) -> None:

@@ -85,12 +85,15 @@ def canaries(story: Customer) -> list[str]:
 
 class TestNothingLeaks:
     @pytest.mark.guarantee("G8")
+    @pytest.mark.promise("PS-46")
+    @pytest.mark.promise("PS-58")
     def test_tables_hold_none_of_it(self, cloud: LocalCloud, canaries: list[str]) -> None:
         tables = cloud.control.dump()["tables"]
         for name, table in tables.items():
             for item in table["items"]:
                 assert found_in(item, canaries) == [], (name, item["pk"])
 
+    @pytest.mark.promise("PS-46")
     def test_object_keys_and_objects_hold_none_of_it(
         self, cloud: LocalCloud, canaries: list[str]
     ) -> None:
@@ -103,11 +106,15 @@ class TestNothingLeaks:
                     found = found_in(cloud.control.object(name, key), canaries)
                     assert set(found) <= may_hold, key
 
+    @pytest.mark.promise("PS-49")
+    @pytest.mark.promise("PS-58")
     def test_logs_hold_none_of_it(self, cloud: LocalCloud, canaries: list[str]) -> None:
         lines = cloud.control.logs()
         assert lines
         assert found_in(lines, canaries) == []
 
+    @pytest.mark.promise("PS-46")
+    @pytest.mark.promise("PS-49")
     def test_queues_and_calls_hold_none_of_it(self, cloud: LocalCloud, canaries: list[str]) -> None:
         assert found_in(cloud.control.queues(), canaries) == []
         assert found_in(cloud.control.calls(), canaries) == []
@@ -118,6 +125,7 @@ class TestNothingLeaks:
         assert requests
         assert found_in(requests, canaries) == []
 
+    @pytest.mark.promise("PS-58")
     def test_mail_holds_the_names_that_it_must_and_nothing_else(
         self, cloud: LocalCloud, story: Customer, canaries: list[str]
     ) -> None:

@@ -11,6 +11,7 @@ from infra.local.front.command import ROOT
 
 
 @pytest.mark.guarantee("G10")
+@pytest.mark.promise("PS-45")
 def test_the_drill_brings_back_everything_but_what_was_erased() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "infra.operate.drill"],

@@ -174,9 +174,11 @@ class TestExit:
     @pytest.mark.parametrize(
         "to", ["", "x", "https://evil.example/", "aHR0cHM6Ly9ldmlsLmV4YW1wbGUv.x", "%F0%9F%8D%8B.x"]
     )
+    @pytest.mark.promise("PS-42")
     def test_it_leads_nowhere_that_we_did_not_sign(self, browser: Browser, to: str) -> None:
         assert browser.get(f"/exit?to={quote(to)}").status == 404
 
+    @pytest.mark.promise("PS-42")
     def test_a_mark_serves_one_address(self, browser: Browser) -> None:
         one, other = (
             link_out(url, wiring.keyed()) for url in ("https://a.example/", "https://b.example/")
@@ -185,6 +187,7 @@ class TestExit:
         assert browser.get(mixed).status == 404
 
     @pytest.mark.parametrize("url", ["javascript:alert(1)", "http://a.example", "https://", "/a"])
+    @pytest.mark.promise("PS-42")
     def test_only_whole_https_addresses_are_signed(self, browser: Browser, url: str) -> None:
         with pytest.raises(ValueError, match="https"):
             link_out(url, wiring.keyed())

@@ -74,6 +74,7 @@ def used(world: World, license_id: str, milliseconds: int, launch: str) -> None:
     world.licenses.end(lease)
 
 
+@pytest.mark.promise("PS-33")
 class TestWhatIsWritten:
     def test_a_lease_with_what_its_bill_is_made_of(self, world: World, logs: Logs) -> None:
         license_id = world.license()
@@ -182,6 +183,7 @@ class TestWhatIsWritten:
 
 
 @pytest.mark.guarantee("G12")
+@pytest.mark.promise("PS-33")
 class TestOnce:
     def test_run_again_it_writes_nothing_new(self, world: World, logs: Logs) -> None:
         used(world, world.license(), 1_000, "one")

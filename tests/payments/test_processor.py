@@ -128,7 +128,7 @@ class TestCardSetup:
         worker = processor(simulator, WORKER_KEY)
         assert worker.read_checkout(session).status == "open"
         with pytest.raises(ProcessorRefused):
-            worker.create_customer("acc_2", "key_2")
+            open_setup(worker, order="ord_2")
 
 
 class TestEvents:
@@ -404,6 +404,7 @@ def payments(handle: Handle) -> list[Any]:
     return list(ask(f"{handle.url}/v1/payment_intents?limit=100", headers=headers).json["data"])
 
 
+@pytest.mark.promise("PS-48")
 class TestAddress:
     @pytest.mark.parametrize(
         ("api_base", "origin"),

@@ -315,6 +315,7 @@ class TestSecurity:
         assert "TLS 1.3 or newer only" in browser.get("/privacy/security").words
         precautions.facts.cache_clear()
 
+    @pytest.mark.promise("PS-45")
     def test_a_key_that_is_not_turned_over_is_told(self, tmp_path: Path) -> None:
         keys = {"A": {"EnableKeyRotation": True}, "B": {"KeyUsage": "SIGN_VERIFY"}}
         made = {n: {"Type": "AWS::KMS::Key", "Properties": key} for n, key in keys.items()}

@@ -179,6 +179,7 @@ class TestByMail:
 
 class TestExport:
     @pytest.mark.promise("PS-69")
+    @pytest.mark.promise("PS-79")
     def test_all_that_is_held_is_in_it_within_ten_seconds(
         self, browser: Browser, processor: FakeProcessor, crew: Plan, mora: Account
     ) -> None:
@@ -195,6 +196,7 @@ class TestExport:
         for section in ("licenses", "orders", "payments", "subscriptions", "uses", "sessions"):
             assert found[section], section
 
+    @pytest.mark.promise("PS-79")
     def test_making_it_is_in_it(self, browser: Browser, mora: Account) -> None:
         found = json.loads(browser.get(f"{EXPORT}.json").text)
         here = [row for row in found["uses"] if row["reason"] == "page:/account/privacy/export"]

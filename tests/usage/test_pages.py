@@ -40,6 +40,7 @@ class TestUsagePage:
         assert answer.status == 200
         assert "once an application has been launched" in answer.words
 
+    @pytest.mark.promise("PS-34")
     def test_has_the_number_the_chart_and_the_table(self, desk: Desk, used: Program) -> None:
         answer = desk.browser.get("/account/usage")
         assert DATA.findall(answer.text)[0] == ("125250", "2 min 05 s")
@@ -51,6 +52,7 @@ class TestUsagePage:
         assert "Orchard" in answer.words
         assert "<script" not in answer.text
 
+    @pytest.mark.promise("PS-34")
     def test_shows_nobody_else_s(self, other_desk: Desk, used: Program) -> None:
         assert not DATA.findall(other_desk.browser.get("/account/usage").text)
 
@@ -116,6 +118,7 @@ class TestSelection:
         assert "<script" not in text
 
     @pytest.mark.guarantee("G7")
+    @pytest.mark.promise("PS-34")
     def test_of_anothers_ids_and_of_nobodys_look_alike(
         self, desk: Desk, other_desk: Desk, busy: list[Program]
     ) -> None:
@@ -190,6 +193,7 @@ class TestFiles:
         assert not self.lines(desk, "/account/usage/intervals.csv?month=2026-10")
         assert not self.lines(desk, "/account/usage/days.csv?computer=none")
 
+    @pytest.mark.promise("PS-34")
     def test_hold_nothing_of_anybody_else_s(
         self, desk: Desk, other_desk: Desk, used: Program
     ) -> None:

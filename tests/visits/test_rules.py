@@ -384,6 +384,7 @@ class TestVocabulary:
 
 class TestTerms:
     @given(st.dates(date(2024, 1, 1), date(2032, 12, 31)))
+    @pytest.mark.promise("PS-32")
     def test_counters_end_when_they_are_25_months_old(self, today: date) -> None:
         now = day_start(today.isoformat()) + A_DAY // 2
         last = last_gone(now)

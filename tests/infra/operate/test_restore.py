@@ -127,6 +127,7 @@ class TestLeases:
         assert world.rows(license_id) == rows
 
 
+@pytest.mark.promise("PS-45")
 class TestRestore:
     def test_what_is_missing_comes_back_whole(self, dynamodb: Any) -> None:
         lost = {**item("ACCOUNT#1", name="sealed"), "count": {"N": "3"}, "key": {"B": b"\x00\x01"}}

@@ -36,6 +36,7 @@ class TestLint:
 
 class TestTables:
     @pytest.mark.parametrize("table", TABLES)
+    @pytest.mark.promise("PS-45")
     def test_a_table_outlives_mistakes(self, table: str, template: Template) -> None:
         resource = template.raw["Resources"][table]
         assert resource["Properties"]["DeletionProtectionEnabled"] is True
@@ -48,6 +49,7 @@ class TestTables:
         assert properties["BillingMode"] == "PAY_PER_REQUEST"
 
     @pytest.mark.parametrize("table", ["AccountsTable", "UsageTable"])
+    @pytest.mark.promise("PS-45")
     def test_accounts_and_usage_are_backed_up_and_expire_by_purge_at(
         self, table: str, template: Template
     ) -> None:
