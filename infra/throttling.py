@@ -13,7 +13,8 @@ RATE, BURST = 500, 1000
 # Each but the last two costs a processor for a tenth of a second (argon2), and nobody types faster.
 PASSWORDS = (
     "/login", "/register", "/verify/{token}", "/reset/{token}", "/account/email",
-    "/account/setup/password", "/staff/login", "/forgot", "/contact",
+    "/account/setup/password", "/account/privacy/deactivate", "/account/privacy/erase",
+    "/reactivate", "/staff/login", "/forgot", "/contact",
 )  # fmt: skip
 """Routes of forms that make or try a password, or have mail sent to whomever they name."""
 PASSWORD_RATE, PASSWORD_BURST = 20, 40
