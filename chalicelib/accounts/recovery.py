@@ -123,7 +123,9 @@ class Recovery:
         now = self.clock()
         self.attempts.take(PASSWORD_ATTEMPTS, account_id, now)
         account = self.store.account(account_id)
-        if account is None or not self.passwords.match(account.password, current).right:
+        if account is None or not account.active:
+            raise AccountGone
+        if not self.passwords.match(account.password, current).right:
             raise WrongCredentials("This is not your present password.")
         given = self.attempts.give_back(PASSWORD_ATTEMPTS, account_id, now)
         return self._replace(account, password, now, given, *self.sessions.ended(leaving))

@@ -103,19 +103,23 @@ class AccountStore:
         )  # fmt: skip
 
     def set_password(self, account: Account, verifier: str, now: int) -> Write:
-        """A new password: every session ends, and who could read the mail is confirmed by it."""
+        """A new password: every session ends, and who could read the mail is confirmed by it.
+
+        Refused for whoever has left or is leaving: a password brings nobody back.
+        """
         return self.accounts.update(
             f"ACCOUNT#{account.id}",
             "ACCOUNT",
             "SET #s = :active, password = :new, epoch = :next, "
             f"confirmed_at = if_not_exists(confirmed_at, :now), {ENTER}",
             {
-                ":active": str(State.ACTIVE), ":seen": str(account.state), ":new": verifier,
+                ":active": str(State.ACTIVE), ":unconfirmed": str(State.UNCONFIRMED),
+                ":seen": str(account.state), ":new": verifier,
                 ":epoch": account.epoch, ":next": account.epoch + 1, ":now": now,
                 ":old": account.password, **placed(account.id),
             },
-            condition="#s = :seen AND epoch = :epoch AND password = :old "
-            "AND attribute_not_exists(decoy)",
+            condition="#s = :seen AND #s IN (:active, :unconfirmed) AND epoch = :epoch "
+            "AND password = :old AND attribute_not_exists(decoy)",
             names={"#s": "state"},
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from chalicelib.accounts.rules import (
     AccountGone,
     LinkEnded,
     LinkKind,
+    State,
 )
 from chalicelib.core.clock import DAY
 from chalicelib.core.ids import derived_id
@@ -46,6 +47,13 @@ def confirm(browser: Browser, mails: Mails) -> str:
 def reset(member: Browser, mails: Mails) -> str:
     Browser().post("/forgot", {"email": PROFILE["email"]})
     return f"/reset/{mails.link('password_reset')}"
+
+
+def put_into(tables: Tables, state: State) -> str:
+    """The one account, whatever it was, is in this state; its id."""
+    (item,) = (i for i in tables.items("accounts") if i["type"] == "account")
+    tables.accounts.apply(tables.accounts.put({**item, "state": str(state)}))
+    return str(item["pk"].removeprefix("ACCOUNT#"))
 
 
 class TestConfirming:
@@ -308,6 +316,26 @@ class TestChanging:
         assert signed_in(member)
         assert not signed_in(other)
         assert len(mails.of("password_changed")) == 1
+
+    @pytest.mark.parametrize("state", [State.DEACTIVATED, State.ENDING])
+    def test_who_has_left_meanwhile_is_not_brought_back(
+        self, member: Browser, tables: Tables, state: State
+    ) -> None:
+        account = put_into(tables, state)
+        with pytest.raises(AccountGone):
+            wiring.recovery().change_password(account, PASSWORD, NEW)
+        assert wiring.account_store().account(account).state is state  # type: ignore[union-attr]
+
+    @pytest.mark.parametrize("state", [State.DEACTIVATED, State.ENDING])
+    def test_no_password_is_set_for_who_was_seen_leaving(
+        self, member: Browser, tables: Tables, state: State
+    ) -> None:
+        store = wiring.account_store()
+        seen = store.account(put_into(tables, state))
+        assert seen
+        with pytest.raises(ConditionFailed):
+            store.transact(store.set_password(seen, "another", wiring.now()))
+        assert store.account(seen.id) == seen
 
 
 class TestCorrecting:
