@@ -23,12 +23,6 @@ routes = Edge(__name__)
 PRIVACY, LINK = "accounts/privacy.html", "accounts/choice_link.html"
 ROWS = 25
 FURTHEST = 10**10
-# Pages of other features, shown where they are.
-OTHERS = {
-    "/account/privacy/export": ("Take it with you", "One file with all of this."),
-    "/account/privacy/deactivate": ("Deactivate", "Nothing is used until you come back."),
-    "/account/privacy/erase": ("Erase", "Everything is gone for good."),
-}
 
 
 @routes.page("/account/privacy")
@@ -81,7 +75,6 @@ def log(request: Request, before: int | None) -> dict[str, Any]:
 
 def everything(request: Request) -> dict[str, Any]:
     """What the page shows; the log is read last, so that it tells of the page's own openings."""
-    from chalicelib.edge.access import ACCESS
     from chalicelib.privacy.policies import FIELDS
 
     account = account_of(request)
@@ -91,7 +84,6 @@ def everything(request: Request) -> dict[str, Any]:
         "names": FIELDS,
         "said": request.query.get("said", ""),
         "gpc": request.opts_out,
-        "others": [(path, *words) for path, words in OTHERS.items() if f"GET {path}" in ACCESS],
         **log(request, None),
     }
 

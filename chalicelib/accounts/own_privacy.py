@@ -13,7 +13,7 @@ from chalicelib.core.errors import NotFound
 from chalicelib.privacy.receipts import receipt
 from chalicelib.privacy.rules import Purpose, known_policies, use_under
 from chalicelib.privacy.sinks import page
-from chalicelib.privacy.telling import Told, told
+from chalicelib.privacy.wording import Told, told
 
 if TYPE_CHECKING:
     from chalicelib.accounts.service import Accounts

@@ -199,7 +199,7 @@ TEMPLATES: dict[str, Template] = {
     "rights_link": Template(
         MailClass.ACCOUNT,
         "You get this mail because a mail from this address asked us about your data.",
-        audience=ANYONE | {"deactivated"},
+        audience=ANYONE,
         link="/rights/{token}",
     ),
     "case_waiting": Template(

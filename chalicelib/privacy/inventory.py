@@ -162,11 +162,11 @@ ITEMS: dict[str, Kept] = {
     "leaving": kept(
         ACCOUNTS, "ACCOUNT/LEAVING", "That somebody rests their account, or leaves.", PERSON,
         "account law", "until it is done",
-        ("choice", "u", "leaving stage asked_at due"), ("purchase", "u", "canceled"),
+        ("choice", "u", "leaving stage asked_at due reason"), ("purchase", "u", "canceled"),
     ),
     "tombstone": kept(
-        ACCOUNTS, "ACCOUNT/ERASED", "That an account was erased.", PERSON, "law",
-        "for good, so that a restored backup erases it again", ("activity", "", "erased_on"),
+        ACCOUNTS, "ACCOUNT/ERASED", "That an account was erased, and on which day.", PERSON, "law",
+        "for good, under an id that leads to nobody", ("activity", "", "erased_on"),
     ),
     "fiscal_key": kept(
         ACCOUNTS, "FISCAL/KEY", "The key of what the tax law wants kept, wrapped for that alone.",
@@ -428,7 +428,7 @@ ITEMS: dict[str, Kept] = {
     ),
     "case": kept(
         ACCOUNTS, "CASE/CASE", "A matter that somebody brought to us.", WRITER, "support",
-        "until ninety days after it is closed",
+        "for good; it says nothing of who wrote or what",
         ("pseudonym", "", "subject sender"),
         ("technical", "a", ("id kind state object created_at due_at alert_at acknowledged_at "
          "alerted_at escalated_at closed_at")),

@@ -76,7 +76,7 @@ ROUTES = {
     "/account/privacy/export.html": Practice.RIGHTS,
     "/reactivate": Practice.RIGHTS,
     "/rights": Practice.RIGHTS,
-    "/partners": Practice.MAIL,
+    "/partners": Practice.PARTNERS,
     "/v1": Practice.LICENSES,
     "/v1/vendor": Practice.VENDORS,
     "/staff": Practice.STAFF,

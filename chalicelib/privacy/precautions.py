@@ -43,7 +43,7 @@ CATALOG = (
         "Personal details",
         "Each is sealed with AES-256-GCM under a key of its own for you and the purpose. That key "
         "is wrapped by a key service, which gives it out for that purpose alone. Each opening is "
-        "entered in a chained record first. Mail that you write to us is the exception: as it came, "
+        "entered in a chained record first. Mail that you write to us is the exception: as it came "
         "it lies for 45 days in a store of its own that encrypts it as a whole.",
         ("PS-04", "PS-46", "PS-82"),
     ),
