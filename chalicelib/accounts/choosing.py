@@ -24,12 +24,12 @@ from chalicelib.accounts.rules import (
     TooManyWishes,
 )
 from chalicelib.privacy.choices import GPC, TWICE, NotAChoice, questions
-from chalicelib.privacy.rules import Event, Purpose, When, policy
+from chalicelib.privacy.rules import Event, Purpose, When, known_policies, policy
 from chalicelib.privacy.sinks import page
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from chalicelib.accounts.attempts import Attempts
     from chalicelib.accounts.links import Links
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from chalicelib.core.clock import Clock
     from chalicelib.mail.outbox import Outbox
     from chalicelib.privacy.choices import Question
-    from chalicelib.privacy.rules import Row
+    from chalicelib.privacy.rules import Policy, Row
     from chalicelib.privacy.service import Vault
     from chalicelib.storage.dynamo import Write
 
@@ -72,10 +72,13 @@ class Choosing:
     """Lets mail for a purpose go to an address again, where its owner once stopped it."""
 
     def standing(self, account_id: str) -> list[Choice]:
-        """Each choice of the policy in force; nothing is opened."""
+        """Each choice of the policy in force, and each yes to what it no longer asks.
+
+        Nothing is opened.
+        """
         account = self._present(account_id)
-        asked = questions(policy(self.vault.in_force()))
         granted = self.vault.granted(account.subject)
+        asked = self._asked(granted)
         waiting = self.opt_ins.waiting(account.id)
         answers = self._answers(account.subject, {question.purpose for question in asked})
         return [
@@ -107,8 +110,8 @@ class Choosing:
         """The browser's own no, taken once: whatever was chosen is withdrawn."""
         if account.opted_out_at is not None:
             return
-        for purpose in self.vault.granted(account.subject):
-            if self._chosen(purpose):
+        for purpose, version in self.vault.granted(account.subject).items():
+            if chosen_under(known_policies().get(version), purpose):
                 self.vault.withdraw(account.subject, purpose, GPC)
         for purpose in self.opt_ins.waiting(account.id):
             self.store.transact(self.opt_ins.forget(account.id, purpose))
@@ -177,7 +180,7 @@ class Choosing:
             self.outbox.nudge(message)
 
     def _refuse(self, account: Account, purpose: Purpose, form: str) -> None:
-        if not self._chosen(purpose):
+        if not self._chosen(account.subject, purpose):
             raise NotAChoice
         self.store.transact(self.opt_ins.forget(account.id, purpose))
         if self.vault.withdraw(account.subject, purpose, form):
@@ -186,10 +189,27 @@ class Choosing:
         if answered is None or answered.entry.event not in {Event.DECLINED, Event.WITHDRAWN}:
             self.vault.commit(lambda: self.vault.decline(account.subject, purpose, form))
 
-    def _chosen(self, purpose: Purpose) -> bool:
-        """Whether the purpose is one to choose, in force or prepared or given up since."""
-        use = policy(self.vault.in_force()).uses.get(purpose)
-        return use is not None and use.when is When.CHOICE
+    def _chosen(self, subject: str, purpose: Purpose) -> bool:
+        """Whether the purpose is one to choose: as the yes was given, or as is asked today.
+
+        A later version may name it no longer, and whoever said yes under another can still say no.
+        """
+        if version := self.vault.granted(subject).get(purpose):
+            return chosen_under(known_policies().get(version), purpose)
+        return chosen_under(policy(self.vault.in_force()), purpose)
+
+    def _asked(self, granted: Mapping[Purpose, str]) -> tuple[Question, ...]:
+        """What is asked today, and what was said yes to when it was asked."""
+        asked = questions(policy(self.vault.in_force()))
+        named = {question.purpose for question in asked}
+        before = (
+            question
+            for purpose, version in granted.items()
+            if purpose not in named and (then := known_policies().get(version))
+            for question in questions(then)
+            if question.purpose == purpose
+        )
+        return (*asked, *before)
 
     def _letters(
         self, account: Account, purposes: Iterable[Purpose], now: int
@@ -235,3 +255,9 @@ class Choosing:
         if account is None or not account.active:
             raise AccountGone
         return account
+
+
+def chosen_under(version: Policy | None, purpose: Purpose) -> bool:
+    """Whether that version asks a person about the purpose; None is one that we do not know."""
+    use = version.uses.get(purpose) if version else None
+    return use is not None and use.when is When.CHOICE

@@ -26,11 +26,10 @@ def live(
         return (item["class"], item["state"]) if item else None
 
     def overdue(now: int) -> int:
-        late = f"{now - HOUR:015d}"
-        keys_due = accounts.index(
-            "gsi1", "gsi1pk", "LEAVING_DUE", range_name="gsi1sk", up_to=late
-        )  # fmt: skip
-        return sum(1 for _ in keys_due)
+        """By each row's own `due`: the sweep moves the index ahead at each try that failed."""
+        found = accounts.index("gsi1", "gsi1pk", "LEAVING_DUE", range_name="gsi1sk")
+        rows = [accounts.get(key.pk, "LEAVING") for key in found]
+        return sum(1 for row in rows if row and row["due"] <= now - HOUR)
 
     def spent(now: int) -> dict[str, Any]:
         year = str(to_datetime(now).year)

@@ -47,8 +47,11 @@ class Deactivation:
     subscriptions: Subscriptions
     clock: Clock
 
-    def deactivate(self, account_id: str, *extra: Write) -> None:
-        """From this instant on nothing of the account opens, and nobody is signed in to it."""
+    def deactivate(self, account_id: str, *extra: Write, reason: str = OUT) -> None:
+        """From this instant on nothing of the account opens, and nobody is signed in to it.
+
+        `reason` is where it was asked for, as the ledger says it.
+        """
         now = self.clock()
         account, before = self.accounts.account(account_id), self.store.leaving(account_id)
         if account is None or not account.active:
@@ -61,7 +64,7 @@ class Deactivation:
                 self.accounts.rest(account, now),
                 self.store.put(leaving, before),
                 *extra,
-                *self.vault.hold(account.subject, OUT),
+                *self.vault.hold(account.subject, reason),
             ]
         )
         self.finish(leaving)

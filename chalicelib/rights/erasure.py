@@ -50,10 +50,11 @@ class Erasure:
 
     # the owner's word
 
-    def ask(self, account_id: str, hours: int, *extra: Write) -> None:
+    def ask(self, account_id: str, hours: int, *extra: Write, reason: str = FORM) -> None:
         """Erase the account in so many hours, or in this very call for none.
 
-        `extra` are writes of the same transaction, such as the link's that was used.
+        `extra` are writes of the same transaction, such as the link's that was used. `reason` is
+        where it was asked for, as the ledger says it.
         """
         now = self.clock()
         account, before = self.accounts.account(account_id), self.store.leaving(account_id)
@@ -61,7 +62,9 @@ class Erasure:
             raise AccountGone
         if before and before.kind is Kind.ERASURE:
             raise LeavingAlready
-        leaving = Leaving(account_id, Kind.ERASURE, Stage.WAITING, now, now + hours * HOUR)
+        leaving = Leaving(
+            account_id, Kind.ERASURE, Stage.WAITING, now, now + hours * HOUR, reason=reason
+        )
         mails, letters = self._told(account, leaving) if hours else ([], [])
         try:
             self.accounts.transact(
@@ -129,7 +132,7 @@ class Erasure:
         account = self.accounts.account(account_id)
         if account is None or account.state is not State.ENDING:
             return False
-        self.shut(account)
+        self.shut(account, leaving.reason or FORM)
         self.estate.clear(account)
         return True
 
@@ -149,19 +152,19 @@ class Erasure:
         count("erasure_begun")
         return True
 
-    def shut(self, account: Account) -> None:
+    def shut(self, account: Account, reason: str) -> None:
         """Every key goes, and with them all that was sealed; a payer's minimum is kept first."""
-        self.vault.commit(lambda: self._keys(account))
+        self.vault.commit(lambda: self._keys(account, reason))
         self.vault.store.erase_sealed(account.subject)
 
-    def _keys(self, account: Account) -> list[Write]:
-        kept = self._by_law(account)
+    def _keys(self, account: Account, reason: str) -> list[Write]:
+        kept = self._by_law(account, reason)
         ends = self.vault.end(account.subject)
         if not ends:
             return []
         return [self.accounts.check_state(account.id, State.ENDING), *kept, *ends]
 
-    def _by_law(self, account: Account) -> list[Write]:
+    def _by_law(self, account: Account, reason: str) -> list[Write]:
         """The fiscal record of whoever paid, once."""
         last = max((each.taken_at for each in self.payments.of_account(account.id)), default=None)
         if last is None:
@@ -170,5 +173,5 @@ class Erasure:
             if until < fiscal_end(last):
                 self.fiscal.keep_until(account.id, fiscal_end(last))
             return []
-        kept = self.vault.keep_by_law(account.subject, fiscal_subject(account.id), FORM)
+        kept = self.vault.keep_by_law(account.subject, fiscal_subject(account.id), reason)
         return self.fiscal.put(account.id, kept, fiscal_end(last)) if kept else []

@@ -13,7 +13,6 @@ from chalicelib.edge.pages import render
 from chalicelib.edge.responses import as_json, html, see_other
 from chalicelib.edge.routes import Edge
 from chalicelib.rights import wiring as rights
-from chalicelib.rights.effects import effects
 
 if TYPE_CHECKING:
     from chalice.app import Response
@@ -24,6 +23,8 @@ routes = Edge(__name__)
 DEACTIVATE, ERASE = "rights/deactivate.html", "rights/erase.html"
 REACTIVATE, LINK, STOP = "rights/reactivate.html", "rights/link.html", "rights/stop.html"
 HOURS = Filled({"hours": "24"})
+BY_LINK, COMING_BACK = "page:/rights", "page:/reactivate"
+"""Where it was asked for, as the ledger says it; on the account's own pages it is the page."""
 
 
 # deactivation
@@ -63,7 +64,7 @@ def reactivate(request: Request) -> Response:
         form = read_form(request, forms.ReactivateForm, wiring.keyed())
         account = rights.proving().resting(form.login, form.password)
         if form.what == forms.ERASE:
-            rights.erasure().ask(account.id, 0)
+            rights.erasure().ask(account.id, 0, reason=COMING_BACK)
             return gone(request, "erased")
         left = request.cookies.get(SESSION.name, "")
         token = rights.deactivation().reactivate(account, left=left)
@@ -109,7 +110,7 @@ def stop_erasure(request: Request) -> Response:
 def seen(request: Request) -> dict[str, Any]:
     account = account_of(request)
     return {
-        "effects": effects(account),
+        "effects": rights.counting().effects(account),
         "planned": rights.erasure().planned(account),
         "stopped": request.query.get("stopped") == "1",
     }
@@ -151,7 +152,8 @@ def saved_as(name: str) -> dict[str, str]:
 def show_rights(request: Request, token: str) -> Response:
     """Changes nothing, so that a mail scanner that follows links does no harm."""
     account = rights.proving().by_link(token)
-    return form_page(request, wiring.keyed(), LINK, filled=HOURS, effects=effects(account.id))
+    shown = rights.counting().effects(account.id)
+    return form_page(request, wiring.keyed(), LINK, filled=HOURS, effects=shown)
 
 
 @routes.form("/rights/{token}")
@@ -164,11 +166,11 @@ def use_rights(request: Request, token: str) -> Response:
         form = read_form(request, forms.RightsForm, wiring.keyed())
         used = rights.proving().use(token)
         if form.what == forms.DEACTIVATE:
-            rights.deactivation().deactivate(account.id, used)
+            rights.deactivation().deactivate(account.id, used, reason=BY_LINK)
             return gone(request, "deactivated")
-        rights.erasure().ask(account.id, int(form.hours), used)
+        rights.erasure().ask(account.id, int(form.hours), used, reason=BY_LINK)
     except IN_PLACE as error:
-        shown = effects(account.id)
+        shown = rights.counting().effects(account.id)
         return form_again(request, wiring.keyed(), LINK, error, effects=shown)
     if int(form.hours):
         return see_other(request, "/rights/done?what=planned")

@@ -51,7 +51,8 @@ class NotPlanned(Conflict):
 class Leaving:
     """How far an account has come on its way out, or back; `due` is when there is more to do.
 
-    `canceled` are the licenses whose subscriptions its deactivation canceled.
+    `canceled` are the licenses whose subscriptions its deactivation canceled; `reason` is where it
+    was asked for, as the ledger says it, also when the work is done hours later.
     """
 
     account: str
@@ -60,6 +61,7 @@ class Leaving:
     asked_at: int
     due: int
     canceled: frozenset[str] = frozenset()
+    reason: str = ""
 
     @property
     def erasure_waits(self) -> bool:

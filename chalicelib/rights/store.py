@@ -52,6 +52,7 @@ class LeavingStore:
             "pk": f"ACCOUNT#{leaving.account}", "sk": "LEAVING", "type": "leaving", "v": 1,
             "leaving": str(leaving.kind), "stage": str(leaving.stage), "asked_at": leaving.asked_at,
             "due": leaving.due, "canceled": set(leaving.canceled) or None,
+            "reason": leaving.reason or None,
             "gsi1pk": DUE, "gsi1sk": due_key(leaving.due),
         }  # fmt: skip
         if before is None:
@@ -132,10 +133,6 @@ class LeavingStore:
         item = {"pk": f"ACCOUNT#{account}", "sk": "ERASED", "type": "tombstone", "v": 1}
         return self.accounts.put({**item, "erased_on": day})
 
-    def erased_on(self, account: str) -> str | None:
-        item = self.accounts.get(f"ACCOUNT#{account}", "ERASED")
-        return str(item["erased_on"]) if item else None
-
     def _delete(self, leaving: Leaving, condition: str, values: Item) -> Write:
         return self.accounts.delete(f"ACCOUNT#{leaving.account}", "LEAVING", condition, values)
 
@@ -213,4 +210,5 @@ def to_leaving(item: Item) -> Leaving:
     return Leaving(
         item["pk"].removeprefix("ACCOUNT#"), Kind(item["leaving"]), Stage(item["stage"]),
         item["asked_at"], item["due"], frozenset(item.get("canceled") or ()),
+        item.get("reason", ""),
     )  # fmt: skip

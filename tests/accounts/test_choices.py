@@ -18,6 +18,8 @@ from tests.accounts.conftest import NO_CHOICES, PASSWORD, REGISTRATION
 from tests.browser import Browser
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chalicelib.storage.dynamo import Item
     from tests.accounts.conftest import Mails
     from tests.browser import Answer
@@ -343,6 +345,49 @@ class TestChanging:
         before = told(tables, Event.DECLINED)
         answer(member, "marketing", "no")
         assert told(tables, Event.DECLINED) == before
+
+
+@pytest.fixture
+def given_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The number of a version that asks about marketing no longer."""
+    content = {name: use for name, use in policies.VERSIONS[4].items() if name != "marketing"}
+    monkeypatch.setitem(policies.VERSIONS, 5, content)
+    rules.known_policies.cache_clear()
+    yield 5
+    monkeypatch.undo()
+    rules.known_policies.cache_clear()
+    rules.policy.cache_clear()
+
+
+@pytest.mark.promise("PS-06")
+class TestWhatIsNoLongerAsked:
+    """Whoever said yes when it was asked has a key in its place, and can take it back."""
+
+    def test_is_on_the_page_while_it_is_granted(
+        self, member: Browser, tables: Tables, given_up: int
+    ) -> None:
+        answer(member, "marketing", "yes")
+        publish(tables, given_up)
+        button = 'name="purpose" value="marketing"'
+        assert button in member.get("/account/privacy").text
+        assert answer(member, "marketing", "no").status == 303
+        assert "KEY#marketing" not in keys(tables)
+        assert told(tables, Event.WITHDRAWN) == [(Purpose.MARKETING, "page:/account/privacy")]
+        assert button not in member.get("/account/privacy").text
+
+    @pytest.mark.promise("PS-11")
+    def test_is_withdrawn_by_the_browsers_own_no(
+        self, member: Browser, tables: Tables, given_up: int
+    ) -> None:
+        answer(member, "marketing", "yes")
+        publish(tables, given_up)
+        signing_in = TestTheBrowsersOwnNoAtSignIn()
+        assert signing_in.sign_in(**signing_in.GPC).status == 303
+        assert "KEY#marketing" not in keys(tables)
+
+    def test_takes_no_new_yes(self, member: Browser, tables: Tables, given_up: int) -> None:
+        publish(tables, given_up)
+        assert answer(member, "marketing", "yes").status == 409
 
 
 class TestTheBrowsersOwnNoAtSignIn:

@@ -14,12 +14,15 @@ from chalicelib.privacy.folding import fold
 from chalicelib.privacy.heads import key_of
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.rules import Entry, Event, Purpose, follow
+from chalicelib.rights import wiring as rights
+from chalicelib.rights.rules import Kind, Leaving, Stage
 from chalicelib.storage.dynamo import to_wire_item
 from tests.conftest import NOON, kept_client
 from tests.privacy.test_vault import ACCOUNT, PROFILE, collected
 
 if TYPE_CHECKING:
     from chalicelib.privacy.rules import Row
+    from chalicelib.rights.store import LeavingStore
     from tests.conftest import FakeClock, Tables
 
 pytestmark = pytest.mark.promise("PS-45")
@@ -38,6 +41,14 @@ def plant(table: str, item: dict[str, Any]) -> None:
 
 def night() -> dict[str, Any]:
     return records.night_check().run()
+
+
+def wait(due: int) -> LeavingStore:
+    """An erasure that is to be done at that instant."""
+    store = rights.erasure().store
+    leaving = Leaving("acc_a", Kind.ERASURE, Stage.WAITING, due, due)
+    store.accounts.apply(store.put(leaving, None))
+    return store
 
 
 @pytest.fixture
@@ -159,10 +170,22 @@ class TestWhatIsFound:
         assert "raw_files_too_old" in found["findings"]
 
     def test_an_erasure_that_waits_too_long(self, subject: str, tables: Tables) -> None:
-        due = f"{NOON - 2 * HOUR:015d}"
-        item = {"pk": "ACCOUNT#a", "sk": "LEAVING", "gsi1pk": "LEAVING_DUE", "gsi1sk": due}
-        plant("accounts", item)
+        wait(NOON - 2 * HOUR)
         assert night()["findings"] == ["erasures_overdue"]
+
+    @pytest.mark.promise("PS-70")
+    def test_one_that_fails_at_every_try_and_is_looked_at_later(
+        self, subject: str, clock: FakeClock
+    ) -> None:
+        """The sweep puts it behind the others each time, so that its index is never in arrears."""
+        store = wait(NOON - 2 * HOUR)
+        store.look_later("acc_a", clock.now, clock.now + DAY)
+        assert list(store.due(clock.now)) == []
+        assert night()["erasures_overdue"] == 1
+
+    def test_one_whose_hour_has_not_come_is_none(self, subject: str, clock: FakeClock) -> None:
+        wait(clock.now - HOUR + 1)
+        assert night()["erasures_overdue"] == 0
 
 
 def test_mails_are_counted_by_class_and_by_what_became_of_them(

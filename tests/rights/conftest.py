@@ -120,6 +120,12 @@ def opens(subject: str) -> list[Purpose]:
     return found
 
 
+def tombstone(account: str) -> str | None:
+    """The day on which it was erased, None where it was not."""
+    item = wiring.accounts_table().get(f"ACCOUNT#{account}", "ERASED")
+    return str(item["erased_on"]) if item else None
+
+
 def sweep() -> dict[str, int]:
     return rights.rights_sweep().run(lambda: 60_000)
 

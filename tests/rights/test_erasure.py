@@ -31,6 +31,7 @@ from tests.rights.conftest import (
     places,
     register,
     sweep,
+    tombstone,
 )
 
 if TYPE_CHECKING:
@@ -349,7 +350,7 @@ class TestDying:
                 rights.erasure().ask(name, 0)
             sweep()
             assert wiring.account_store().account(name) is None
-            assert rights.erasure().store.erased_on(name)
+            assert tombstone(name)
             assert not [i for i in tables.items("keys") if f"sub_{name}" in i["pk"]]
             assert rights.erasure().fiscal.found(name)
 
@@ -368,7 +369,7 @@ class TestDying:
 
         def judge(name: str) -> None:
             sweep()
-            assert rights.erasure().store.erased_on(name)
+            assert tombstone(name)
             assert f"cus_{name}" in processor.forgotten
 
         assert at_every_call(prepare, lambda _: sweep(), judge) > 20
@@ -404,4 +405,4 @@ class TestPayingWhileLeaving:
         clock.advance(HOUR)
         wiring.renewals().sweep()
         sweep()
-        assert rights.erasure().store.erased_on(MORA)
+        assert tombstone(MORA)

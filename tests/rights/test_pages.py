@@ -10,11 +10,12 @@ import pytest
 
 from chalicelib import wiring
 from chalicelib.accounts.rules import LinkKind
-from chalicelib.core.clock import DAY
+from chalicelib.core.clock import DAY, HOUR
 from chalicelib.mail.links import link_token
 from chalicelib.mail.outbox import message_of
 from chalicelib.privacy.rules import Event, Purpose
 from chalicelib.rights import wiring as rights
+from chalicelib.rights.store import fiscal_subject
 from tests.browser import Browser
 from tests.rights.conftest import MORA, PASSWORD, PROFILE, buy, opens, register, sweep
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 ERASE, DEACTIVATE = "/account/privacy/erase", "/account/privacy/deactivate"
 EXPORT = "/account/privacy/export"
+NEW = "three pears in winter"
 
 
 @pytest.fixture
@@ -36,12 +38,13 @@ def browser(mora: Account, tables: Tables) -> Browser:
 
 
 def mailed(mora: Account) -> str:
-    """The link that a mail of the person's brings them."""
+    """The link that a mail of the person's brings them, to the account as it is now."""
+    account = wiring.account_store().account(mora.id)
     outbox, now = wiring.outbox(), wiring.now()
     message, letter = outbox.message(
         "rights_link", fact=(mora.id, now), claim=mora.email_claim, arguments={}, due=now, now=now
     )
-    link = wiring.links().make(message, LinkKind.RIGHTS, mora.email_claim, now)
+    link = wiring.links().make(message, LinkKind.RIGHTS, mora.email_claim, now, account=account)
     wiring.account_store().transact(letter, link)
     return f"/rights/{link_token(wiring.keyed(), message)}"
 
@@ -171,10 +174,99 @@ class TestByMail:
         assert Browser().post(link, {"hours": "0"}).status == 422
         assert Purpose.ACCOUNT in opens(mora.subject)
 
+    @pytest.mark.parametrize(
+        ("path", "fields"),
+        [
+            ("/account/setup/password", {"current_password": PASSWORD, "password": NEW}),
+            ("/logout/everywhere", {}),
+        ],
+    )
+    def test_a_new_password_and_a_sign_out_everywhere_end_it(
+        self, browser: Browser, mora: Account, path: str, fields: dict[str, str]
+    ) -> None:
+        link = mailed(mora)
+        late = Browser()
+        token = late.token(link)
+        assert browser.post(path, fields, page="/account/setup/password").status == 303
+        assert Browser().get(link).status == 404
+        asked = f"csrf={token}&what=erase&hours=0".encode()
+        assert late.post_raw(link, asked).status == 404
+        assert Purpose.ACCOUNT in opens(mora.subject)
+
+    def test_a_new_address_ends_it(self, mora: Account, clock: FakeClock) -> None:
+        link = mailed(mora)
+        clock.advance(1)
+        accounts = wiring.accounts_table()
+        item = accounts.get(f"ACCOUNT#{MORA}", "ACCOUNT")
+        assert item
+        accounts.apply(accounts.put({**item, "addressed_at": clock.now}))
+        assert Browser().get(link).status == 404
+
+    def test_a_link_of_an_account_before_does_not_reach_who_registered_after_it(
+        self, mora: Account
+    ) -> None:
+        link = mailed(mora)
+        rights.erasure().ask(MORA, 0)
+        register("acc_next", verifier="none")
+        assert Browser().get(link).status == 404
+
+    def test_who_rests_can_use_one_that_was_mailed_meanwhile(self, mora: Account) -> None:
+        rights.deactivation().deactivate(MORA)
+        assert Browser().get(mailed(mora)).status == 200
+
     def test_after_a_day_it_works_no_more(self, mora: Account, clock: FakeClock) -> None:
         link = mailed(mora)
         clock.advance(DAY)
         assert Browser().get(link).status == 404
+
+
+class TestWhereItWasAskedFor:
+    """The ledger tells the way that was really taken, also where the work is done hours later."""
+
+    def reasons(self, subject: str, event: Event) -> set[str | None]:
+        rows = wiring.vault().ledger.rows(subject)
+        return {row.entry.reason for row in rows if row.entry.event is event}
+
+    def kept(self) -> set[str | None]:
+        return self.reasons(fiscal_subject(MORA), Event.COLLECTED)
+
+    def test_an_erasure_on_the_page(
+        self, browser: Browser, processor: FakeProcessor, crew: Plan
+    ) -> None:
+        buy(processor, crew)
+        browser.post(ERASE, {"hours": "0", "password": PASSWORD})
+        assert self.kept() == {f"page:{ERASE}"}
+
+    @pytest.mark.parametrize("hours", ["0", "3"])
+    def test_an_erasure_by_the_mailed_link(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, clock: FakeClock, hours: str
+    ) -> None:
+        buy(processor, crew)
+        Browser().post(mailed(mora), {"what": "erase", "hours": hours})
+        clock.advance(4 * HOUR)
+        sweep()
+        assert self.kept() == {"page:/rights"}
+
+    def test_an_erasure_in_place_of_coming_back(
+        self, mora: Account, processor: FakeProcessor, crew: Plan
+    ) -> None:
+        buy(processor, crew)
+        rights.deactivation().deactivate(MORA)
+        given = {"login": PROFILE["login"], "password": PASSWORD, "what": "erase"}
+        Browser().post("/reactivate", given)
+        assert self.kept() == {"page:/reactivate"}
+
+    def test_a_deactivation_on_the_page_and_by_the_mailed_link(
+        self, browser: Browser, mora: Account
+    ) -> None:
+        browser.post(DEACTIVATE, {"password": PASSWORD})
+        assert self.reasons(mora.subject, Event.DEACTIVATED) == {f"page:{DEACTIVATE}"}
+        account = wiring.account_store().account(MORA)
+        assert account
+        rights.deactivation().reactivate(account)
+        Browser().post(mailed(mora), {"what": "deactivate", "hours": "0"})
+        found = self.reasons(mora.subject, Event.DEACTIVATED)
+        assert found == {f"page:{DEACTIVATE}", "page:/rights"}
 
 
 class TestExport:

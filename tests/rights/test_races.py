@@ -12,7 +12,7 @@ from chalicelib.core.clock import DAY, HOUR
 from chalicelib.rights import wiring as rights
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.payments.conftest import interleaved
-from tests.rights.conftest import MORA, buy, opens, register, sweep
+from tests.rights.conftest import MORA, buy, opens, register, sweep, tombstone
 
 if TYPE_CHECKING:
     from chalicelib.accounts.rules import Account
@@ -42,7 +42,7 @@ def test_a_registration_with_the_same_address_comes_before_or_after(
     sweep()
     owner = wiring.account_store().owner(Claim.EMAIL, mora.email_claim)
     assert owner == (None if refused else "acc_next")
-    assert rights.erasure().store.erased_on(MORA)
+    assert tombstone(MORA)
     assert opens(mora.subject) == []
 
 
@@ -85,7 +85,7 @@ def test_a_renewal_meanwhile_is_booked_or_never_charged(
     assert found.state == "ended"
     booked = [each for each in wiring.taken().of_account(MORA) if each.period]
     assert len(booked) == len(processor.charged) <= 1
-    assert rights.erasure().store.erased_on(MORA)
+    assert tombstone(MORA)
     assert opens(mora.subject) == []
 
 
