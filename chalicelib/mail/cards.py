@@ -6,10 +6,14 @@ from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts.fields import CARD_RUN, holds_card_number
+from chalicelib.mail.incoming import header
 
 if TYPE_CHECKING:
     import re
     from email.message import EmailMessage
+
+UNREADABLE = (LookupError, ValueError)
+"""What decoding raises for a charset that nobody knows, or that is no name of one at all."""
 
 
 def without_cards(raw: bytes) -> bytes:
@@ -26,7 +30,7 @@ def without_cards(raw: bytes) -> bytes:
 
 
 def blank_subject(mail: EmailMessage) -> bool:
-    subject = str(mail["subject"] or "")
+    subject = " ".join(str(header(mail, "Subject") or "").split())  # no header may break its line
     if not holds_card_number(subject):
         return False
     mail.replace_header("Subject", blanked(subject))
@@ -36,7 +40,7 @@ def blank_subject(mail: EmailMessage) -> bool:
 def blank_text(part: EmailMessage) -> bool:
     try:
         text = part.get_content()
-    except (LookupError, UnicodeError):
+    except UNREADABLE:
         return False
     if not isinstance(text, str) or not holds_card_number(text):
         return False
