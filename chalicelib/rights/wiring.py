@@ -9,6 +9,7 @@ from chalicelib import wiring
 if TYPE_CHECKING:
     from chalicelib.payments.processor import Biller
     from chalicelib.rights.deactivation import Deactivation
+    from chalicelib.rights.effects import Counting
     from chalicelib.rights.erasure import Erasure
     from chalicelib.rights.export import Export
     from chalicelib.rights.proving import Proving
@@ -43,6 +44,14 @@ def deactivation() -> Deactivation:
         wiring.vault(), wiring.licenses(), wiring.license_payments(), wiring.subscriptions(),
         wiring.now,
     )  # fmt: skip
+
+
+def counting() -> Counting:
+    from chalicelib.rights.effects import Counting
+
+    return Counting(
+        wiring.licenses(), wiring.subscription_store(), wiring.taken(), wiring.member_store()
+    )
 
 
 def proving() -> Proving:
