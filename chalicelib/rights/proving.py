@@ -50,10 +50,13 @@ class Proving:
         return account
 
     def by_link(self, token: str) -> Account:
-        """Whose address the link was mailed to; LinkEnded otherwise. Changes nothing."""
+        """Whose address the link was mailed to; LinkEnded otherwise. Changes nothing.
+
+        It dies like any other: by a new password, a sign-out everywhere, another address.
+        """
         link = self.links.read(token, LinkKind.RIGHTS, self.clock())
         account = self.accounts.account(self.accounts.owner(Claim.EMAIL, link.target))
-        if account is None or not account.known:
+        if account is None or not account.known or not link.was_mailed_to(account):
             raise LinkEnded
         return account
 
