@@ -280,6 +280,18 @@ def command_books(args: argparse.Namespace) -> Json:
     return money.books(args.month)
 
 
+def command_fiscal(args: argparse.Namespace) -> Json:
+    from infra.operate import fiscal
+
+    return fiscal.read(args.account)
+
+
+def command_mailing_count(args: argparse.Namespace) -> Json:
+    from chalicelib import wiring
+
+    return wiring.mailings().for_partner(args.mailing)
+
+
 def command_contract(args: argparse.Namespace) -> Json:
     from infra.operate import contracts
 
@@ -319,6 +331,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
     "partner-link": (command_partner_link, {"--partner": {}, "--month": {}}),
     "ledger-export": (command_ledger_export, {"--out": {}}),
     "contract": (command_contract, {"--recipient": {}, "--contract": {}, "--until": {}}),
+    "fiscal": (command_fiscal, {"--account": {}}),
+    "mailing-count": (command_mailing_count, {"--mailing": {}}),
     "cases": (command_cases, {}),
     "case": (command_case, {"--case": {}}),
     "case-close": (command_case_close, {"--case": {}}),

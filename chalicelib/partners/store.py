@@ -114,10 +114,6 @@ class PartnerStore:
         item = self.accounts.get("AGGREGATES", month)
         return to_released(item) if item else None
 
-    def months(self) -> list[Released]:
-        """All that was released, oldest first."""
-        return [to_released(item) for item in self.accounts.query("AGGREGATES")]
-
     # links
 
     def put_link(self, link: FileLink) -> Write:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from dataclasses import replace
@@ -20,6 +21,7 @@ from chalicelib.mailings.rules import State as Phase
 from chalicelib.mailings.texts import TEXTS, Kind
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied
 from chalicelib.privacy.sinks import MAILED_FOR
+from infra import admin
 from tests.browser import Browser
 from tests.crash import at_every_call
 from tests.interleaving import Turns
@@ -328,6 +330,35 @@ class TestStopping:
         assert mailer.sweep() == {"refused": 1}
         assert len(house.handed) == 1
 
+    @pytest.mark.promise("PS-74")
+    @pytest.mark.parametrize("how", ["withdraw", "deactivate", "erase"])
+    @pytest.mark.parametrize("kind", [Kind.OFFER, Kind.PARTNER])
+    def test_a_no_between_opening_and_hand_over_keeps_it_from_going(
+        self, house: House, monkeypatch: pytest.MonkeyPatch, kind: Kind, how: str
+    ) -> None:
+        house.join("kim")
+        house.scheduled(kind)
+        wiring.mailing_planner().run()
+        mailer, vault = wiring.campaign_mailer(), wiring.vault()
+        house.listen(mailer)
+        write = mailer._write
+        purpose = {Kind.OFFER: Purpose.MARKETING, Kind.PARTNER: Purpose.PARTNER_MAIL}[kind]
+
+        def say_no_first(*parts: Any) -> Any:
+            match how:
+                case "withdraw":
+                    vault.withdraw("sub_kim", purpose, "page:/account/privacy")
+                case "deactivate":
+                    vault.commit(lambda: vault.hold("sub_kim", "page:/account/deactivate"))
+                case _:
+                    vault.erase("sub_kim")
+            return write(*parts)
+
+        monkeypatch.setattr(mailer, "_write", say_no_first)
+        assert mailer.sweep() == {"no_recipient": 1}
+        assert house.handed == []
+        assert [item["why"] for item in house.messages()] == ["no_grant"]
+
     def test_a_new_yes_after_a_click_brings_offers_again(self, house: House) -> None:
         kim = house.join("kim")
         house.sent(Kind.OFFER)
@@ -474,7 +505,7 @@ class TestPartners:
         house.sent(Kind.PARTNER, content(Kind.PARTNER, body="Another."))
         mailings = [i["id"] for i in house.tables.items("accounts") if i["type"] == "mailing"]
         (enough,) = set(mailings) - {few}
-        told = wiring.mailings().for_partner(enough)
+        told = admin.command_mailing_count(argparse.Namespace(mailing=enough))
         assert told == {"headline": "Two weeks at half price", "delivered": 11}
         assert "@" not in json.dumps(told)
         shown = wiring.mailings().tally(wiring.mailings().mailing(few))

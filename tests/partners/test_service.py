@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, HOUR, from_text
+from chalicelib.licenses.rules import REVOKED
 from chalicelib.partners.rules import (
     THRESHOLD,
     BudgetSpent,
@@ -20,6 +21,7 @@ from chalicelib.partners.rules import (
 )
 from chalicelib.partners.service import LINK_LIFE, OutOfTime
 from chalicelib.privacy.rules import verify
+from chalicelib.rights.rules import HOLD
 from tests.browser import Browser
 from tests.crash import Killed
 from tests.partners.conftest import MONTH, Office
@@ -64,6 +66,17 @@ class TestRelease:
         assert tables["application"] == {"halyard": None, "tally": None}, "one never hides alone"
         assert told()["month"] == MONTH
 
+    @pytest.mark.promise("PS-73", "PS-83")
+    @pytest.mark.parametrize(
+        "left", [{"holds": frozenset({HOLD})}, {"standing": REVOKED}], ids=["rests", "is-gone"]
+    )
+    def test_whoever_rests_or_left_is_not_counted(self, town: Office, left: dict[str, Any]) -> None:
+        for number in range(200):
+            town.use(f"acc_gone_{number}", "halyard", 2 * HOUR, **left)
+        town.use("acc_asked_back", "halyard", 2 * HOUR, holds=frozenset({"pay_1"}))
+        town.run()
+        assert abs(told()["tables"]["hours"]["1 to 10"] - 61) < 15
+
     @pytest.mark.promise("PS-38")
     def test_asking_again_gives_the_same_bytes_and_costs_nothing(self, town: Office) -> None:
         town.run(seed=1)
@@ -79,7 +92,7 @@ class TestRelease:
         for day in ("2026-12-02", "2026-12-20", "2027-01-05", "2027-02-02"):
             clock.now = from_text(f"{day}T03:00:00Z")
             town.run()
-        months = [found.month for found in wiring.partner_store().months()]
+        months = [item["sk"] for item in wiring.accounts_table().query("AGGREGATES")]
         assert months == ["2026-11", "2026-12", "2027-01"]
         assert sorted(stored()) == [f"aggregates/{month}.json" for month in months]
         assert wiring.partner_store().spent("2026")[1] == {"2026-11", "2026-12"}

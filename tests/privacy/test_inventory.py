@@ -197,6 +197,16 @@ class TestPointsOfCollection:
         notices = {"page:/account/notices"}  # opened there, not given
         assert words.keys() - notices <= FORMS, words
 
+    def test_each_that_is_declared_is_one_that_is_used(self) -> None:
+        """A word that no code says is a point at which nothing comes in."""
+        said = {
+            node.value
+            for path in (ROOT / "chalicelib").rglob("*.py") if path.name != "declaration.py"
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }  # fmt: skip
+        assert FORMS - said == set()
+
 
 class TestRecordOfProcessing:
     def test_it_names_every_purpose_with_its_ground_its_data_and_its_end(self) -> None:

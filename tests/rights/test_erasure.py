@@ -11,6 +11,7 @@ from chalicelib import wiring
 from chalicelib.accounts.rules import AccountGone, LinkEnded
 from chalicelib.accounts.store import Claim
 from chalicelib.core.clock import DAY, HOUR, from_text
+from chalicelib.core.errors import NotFound
 from chalicelib.mail.wishes import suppression_of
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, verify
 from chalicelib.privacy.sinks import page
@@ -19,6 +20,7 @@ from chalicelib.rights.rules import LeavingAlready, NotPlanned, fiscal_end
 from chalicelib.rights.store import fiscal_subject
 from chalicelib.rights.sweep import SweepIncomplete
 from chalicelib.storage.dynamo import Database, Table
+from infra.operate import fiscal
 from tests.crash import at_every_call
 from tests.rights.conftest import (
     FISCAL,
@@ -275,10 +277,19 @@ class TestWhatTheLawKeeps:
         buy(processor, crew)
         erase()
         sweep()
-        found = rights.erasure().fiscal.found(MORA)
-        assert found
-        secret = wiring.vault().open_kept(*found, "staff:fiscal")
-        assert page(secret, fiscal_subject(MORA)) == {name: PROFILE[name] for name in FISCAL}
+        made = fiscal.read(MORA)
+        assert made["fields"] == {name: PROFILE[name] for name in FISCAL}
+        assert made["kept_until"] == "2037-01-01T00:00:00.000Z"
+        rows = list(wiring.vault().ledger.rows(fiscal_subject(MORA)))
+        told = [row.entry.reason for row in rows if row.entry.event is Event.OPENED]
+        assert told == ["command:fiscal"]
+
+    def test_the_operators_command_opens_nothing_of_whoever_is_still_here(
+        self, mora: Account, processor: FakeProcessor, crew: Plan
+    ) -> None:
+        buy(processor, crew)
+        with pytest.raises(NotFound):
+            fiscal.read(MORA)
 
     def test_it_is_under_a_key_of_its_own_that_is_backed_up_with_it(
         self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables

@@ -144,6 +144,27 @@ class TestOwnOnly:
         assert first["customer"] != second["customer"]
         assert CUSTOMER not in str([first, second])
 
+    def test_that_a_customer_also_has_another_vendor_s_application_changes_no_byte(
+        self, one: Shop, tables: Tables
+    ) -> None:
+        publish(one.application, artifact(one.application))
+
+        def told() -> list[tuple[int, str, dict[str, str]]]:
+            answers = [
+                one.send("GET", f"/v1/vendor/{of}")
+                for of in ("applications", "licenses", "usage", "releases")
+            ]
+            return [(answer.status, answer.text, dict(answer.headers)) for answer in answers]
+
+        before = told()
+        assert [status for status, _, _ in before] == [200] * 4
+        other = shop(tables, "Zqsextant")
+        publish(other.application, artifact(other.application))
+        assert {owned.license for owned in wiring.licenses().of_account(CUSTOMER)} >= {
+            one.license, other.license,
+        }  # fmt: skip
+        assert told() == before
+
     def test_a_key_serves_one_request_of_one_vendor(self, one: Shop, two: Shop) -> None:
         key = {"idempotency-key": "the-same-key"}
         first = one.change(one.license, "suspend", **key)
