@@ -80,7 +80,7 @@ def test_what_nobody_confirmed_is_erased_by_the_sweep(cloud: LocalCloud, control
     send_registration(cloud, visitor, profile("people-unconfirmed"))
     control.settle()
     made = keys_held(control) - before
-    assert len(made) == 2
+    assert len(made) == 3
     control.advance(THREE_DAYS)
     done = control.run("account_sweep")
     assert (done["accounts"] >= 1, done["failed"]) == (True, 0)

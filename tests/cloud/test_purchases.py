@@ -157,10 +157,14 @@ def test_a_renewal_whose_function_dies_at_the_charge_is_charged_once(
     order = buy(customer, CREW, seats="1")
     control.settle()
     control.advance(MONTH)
-    control.fault("kill", function="renewal_sweep", action="TransactWriteItems", nth=2)
-    WEB.post(f"{cloud.app}/_local/run/renewal_sweep")
+    # Others' subscriptions may come first: each run gets one transaction further.
+    for _ in range(40):
+        control.fault("kill", function="renewal_sweep", action="TransactWriteItems", nth=2)
+        WEB.post(f"{cloud.app}/_local/run/renewal_sweep")
+        control.clear_faults()
+        if of_type(control, "attempt", order):
+            break
     assert of_type(control, "attempt", order)[0]["outcome"] == "started"
-    control.clear_faults()
     control.advance(QUARTER)
     control.run("renewal_sweep")
     assert len(payments_of(control, order)) == 2
