@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from chalicelib.edge.access import ACCESS, Rule
+from chalicelib.edge.cookies import COOKIES, FORM, INTEREST, SESSION
 from tests.cloud.people import WEB, Visitor, new_customer
 
 if TYPE_CHECKING:
@@ -132,6 +133,35 @@ def test_another_host_name_is_refused(cloud: LocalCloud) -> None:
         assert WEB.get(cloud.app + path, headers={"Host": "evil.example"}).status_code == 421
     own = cloud.app.replace("localhost", "127.0.0.1")
     assert WEB.get(f"{own}/privacy").status_code == 200
+
+
+@pytest.mark.promise("PS-20")
+def test_no_page_sets_a_cookie_that_is_not_declared(
+    cloud: LocalCloud, owner: Customer, filled: dict[str, str]
+) -> None:
+    """A stranger's round of all pages, signing in, a member's round, and signing out."""
+    seen: list[str] = []
+    visitor = Visitor(cloud.app)
+    visitor.http.event_hooks["response"].append(
+        lambda answer: seen.extend(answer.headers.get_list("set-cookie"))
+    )
+    visitor.open(f"{cloud.app}/login")
+    for path in PAGES:
+        visitor.fetch(cloud.app + filling(path, filled))
+    visitor.open(f"{cloud.app}/login")
+    fields = {"login": owner.fields["login"], "password": owner.fields["password"]}
+    assert visitor.submit("/login", **fields).path == "/account"
+    for path in PAGES:
+        assert visitor.fetch(cloud.app + filling(path, filled)).status_code == 200
+    visitor.open(f"{cloud.app}/account")
+    visitor.submit("/logout")
+    declared = {cookie.name: cookie for cookie in COOKIES}
+    names = {line.partition("=")[0] for line in seen}
+    assert {SESSION.name, FORM.name, INTEREST.name} <= names <= declared.keys()
+    for line in seen:
+        marks = set(line.split("; ")[1:])
+        same_site = f"SameSite={declared[line.partition('=')[0]].same_site}"
+        assert {"Path=/", "Secure", "HttpOnly", same_site} <= marks, line.partition("=")[0]
 
 
 class TestPages:
