@@ -4,7 +4,9 @@
 
 This file needs no other and no network. It prints what was found and where, one line each, and
 ends with 0 where all is in order, 1 where anything is not, and 2 where it could not look. `--known`
-is the hash of a head that you kept from before: it must be among those of the folder.
+is the hash of a head that you kept from before: it must be among those of the folder. `--until` is
+the instant up to which the export goes, such as 2027-03-31T06:30:00Z, and is now where it is left
+out: the last head may end two hours before it, and no earlier.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import hashlib
 import json
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 FIRST = "0" * 64
 HOUR = 3_600_000
+STALE = 2 * HOUR
+"""How long before the end of an export its last head may end: an hour, and one to settle."""
 
 # ---------------------------------------------------------------- signatures: ECDSA on P-256
 
@@ -211,6 +216,29 @@ def judge_against(chains: dict[str, list[Json]], heads: list[Json]) -> Iterator[
             seen.setdefault(subject, []).append((place, number))
     for subject, listed in chains.items():
         yield from judge_dates(listed, seen.get(subject, []), heads)
+        if early := uncovered(listed, seen.get(subject, []), heads):
+            yield Finding(
+                f"{subject} rows {early[0]} to {early[-1]}",
+                f"{len(early)} dated before the first head, and no head covers them",
+            )
+
+
+def uncovered(rows: list[Json], seen: list[tuple[int, int]], heads: list[Json]) -> list[int]:
+    """The numbers of rows from before the first head that no later head saw either."""
+    start = heads[0]["from"] if heads else 0
+    last = max((number for _, number in seen), default=0)
+    return [row["number"] for row in rows if row["at"] < start and row["number"] > last]
+
+
+def judge_age(
+    chains: dict[str, list[Json]], heads: list[Json], until: int | None
+) -> Iterator[Finding]:
+    """Heads go on to the end of the export: with the last ones gone, so may be what they saw."""
+    newest = max((row["at"] for rows in chains.values() for row in rows), default=0)
+    reaches = until if until is not None else to_milliseconds(datetime.now(UTC))
+    if heads and heads[-1]["until"] < max(newest, reaches) - STALE:
+        end = shown(heads[-1]["until"])
+        yield Finding("last head", f"heads are stale: it ends {end}, long before the export")
 
 
 def judge_dates(
@@ -236,8 +264,28 @@ def young(chains: dict[str, list[Json]], heads: list[Json]) -> int:
     return sum(row["at"] >= until for rows in chains.values() for row in rows)
 
 
+def instant(text: str) -> int:
+    """Milliseconds of an instant with its zone; ValueError for what is none."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("an instant has a zone")
+    return to_milliseconds(found)
+
+
+def to_milliseconds(found: datetime) -> int:
+    return round(found.timestamp() * 1000)
+
+
+def shown(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat().replace("+00:00", "Z")
+
+
 def judge(
-    chains: dict[str, list[Json]], folder: Path, key: Point, known: str | None = None
+    chains: dict[str, list[Json]],
+    folder: Path,
+    key: Point,
+    known: str | None = None,
+    until: int | None = None,
 ) -> tuple[list[Finding], list[Json]]:
     """All findings, and the heads that are good."""
     heads, findings = read_heads(folder, key)
@@ -249,6 +297,7 @@ def judge(
     for subject, rows in chains.items():
         findings += judge_chain(subject, rows)
     findings += judge_against(chains, heads)
+    findings += judge_age(chains, heads, until)
     return findings, heads
 
 
@@ -258,12 +307,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--heads", type=Path, required=True)
     parser.add_argument("--key", type=Path, required=True)
     parser.add_argument("--known")
+    parser.add_argument("--until", type=instant, metavar="INSTANT")
     given = parser.parse_args(arguments)
     try:
         key = read_key(given.key.read_text())
         with given.rows.open(encoding="utf-8") as lines:
             chains = read_rows(iter(lines))
-        findings, heads = judge(chains, given.heads, key, given.known)
+        findings, heads = judge(chains, given.heads, key, given.known, given.until)
     except (OSError, ValueError, KeyError, TypeError) as error:
         print(f"cannot look: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
@@ -275,7 +325,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"younger than the last head, {len(findings)} findings"
     )
     if heads:
-        print(f"last head: {heads[-1]['number']} {digest(heads[-1])}")
+        ends = shown(heads[-1]["until"])
+        print(f"last head: {heads[-1]['number']} {digest(heads[-1])}, ends {ends}")
     return 1 if findings else 0
 
 

@@ -40,11 +40,11 @@ def exported(cloud: LocalCloud, folder: Path) -> Path:
     return folder
 
 
-def verified(folder: Path) -> subprocess.CompletedProcess[str]:
+def verified(cloud: LocalCloud, folder: Path) -> subprocess.CompletedProcess[str]:
     arguments = ["--rows", str(folder / "rows.jsonl"), "--heads", str(folder / "heads")]
     return subprocess.run(
         [sys.executable, "-I", str(ROOT / "infra/verify_ledger.py"), *arguments,
-         "--key", str(folder / "key.pem")],
+         "--key", str(folder / "key.pem"), "--until", cloud.control.now()],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -61,7 +61,7 @@ def moved(cloud: LocalCloud) -> Control:
 def test_the_ledger_of_a_cloud_that_was_used_is_in_order(
     cloud: LocalCloud, moved: Control, tmp_path: Path
 ) -> None:
-    done = verified(exported(cloud, tmp_path))
+    done = verified(cloud, exported(cloud, tmp_path))
     assert done.returncode == 0, done.stdout
     assert "0 findings" in done.stdout
 
@@ -77,7 +77,7 @@ def test_what_is_cut_off_of_it_is_found(cloud: LocalCloud, moved: Control, tmp_p
     kept = [row for row in map(json.loads, lines) if (row["subject"], row["number"]) < (
         subject, number) or row["subject"] != subject]  # fmt: skip
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
-    done = verified(folder)
+    done = verified(cloud, folder)
     assert done.returncode == 1
     assert f"{subject} row {number}: cut off" in done.stdout
     assert newest["number"] == len(heads)

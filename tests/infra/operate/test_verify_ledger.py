@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib import wiring
-from chalicelib.core.clock import HOUR
+from chalicelib.core.clock import HOUR, to_text
 from chalicelib.privacy import wiring as records
 from chalicelib.privacy.heads import KIND
 from chalicelib.privacy.ledger import Ledger
@@ -55,7 +55,8 @@ def export(tables: Tables, clock: FakeClock, tmp_path: Path) -> Path:
 def verify(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Run as a lone file: nothing of the project can be imported."""
     command = [sys.executable, "-I", str(VERIFIER), "--rows", str(folder / "rows.jsonl")]
-    command += ["--heads", str(folder / "heads"), "--key", str(folder / "key.pem"), *more]
+    command += ["--heads", str(folder / "heads"), "--key", str(folder / "key.pem")]
+    command += more if "--until" in more else ["--until", to_text(NOON + 4 * HOUR), *more]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder.parent)
 
 
@@ -129,6 +130,7 @@ class TestRows:
         assert first == (
             "13 rows of 2 chains, 3 heads, 1 rows younger than the last head, 0 findings"
         )
+        assert done.stdout.splitlines()[1].endswith(", ends 2026-11-25T15:00:00Z")
 
     @pytest.mark.parametrize("planted", PLANTED)
     def test_what_was_done_to_rows_is_found(self, planted: str, export: Path) -> None:
@@ -144,6 +146,27 @@ class TestRows:
         assert "sub_c row 1: is dated into hours that head 2 closed without it" in (
             verify(export).stdout
         )
+
+    def test_a_chain_made_up_from_before_the_first_head_is_found(self, export: Path) -> None:
+        new = {**rows_of(export)[0], "subject": "sub_c", "at": NOON - HOUR}
+        put_rows(export, [*rows_of(export), *chained([new, new])])
+        done = verify(export)
+        assert done.returncode == 1
+        assert (
+            "sub_c rows 1 to 2: 2 dated before the first head, and no head covers them"
+            in done.stdout
+        )
+
+    def test_what_came_before_the_first_head_is_in_order_once_a_head_saw_its_chain(
+        self, tables: Tables, clock: FakeClock, tmp_path: Path
+    ) -> None:
+        ledger = Ledger(tables.accounts)
+        for at in (NOON - 5 * HOUR, NOON - 4 * HOUR, NOON + 1):
+            ledger.record("sub_a", OPENED, at)
+        clock.now = NOON + HOUR + 6 * 60_000
+        records.head_maker().run()
+        assert admin.main(["ledger-export", "--out", str(tmp_path / "out")]) == 0
+        assert verify(tmp_path / "out", "--until", to_text(NOON + HOUR)).returncode == 0
 
 
 def head_file(folder: Path, number: int) -> Path:
@@ -173,6 +196,24 @@ class TestHeads:
             head_file(export, number).unlink()
         done = verify(export)
         assert (done.returncode, "there is none that the key signed" in done.stdout) == (1, True)
+
+    def test_the_last_one_gone_with_the_rows_behind_it_is_found(self, export: Path) -> None:
+        head_file(export, 3).unlink()
+        put_rows(export, [row for row in rows_of(export) if row["at"] < NOON + 2 * HOUR])
+        assert verify(export, "--until", to_text(NOON + 4 * HOUR)).returncode == 0
+        done = verify(export, "--until", to_text(NOON + 4 * HOUR + 1))
+        assert (done.returncode, "last head: heads are stale" in done.stdout) == (1, True)
+
+    def test_heads_that_end_long_before_the_newest_row_are_stale(self, export: Path) -> None:
+        for number in (2, 3):
+            head_file(export, number).unlink()
+        done = verify(export, "--until", to_text(NOON + 2 * HOUR))
+        assert (done.returncode, "last head: heads are stale" in done.stdout) == (1, True)
+
+    def test_without_an_end_the_export_goes_until_now(self, export: Path) -> None:
+        pem = verify_ledger.read_key((export / "key.pem").read_text())
+        found, _ = verify_ledger.judge({}, export / "heads", pem)
+        assert "last head" in {finding.where for finding in found}
 
     def test_a_forged_one_is_found(self, export: Path) -> None:
         forge(export, 2, chains=[])
