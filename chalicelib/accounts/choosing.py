@@ -24,7 +24,7 @@ from chalicelib.accounts.rules import (
     TooManyWishes,
 )
 from chalicelib.privacy.choices import GPC, TWICE, NotAChoice, questions
-from chalicelib.privacy.rules import Event, Purpose, When, known_policies, policy
+from chalicelib.privacy.rules import Entry, Event, Purpose, When, known_policies, policy
 from chalicelib.privacy.sinks import page
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 PAGE = "page:/account/privacy"
 LINK = "page:/choices"
+RESET = "page:/reset"
 TEMPLATE = "partner_opt_in"
 ANSWERS = frozenset({Event.COLLECTED, Event.GRANTED, Event.DECLINED, Event.WITHDRAWN})
 
@@ -116,6 +117,26 @@ class Choosing:
         for purpose in self.opt_ins.waiting(account.id):
             self.store.transact(self.opt_ins.forget(account.id, purpose))
         self.opt_ins.heard_opt_out(account, self.clock())
+
+    def take_back(self, account: Account) -> list[Write]:
+        """Nothing is chosen and no wish waits, as if all had been answered no; for `commit`.
+
+        Whoever registered the address may have been a stranger to the mailbox, who said yes in the
+        name of somebody else.
+        """
+        vault, subject = self.vault, account.subject
+        head = vault.ledger.head(subject)
+        chosen = [
+            grant for grant in vault.store.grants(subject)
+            if chosen_under(known_policies().get(grant.policy), grant.purpose)
+        ]  # fmt: skip
+        rows = [Entry(Event.WITHDRAWN, g.purpose, g.policy, RESET) for g in chosen]
+        return [
+            *(vault.store.end_grant(grant) for grant in chosen),
+            *(vault.store.end_sealed(subject, grant.purpose) for grant in chosen),
+            *(self.opt_ins.forget(account.id, p) for p in self.opt_ins.waiting(account.id)),
+            *vault.ledger.after(head, subject, rows, self.clock()),
+        ]
 
     # a yes that is said twice
 

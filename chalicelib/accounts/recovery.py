@@ -21,6 +21,8 @@ from chalicelib.accounts.store import Claim
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chalicelib.accounts.attempts import Attempts
     from chalicelib.accounts.choosing import Choosing
     from chalicelib.accounts.links import Links
@@ -71,14 +73,14 @@ class Recovery:
             raise WrongCredentials("This is not the password that the account was made with.")
         session, started = self.sessions.start(account, now)
         letters, wishes = self.choosing.letters(account, now)
-        self._once(
-            session,
+        writes = [
             self.links.use(token, LinkKind.CONFIRM, now),
             self.store.confirm(account, now),
             *started,
             *wishes,
             *self.sessions.ended(leaving),
-        )
+        ]
+        self._once(lambda: writes)
         self._nudge(*letters)
         return session
 
@@ -131,6 +133,10 @@ class Recovery:
         return self._replace(account, password, now, given, *self.sessions.ended(leaving))
 
     def _replace(self, account: Account, password: str, now: int, *others: Write) -> str:
+        """The new password, and a session; an account that it confirms starts with no choice made.
+
+        Nobody has said yes from the mailbox before that.
+        """
         fresh = replace(account, epoch=account.epoch + 1, state=State.ACTIVE)
         message, notice = self.outbox.message(
             "password_changed",
@@ -142,22 +148,22 @@ class Recovery:
         )
         session, started = self.sessions.start(fresh, now)
         verifier = self.passwords.hash(password)
-        letters, wishes = ([], []) if account.active else self.choosing.letters(fresh, now)
-        self._once(
-            session, self.store.set_password(account, verifier, now), *started, notice, *wishes,
-            *others,
-        )  # fmt: skip
-        self._nudge(message, *letters)
+
+        def writes() -> list[Write]:
+            ended = [] if account.active else self.choosing.take_back(account)
+            replaced = self.store.set_password(account, verifier, now)
+            return [replaced, *started, notice, *ended, *others]
+
+        self._once(writes)
+        self._nudge(message)
         return session
 
     def _nudge(self, *messages: str) -> None:
         for message in messages:
             self.outbox.nudge(message)
 
-    def _once(self, session: str, *writes: Write) -> str:
-        """The session's token, once the transaction that starts it held."""
+    def _once(self, build: Callable[[], list[Write]]) -> None:
         try:
-            self.store.transact(*writes)
+            self.choosing.vault.commit(build)
         except ConditionFailed as error:
             raise AccountGone from error
-        return session

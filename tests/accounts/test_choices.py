@@ -213,14 +213,29 @@ class TestTheSecondYes:
         browser.post(f"/verify/{mails.link('welcome')}", {"password": PASSWORD})
         assert len(mails.of("partner_opt_in")) == 1
 
-    def test_an_account_that_is_confirmed_by_a_reset_is_asked_too(
+    @pytest.mark.promise("PS-74")
+    def test_who_confirms_an_account_by_a_reset_has_not_said_the_yes_of_who_registered_it(
         self, browser: Browser, mails: Mails, tables: Tables
     ) -> None:
-        browser.post("/register", {**REGISTRATION, **YES})
-        browser.post("/forgot", {"email": REGISTRATION["email"]})
-        browser.post(f"/reset/{mails.link('password_reset')}", {"password": "nine pears in fog"})
-        Browser().post(f"/choices/{mails.link('partner_opt_in')}", {})
-        assert "KEY#partner_mail" in keys(tables)
+        stranger, owner = browser, Browser()
+        stranger.post("/register", {**REGISTRATION, **YES})
+        assert "KEY#marketing" in keys(tables)
+        owner.post("/forgot", {"email": REGISTRATION["email"]})
+        owner.post(f"/reset/{mails.link('password_reset')}", {"password": "nine pears in fog"})
+        assert owner.get("/account").status == 200
+        assert keys(tables) == {"KEY#account", "KEY#billing", "KEY#policy_notice"}
+        assert tables.accounts.get(f"SUBJECT#{subject_of(tables)}", "SEALED#marketing") is None
+        assert told(tables, Event.WITHDRAWN) == [(Purpose.MARKETING, "page:/reset")]
+        assert opt_ins(tables) == []
+        assert mails.of("partner_opt_in") == []
+
+    def test_a_reset_of_an_account_that_was_confirmed_leaves_what_was_chosen(
+        self, wishing: Browser, mails: Mails, tables: Tables
+    ) -> None:
+        Browser().post("/forgot", {"email": REGISTRATION["email"]})
+        Browser().post(f"/reset/{mails.link('password_reset')}", {"password": "nine pears in fog"})
+        assert "KEY#marketing" in keys(tables)
+        assert [item["sk"] for item in opt_ins(tables)] == ["partner_mail"]
 
     @pytest.mark.promise("PS-74")
     def test_looking_at_the_link_shows_the_address_and_grants_nothing(
