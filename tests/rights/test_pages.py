@@ -17,7 +17,7 @@ from chalicelib.privacy.rules import Event, Purpose
 from chalicelib.rights import wiring as rights
 from chalicelib.rights.store import fiscal_subject
 from tests.browser import Browser
-from tests.rights.conftest import MORA, PASSWORD, PROFILE, buy, opens, register, sweep
+from tests.rights.conftest import MORA, PASSWORD, PROFILE, buy, opens, register, sweep, tombstone
 
 if TYPE_CHECKING:
     from chalicelib.accounts.rules import Account
@@ -136,6 +136,27 @@ class TestResting:
         assert answer.location == "/rights/done?what=erased"
         assert opens(mora.subject) == []
 
+    def test_who_rests_is_erased_at_once_or_not_at_all(self, mora: Account) -> None:
+        rights.deactivation().deactivate(MORA)
+        store = rights.erasure().store
+        resting, link = store.leaving(MORA), mailed(mora)
+        assert 'value="0"' in Browser().get(link).text
+        refused = Browser().post(link, {"what": "erase", "hours": "24"})
+        assert refused.status == 409
+        assert "enter 0 hours" in refused.words
+        assert store.leaving(MORA) == resting
+        form = {"login": PROFILE["login"], "password": PASSWORD, "what": "reactivate"}
+        assert Browser().post("/reactivate", form).location == "/account"
+        assert Purpose.ACCOUNT in opens(mora.subject)
+
+    def test_and_by_the_mailed_link_too(self, mora: Account) -> None:
+        rights.deactivation().deactivate(MORA)
+        answer = Browser().post(mailed(mora), {"what": "erase", "hours": "0"})
+        assert answer.location == "/rights/done?what=erased"
+        assert tombstone(MORA) is None
+        sweep()
+        assert tombstone(MORA)
+
     def test_a_wrong_password_and_an_active_account_are_told_alike(self, browser: Browser) -> None:
         for password in (PASSWORD, "wrong"):
             form = {"login": PROFILE["login"], "password": password, "what": "erase"}
@@ -220,6 +241,7 @@ class TestByMail:
         assert Browser().get(link).status == 404
 
 
+@pytest.mark.promise("PS-71")
 class TestWhereItWasAskedFor:
     """The ledger tells the way that was really taken, also where the work is done hours later."""
 
