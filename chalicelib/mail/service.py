@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from chalicelib.privacy.sinks import Recipient, Secret
     from chalicelib.storage.dynamo import Write
 
+ENDS = {Why.NO_GRANT: State.NO_RECIPIENT}
 ENOUGH = 40  # seconds that one invocation sends for; what is left comes with the next
 
 
@@ -176,7 +177,8 @@ class Mailer:
         template = self.templates[message.template]
         try:
             message = self._as_approved(message)
-            recipient = self._recipient(message, template)
+            secret = self._secret(message, template)
+            recipient = sinks.mail(secret, message.mail_class)
             way = self._way_out(message, recipient)
             letter = self._write(message, template, recipient, way)
         except Unapproved as error:
@@ -190,10 +192,11 @@ class Mailer:
             failure("mail_unsendable", error, mail=message.id)
             return self._end(message, State.REFUSED)
         if way:
+            granted = self.vault.stands(secret.subject, secret.purpose)
             unopposed = self._unopposed(message, way)
-            if why := self.store.hand_over(message, unopposed, self.clock()):
+            if why := self.store.hand_over(message, granted, unopposed, self.clock()):
                 count(f"mail_suppressed_{why}")
-                return self._end(message, State.REFUSED, why)
+                return self._end(message, ENDS.get(why, State.REFUSED), why)
         return self._settle(message, self.post.hand_over(letter, message.id))
 
     def _as_approved(self, message: Message) -> Message:
@@ -222,7 +225,7 @@ class Mailer:
         hashed = way_out_hash(self.keyed, way.token(self.keyed))
         return self.wishes.unopposed(way, message.mail_class, hashed)
 
-    def _recipient(self, message: Message, template: Template) -> Recipient:
+    def _secret(self, message: Message, template: Template) -> Secret[Mailed]:
         """Whom it goes to, looked up now; NoRecipient where there is none by now."""
         person = (
             self.people.account(message.account)
@@ -232,10 +235,9 @@ class Mailer:
         if person is None or person.decoy or person.state not in template.audience:
             raise NoRecipient
         try:
-            secret = self._open(person.subject, template, f"mail:{message.template}:{message.id}")
+            return self._open(person.subject, template, f"mail:{message.template}:{message.id}")
         except PurposeDenied:
             raise NoGrant from None
-        return sinks.mail(secret, message.mail_class)
 
     def _open(self, subject: str, template: Template, reason: str) -> Secret[Mailed]:
         """The address; where it was given before `purpose` had a name, under its older one."""

@@ -103,10 +103,13 @@ class MailStore:
             return None
         return to_message(item) if item else None
 
-    def hand_over(self, message: Message, unopposed: Sequence[Write], now: int) -> Why | None:
+    def hand_over(
+        self, message: Message, granted: Write, unopposed: Sequence[Write], now: int
+    ) -> Why | None:
         """Mark optional mail as being handed over; why not, where something was against it by then.
 
-        `unopposed` are the conditions under which nobody is, and what is written beside the mark.
+        `granted` is the condition that the purpose is, to the last; `unopposed` are those under
+        which nobody is against it, and what is written beside the mark.
         The cap of its class counts it in the same transaction, once however often it is tried.
         """
         values = {**mine(message), ":yes": True}
@@ -114,11 +117,14 @@ class MailStore:
         cap = message.law.cap
         counted = [] if cap is None or message.counted else [self.within(cap, message, now)]
         try:
-            self.table.transact(mark, *unopposed, *counted)
+            self.table.transact(mark, granted, *unopposed, *counted)
         except ConditionFailed as refusal:
             if refusal.at(0):
                 raise
-            return Why.CAP if refusal.failed == {1 + len(unopposed)} else Why.UNWANTED
+            against = refusal.failed - {1, 2 + len(unopposed)}
+            if against:
+                return Why.UNWANTED
+            return Why.NO_GRANT if refusal.at(1) else Why.CAP
         return None
 
     def within(self, cap: Cap, message: Message, now: int) -> Write:

@@ -226,6 +226,10 @@ class Vault:
         }
         return Secret(subject, purpose, opened)
 
+    def stands(self, subject: str, purpose: Purpose) -> Write:
+        """The condition that a purpose is granted still, for what is done with what it opened."""
+        return self.store.stands(subject, purpose)
+
     def noted(self, subject: str, purpose: Purpose) -> frozenset[str]:
         """The names of what was noted for a purpose; nothing is opened."""
         return frozenset(self.store.sealed(subject, purpose) or ())

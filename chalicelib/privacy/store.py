@@ -61,9 +61,9 @@ class VaultStore:
             {":held": grant.wrapped},
         )  # fmt: skip
 
-    def stands(self, subject: str) -> Write:
-        """The account's own key is in its place: neither on hold nor erased."""
-        return self.keys.check(f"SUBJECT#{subject}", f"KEY#{Purpose.ACCOUNT}", PRESENT)
+    def stands(self, subject: str, purpose: Purpose = Purpose.ACCOUNT) -> Write:
+        """The key, the account's own as a rule, is in its place: neither on hold nor ended."""
+        return self.keys.check(f"SUBJECT#{subject}", f"KEY#{purpose}", PRESENT)
 
     def end_grant(self, grant: Grant) -> Write:
         """Without a condition: the ledger's row beside it says which of two that end it does."""
