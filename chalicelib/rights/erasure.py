@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 from chalicelib.accounts.rules import AccountGone, LinkEnded, LinkKind, State
 from chalicelib.core.clock import HOUR
 from chalicelib.observability import count
-from chalicelib.rights.rules import Kind, Leaving, LeavingAlready, NotPlanned, Stage, fiscal_end
+from chalicelib.rights.rules import (
+    Kind,
+    Leaving,
+    LeavingAlready,
+    NothingToCool,
+    NotPlanned,
+    Stage,
+    fiscal_end,
+)
 from chalicelib.rights.store import fiscal_subject
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -54,7 +62,8 @@ class Erasure:
         """Erase the account in so many hours, or in this very call for none.
 
         `extra` are writes of the same transaction, such as the link's that was used. `reason` is
-        where it was asked for, as the ledger says it.
+        where it was asked for, as the ledger says it. An account that rests is erased in this call
+        or not at all: what is to be undone when its owner comes back stands where a wait would.
         """
         now = self.clock()
         account, before = self.accounts.account(account_id), self.store.leaving(account_id)
@@ -62,6 +71,8 @@ class Erasure:
             raise AccountGone
         if before and before.kind is Kind.ERASURE:
             raise LeavingAlready
+        if hours and not account.active:
+            raise NothingToCool
         leaving = Leaving(
             account_id, Kind.ERASURE, Stage.WAITING, now, now + hours * HOUR, reason=reason
         )
@@ -99,9 +110,12 @@ class Erasure:
         return found if found and found.erasure_waits else None
 
     def stop(self, account_id: str, *extra: Write) -> None:
-        """The account stays; NotPlanned where there is nothing to stop any more."""
+        """The account stays; NotPlanned where there is nothing to stop any more, or never was.
+
+        What was asked for at once goes on after a crash too: nobody is told of a wait.
+        """
         found = self.planned(account_id)
-        if found is None:
+        if found is None or found.due == found.asked_at:
             raise NotPlanned
         try:
             self.accounts.transact(self.store.stop(found), *extra)

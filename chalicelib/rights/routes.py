@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 routes = Edge(__name__)
 DEACTIVATE, ERASE = "rights/deactivate.html", "rights/erase.html"
 REACTIVATE, LINK, STOP = "rights/reactivate.html", "rights/link.html", "rights/stop.html"
-HOURS = Filled({"hours": "24"})
+HOURS, AT_ONCE = Filled({"hours": "24"}), Filled({"hours": "0"})
 BY_LINK, COMING_BACK = "page:/rights", "page:/reactivate"
 """Where it was asked for, as the ledger says it; on the account's own pages it is the page."""
 
@@ -153,7 +153,8 @@ def show_rights(request: Request, token: str) -> Response:
     """Changes nothing, so that a mail scanner that follows links does no harm."""
     account = rights.proving().by_link(token)
     shown = rights.counting().effects(account.id)
-    return form_page(request, wiring.keyed(), LINK, filled=HOURS, effects=shown)
+    filled = HOURS if account.active else AT_ONCE
+    return form_page(request, wiring.keyed(), LINK, filled=filled, effects=shown)
 
 
 @routes.form("/rights/{token}")

@@ -41,6 +41,12 @@ class LeavingAlready(Conflict):
     detail = "This account is to be erased. Stop that first, if you want anything else."
 
 
+class NothingToCool(Conflict):
+    code = "erasure_only_at_once"
+    title = "A deactivated account is erased at once or not at all"
+    detail = "This account is deactivated: enter 0 hours to erase it, or come back first."
+
+
 class NotPlanned(Conflict):
     code = "erasure_not_planned"
     title = "There is nothing to stop"

@@ -12,6 +12,7 @@ from chalicelib.core.clock import DAY, HOUR
 from chalicelib.mail.rules import State as Sent
 from chalicelib.privacy.rules import Purpose, PurposeDenied
 from chalicelib.rights import wiring as rights
+from chalicelib.rights.rules import Kind, Leaving, NotPlanned, Stage
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.crash import at_every_call
 from tests.rights.conftest import (
@@ -24,6 +25,7 @@ from tests.rights.conftest import (
     opens,
     places,
     sweep,
+    tombstone,
 )
 
 if TYPE_CHECKING:
@@ -184,6 +186,18 @@ class TestComingBack:
         rest()
         come_back()
         assert wiring.subscriptions().of(MORA, license_id).state == "canceling"
+
+    def test_an_erasure_at_once_that_died_on_its_way_is_not_stopped_in_its_place(
+        self, mora: Account
+    ) -> None:
+        rest()
+        store, now = rights.erasure().store, wiring.now()
+        asked = Leaving(MORA, Kind.ERASURE, Stage.WAITING, now, now)
+        wiring.database().transact(store.put(asked, store.leaving(MORA)))
+        with pytest.raises(NotPlanned):
+            rights.erasure().stop(MORA)
+        sweep()
+        assert tombstone(MORA)
 
     def test_who_does_not_rest_cannot_come_back(self, mora: Account) -> None:
         with pytest.raises(AccountGone):
