@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chalicelib.core.clock import DAY, day_of
 from chalicelib.core.ids import new_id, new_token
 from chalicelib.core.signing import canonical
+from chalicelib.licenses.rules import REVOKED
 from chalicelib.observability import count
 from chalicelib.partners.rules import (
     EPSILON,
@@ -24,6 +25,7 @@ from chalicelib.partners.rules import (
 )
 from chalicelib.partners.store import FileLink, Released
 from chalicelib.privacy.rules import Entry, Event
+from chalicelib.rights.rules import HOLD
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from chalicelib.catalog.service import Catalog
     from chalicelib.core.clock import Clock
     from chalicelib.core.keyed import KeyedHash
+    from chalicelib.licenses.values import Head
     from chalicelib.licenses.walk import LicenseWalk
     from chalicelib.partners.noise import Draw
     from chalicelib.partners.store import PartnerStore
@@ -92,7 +95,10 @@ class PartnerReports:
         self.store.release(Released(month, key, hashlib.sha256(data).hexdigest(), now))
 
     def _uses(self, month: str, time_left: Callable[[], int]) -> list[Use]:
-        """What each account used, whoever launched: its licenses' days of the month."""
+        """What each account used, whoever launched: its licenses' days of the month.
+
+        Whoever rests or left is not counted: their licenses are on hold, or revoked.
+        """
         found: dict[str, dict[str, int]] = {}
         place, more = "", True
         while more:
@@ -101,7 +107,7 @@ class PartnerReports:
             heads, place, unread = self.walk.stretch(place, STRETCH)
             if unread:
                 raise OutOfTime
-            for head in heads:
+            for head in filter(_stays, heads):
                 used = self.usage.between(head.license, f"{month}-01", f"{month}-31")
                 if used:
                     own = found.setdefault(head.account, {})
@@ -112,6 +118,10 @@ class PartnerReports:
     def _applications(self) -> list[str]:
         listed, _ = self.catalog.search("", None, MOST_APPLICATIONS)
         return [str(item["slug"]) for item in listed]
+
+
+def _stays(head: Head) -> bool:
+    return HOLD not in head.holds and head.standing != REVOKED
 
 
 def document(month: str, tables: Mapping[str, Mapping[str, int | None]]) -> dict[str, object]:

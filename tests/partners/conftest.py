@@ -26,16 +26,20 @@ class Office:
     tables: Tables
     clock: FakeClock
 
-    def use(self, account: str, slug: str, milliseconds: int, day: str = "2026-11-10") -> None:
+    def use(
+        self, account: str, slug: str, milliseconds: int, *, day: str = "2026-11-10",
+        standing: str = "active", holds: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
         """A license of the account's with so much usage on a day, as the sweep leaves it."""
         usage, license_id = self.tables.usage, f"lic_{account}_{slug}"
         head = Head(
             license=license_id, application=f"app_{slug}", application_name=slug, slug=slug,
             vendor="vnd_1", plan="pln_1", plan_name="Plan", currency="USD", account=account,
-            people=frozenset({account}), standing="active", epoch=0, terms=Terms(1, 0),
+            people=frozenset({account}), standing=standing, epoch=0, terms=Terms(1, 0),
             granted_at=0,
         )  # fmt: skip
-        usage.apply(usage.put(items.from_head(head, f"HEADS#{len(account) % 4:02d}")))
+        item = items.from_head(head, f"HEADS#{len(account) % 4:02d}")
+        usage.apply(usage.put(item | ({"holds": set(holds)} if holds else {})))
         total = {
             "pk": f"TOTALS#{license_id}", "sk": day, "type": "total", "v": 1, "usage_day": day,
             "license": license_id, "application": slug, "milliseconds": milliseconds,
