@@ -74,11 +74,11 @@ class Ledger:
         """Append one row now; Unavailable where the head would not stand still."""
         self.commit(lambda: self.append(subject, [entry], now))
 
-    def commit(self, build: Callable[[], list[Write]]) -> None:
-        """Transact what `build` makes, and build it anew while a head has moved."""
+    def commit(self, build: Callable[[], list[Write]]) -> list[Write]:
+        """Transact what `build` makes, built anew while a head has moved; what was written."""
         for attempt in range(TRIES):
             if not (writes := build()):
-                return
+                return []
             try:
                 self.table.transact(*writes)
             except ConditionFailed as refusal:
@@ -86,7 +86,7 @@ class Ledger:
                     raise
                 time.sleep(random.random() * 0.005 * 2 ** min(attempt, 6))  # noqa: S311 - jitter
                 continue
-            return
+            return writes
         raise Unavailable
 
     def head(self, subject: str) -> Row | None:

@@ -10,6 +10,8 @@ import os
 from typing import TYPE_CHECKING
 
 from chalicelib.privacy.rules import (
+    Entry,
+    Event,
     Policy,
     Purpose,
     PurposeDenied,
@@ -17,15 +19,18 @@ from chalicelib.privacy.rules import (
     When,
     binding,
     family,
+    key_context,
+    policy_for,
     use_under,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from chalicelib.privacy.store import Grant
 
 NONCE = 12
+REFUSALS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
 def asked(chosen: Mapping[Purpose, bool], under: Policy) -> dict[Purpose, bool]:
@@ -40,6 +45,11 @@ def declared(fields: Mapping[str, str], under: Policy) -> dict[str, str]:
     if unknown := {family(name) for name in fields} - under.fields():
         raise ValueError(f"the policy does not name {sorted(unknown)}")
     return {name: value for name, value in fields.items() if value}
+
+
+def told(event: Event, purpose: Purpose, number: int, form: str) -> Entry:
+    """The ledger's word of what is bound by that version of the policy."""
+    return Entry(event, purpose, policy_for(purpose, number).id, form)
 
 
 def seal_all(key: bytes, grant: Grant, fields: Mapping[str, str]) -> dict[str, bytes]:
@@ -64,3 +74,20 @@ def unseal(key: bytes, grant: Grant, name: str, sealed: bytes) -> str:
         return AESGCM(key).decrypt(sealed[:NONCE], sealed[NONCE:], place).decode()
     except (InvalidTag, ValueError):
         raise SealBroken(f"{name} is not what was sealed here") from None
+
+
+def unwrap(decrypt: Callable[..., Mapping[str, bytes]], key_id: str, grant: Grant) -> bytes:
+    """The grant's data key, by the key service's `decrypt`; SealBroken for one out of its place."""
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = decrypt(
+            KeyId=key_id,
+            CiphertextBlob=grant.wrapped,
+            EncryptionContext=key_context(grant.subject, grant.purpose, grant.policy),
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] in REFUSALS:
+            raise SealBroken("a wrapped key is not in its place") from None
+        raise
+    return answer["Plaintext"]

@@ -15,7 +15,6 @@ from chalicelib.privacy.rules import (
     Mailed,
     Purpose,
     PurposeDenied,
-    SealBroken,
     When,
     family,
     key_context,
@@ -23,9 +22,10 @@ from chalicelib.privacy.rules import (
     policy_for,
     use_under,
 )
-from chalicelib.privacy.sealing import asked, declared, seal_all, unseal
+from chalicelib.privacy.sealing import asked, declared, seal_all, told, unseal, unwrap
 from chalicelib.privacy.sinks import Secret
 from chalicelib.privacy.store import Grant, Kept
+from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     Billing = Literal[Purpose.BILLING]
 
 PROFILE = frozenset({When.REGISTRATION, When.CHOICE})
-REFUSALS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
 class Vault:
@@ -77,19 +76,10 @@ class Vault:
         given = declared(fields, policy(number))
         answers = asked(chosen or {}, policy(number))
         purposes = [*policy(number).granted(When.REGISTRATION), *(p for p in answers if answers[p])]
-        writes = [
-            write for purpose in purposes
-            for write in self._grant(subject, purpose, given, now, number)
-        ]  # fmt: skip
-        entries = [
-            Entry(Event.COLLECTED, purpose, policy_for(purpose, number).id, form)
-            for purpose in purposes
-        ]
-        entries += [
-            Entry(Event.DECLINED, purpose, policy_for(purpose, number).id, declined or form)
-            for purpose, yes in answers.items()
-            if not yes
-        ]
+        writes = [w for p in purposes for w in self._grant(subject, p, given, now, number)]
+        refused = [purpose for purpose in answers if not answers[purpose]]
+        entries = [told(Event.COLLECTED, purpose, number, form) for purpose in purposes]
+        entries += [told(Event.DECLINED, purpose, number, declined or form) for purpose in refused]
         return [*writes, *self.ledger.begin(subject, entries, now)]
 
     def collect_for(
@@ -121,6 +111,7 @@ class Vault:
         under the policy in force, a no withdraws. PurposeDenied where no grant is held. Another
         ledger row of the subject may come between: `commit` builds the writes again then.
         """
+        head = self.ledger.head(subject)
         grants = [
             grant for grant in self.store.grants(subject)
             if use_under(grant.policy, grant.purpose).when in PROFILE
@@ -137,13 +128,12 @@ class Vault:
         for purpose, yes in answers.items():
             if yes and purpose not in held:
                 writes += self._grant(subject, purpose, given, now, number)
-                entries.append(Entry(Event.GRANTED, purpose, policy_for(purpose, number).id, form))
+                entries.append(told(Event.GRANTED, purpose, number, form))
             elif not yes and purpose in held:
-                writes += [
-                    self.store.end_grant(held[purpose]), self.store.end_sealed(subject, purpose)
-                ]  # fmt: skip
-                entries.append(Entry(Event.WITHDRAWN, purpose, held[purpose].policy, form))
-        return [*writes, *self.ledger.append(subject, entries, now)]
+                gone = held[purpose]
+                writes += [self.store.end_grant(gone), self.store.end_sealed(subject, purpose)]
+                entries.append(Entry(Event.WITHDRAWN, purpose, gone.policy, form))
+        return [*writes, *self.ledger.after(head, subject, entries, now)]
 
     def granted(self, subject: str) -> dict[Purpose, str]:
         """The id of the policy that each purpose was granted under; nothing is opened."""
@@ -171,21 +161,21 @@ class Vault:
         ]
 
     def decline(self, subject: str, purpose: Purpose, form: str) -> list[Write]:
-        """A no to a purpose that was never granted, in the ledger alone; for `commit`."""
-        entry = Entry(Event.DECLINED, purpose, policy_for(purpose, self.in_force()).id, form)
-        return self.ledger.append(subject, [entry], self.clock())
+        """A no, in the ledger alone; where it is granted by now, it is withdrawn; for `commit`."""
+        head = self.ledger.head(subject)
+        if ended := self._withdraw(subject, purpose, form):
+            return ended
+        row = told(Event.DECLINED, purpose, self.in_force(), form)
+        rows = self.ledger.after(head, subject, [row], self.clock())
+        return [self.store.lacks(subject, purpose), *rows]
 
     def withdraw(self, subject: str, purpose: Purpose, form: str) -> bool:
         """A yes is taken back, from this instant on; False where it was not granted.
 
-        PurposeDenied for a purpose that is not one to choose. The key, what it sealed and the
-        ledger's row go in one transaction.
+        PurposeDenied for a purpose that is not one to choose. The key, also one on hold, what it
+        sealed and the ledger's row go in one transaction.
         """
-        grant = self.store.grant(subject, purpose)
-        if grant and use_under(grant.policy, purpose).when is not When.CHOICE:
-            raise PurposeDenied
-        self.ledger.commit(lambda: self._withdraw(subject, purpose, form))
-        return grant is not None
+        return bool(self.ledger.commit(lambda: self._withdraw(subject, purpose, form)))
 
     def note_of(self, subject: str, entry: Entry) -> list[Write]:
         """One row of the ledger, beside whatever it tells of; for `commit`."""
@@ -209,12 +199,10 @@ class Vault:
         SealBroken where anything stored was changed. `reason` is one word of the program, such as
         `page:/account/setup`.
         """
-        grant = self.store.grant(subject, purpose)
+        grant = self._opening(subject, lambda: self.store.grant(subject, purpose), reason)
         if grant is None:
             raise PurposeDenied
         use = use_under(grant.policy, purpose)
-        entry = Entry(Event.OPENED, purpose, grant.policy, reason)
-        self.ledger.record(subject, entry, self.clock())
         key = self._unwrap(grant)
         sealed = self.store.sealed(subject, purpose)
         if sealed is None:
@@ -242,7 +230,10 @@ class Vault:
         """
         grant, now = self.store.grant(subject, purpose), self.clock()
         if grant is None:
-            return self._first_note(subject, purpose, {name: value}, now, form) if value else []
+            if not value:
+                return []
+            writes, entry = self._collected(subject, purpose, {name: value}, now, form)
+            return [self.store.stands(subject), *writes, *self.ledger.append(subject, [entry], now)]
         declared({name: value}, policy_for(purpose, self.in_force()))
         sealed = seal_all(self._unwrap(grant), grant, {name: value}) if value else {}
         entry = Entry(Event.CORRECTED, purpose, grant.policy, form)
@@ -251,12 +242,6 @@ class Vault:
             self.store.put_one(grant, name, sealed.get(name), now),
             *self.ledger.append(subject, [entry], now),
         ]
-
-    def _first_note(
-        self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int, form: str
-    ) -> list[Write]:
-        writes, entry = self._collected(subject, purpose, fields, now, form)
-        return [self.store.stands(subject), *writes, *self.ledger.append(subject, [entry], now)]
 
     def _collected(
         self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int, form: str
@@ -292,13 +277,10 @@ class Vault:
         None where nothing is left of what bills were made out to. Also what is on hold is read:
         leaving does not undo a payment. The first rows of the other ledger come with it.
         """
-        grant = self._billing(subject)
+        grant = self._opening(subject, lambda: self._billing(subject), form)
         if grant is None:
             return None
-        number = self.in_force()
-        law = policy_for(Purpose.FISCAL, number)
-        entry = Entry(Event.OPENED, Purpose.BILLING, grant.policy, form)
-        self.ledger.record(subject, entry, self.clock())
+        law = policy_for(Purpose.FISCAL, self.in_force())
         key, sealed = self._unwrap(grant), self.store.sealed(subject, Purpose.BILLING)
         fields = {
             name: unseal(key, grant, name, value)
@@ -321,9 +303,33 @@ class Vault:
         opened = {name: unseal(key, grant, name, value) for name, value in sealed.items()}
         return Secret(grant.subject, Purpose.FISCAL, opened)
 
+    def _opening(self, subject: str, find: Callable[[], Grant | None], reason: str) -> Grant | None:
+        """The grant that stood in the very instant of the ledger's row; None where there is none.
+
+        The head is read before the grant: whoever moves or ends the key meanwhile moves it.
+        PurposeDenied where the key changed and no ledger knows of it.
+        """
+        found: list[Grant] = []
+
+        def build() -> list[Write]:
+            head, grant = self.ledger.head(subject), find()
+            if grant is None:
+                return [] if head == self.ledger.head(subject) else build()
+            use_under(grant.policy, grant.purpose)
+            found[:] = [grant]
+            row = Entry(Event.OPENED, grant.purpose, grant.policy, reason)
+            rows = self.ledger.after(head, subject, [row], self.clock())
+            return [self.store.holds(grant), *rows]
+
+        try:
+            written = self.ledger.commit(build)
+        except ConditionFailed as refusal:
+            raise PurposeDenied from refusal
+        return found[0] if written else None
+
     def _billing(self, subject: str) -> Grant | None:
-        held = (grant for grant in self.store.held(subject) if grant.purpose is Purpose.BILLING)
-        return self.store.grant(subject, Purpose.BILLING) or next(held, None)
+        standing = self.store.grant(subject, Purpose.BILLING)
+        return standing or self.store.held_grant(subject, Purpose.BILLING)
 
     def erase(self, subject: str) -> None:
         """Nothing of the subject opens again, not even from a backup (G10); again is harmless."""
@@ -367,14 +373,19 @@ class Vault:
         return [held, self.store.put_sealed(grant, sealed, now, first=False)]
 
     def _withdraw(self, subject: str, purpose: Purpose, form: str) -> list[Write]:
-        grant = self.store.grant(subject, purpose)
+        """Nothing where it is not granted: neither in its place nor on hold, nor between them."""
+        head, grant = self.ledger.head(subject), self.store.grant(subject, purpose)
+        grant = grant or self.store.held_grant(subject, purpose)
         if grant is None:
-            return []
+            moved = head != self.ledger.head(subject)
+            return self._withdraw(subject, purpose, form) if moved else []
+        if use_under(grant.policy, purpose).when is not When.CHOICE:
+            raise PurposeDenied
         entry = Entry(Event.WITHDRAWN, purpose, grant.policy, form)
         return [
             self.store.end_grant(grant),
             self.store.end_sealed(subject, purpose),
-            *self.ledger.append(subject, [entry], self.clock()),
+            *self.ledger.after(head, subject, [entry], self.clock()),
         ]
 
     def _data_key(self, subject: str, purpose: Purpose, policy_id: str) -> Mapping[str, bytes]:
@@ -386,17 +397,4 @@ class Vault:
         return made
 
     def _unwrap(self, grant: Grant) -> bytes:
-        from botocore.exceptions import ClientError
-
-        try:
-            answer = self.kms.decrypt(
-                KeyId=self.key_id,
-                CiphertextBlob=grant.wrapped,
-                EncryptionContext=key_context(grant.subject, grant.purpose, grant.policy),
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] in REFUSALS:
-                raise SealBroken("a wrapped key is not in its place") from None
-            raise
-        key: bytes = answer["Plaintext"]
-        return key
+        return unwrap(self.kms.decrypt, self.key_id, grant)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from chalicelib.privacy.rules import Purpose
@@ -23,6 +23,7 @@ class Grant:
     policy: str
     wrapped: bytes = field(repr=False)
     at: int = 0
+    on_hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,12 @@ class VaultStore:
         return self.keys.put(to_item(renewed, now), "data_key = :held", values)
 
     def holds(self, grant: Grant) -> Write:
-        """The grant still stands as it was read."""
-        return self.keys.check(
-            f"SUBJECT#{grant.subject}", f"KEY#{grant.purpose}", "data_key = :held",
-            {":held": grant.wrapped},
-        )  # fmt: skip
+        """The grant still stands as it was read, and where it was read."""
+        return self.keys.check(*place_of(grant), "data_key = :held", {":held": grant.wrapped})
+
+    def lacks(self, subject: str, purpose: Purpose) -> Write:
+        """Nothing is granted for the purpose."""
+        return self.keys.check(f"SUBJECT#{subject}", f"KEY#{purpose}", ABSENT)
 
     def stands(self, subject: str, purpose: Purpose = Purpose.ACCOUNT) -> Write:
         """The key, the account's own as a rule, is in its place: neither on hold nor ended."""
@@ -67,13 +69,17 @@ class VaultStore:
 
     def end_grant(self, grant: Grant) -> Write:
         """Without a condition: the ledger's row beside it says which of two that end it does."""
-        return self.keys.delete(f"SUBJECT#{grant.subject}", f"KEY#{grant.purpose}")
+        return self.keys.delete(*place_of(grant))
 
     # keys on hold: those of a deactivated account, where no purpose looks
 
     def held(self, subject: str) -> list[Grant]:
         items = self.keys.query(f"HELD#{subject}", prefix="KEY#")
-        return [to_grant(subject, item) for item in items]
+        return [replace(to_grant(subject, item), on_hold=True) for item in items]
+
+    def held_grant(self, subject: str, purpose: Purpose) -> Grant | None:
+        item = self.keys.get(f"HELD#{subject}", f"KEY#{purpose}")
+        return replace(to_grant(subject, item), on_hold=True) if item else None
 
     def hold(self, grant: Grant) -> list[Write]:
         """The very key that was read, out of its place."""
@@ -135,6 +141,11 @@ class VaultStore:
         """Delete every sealed item of the subject; again after a crash it deletes the rest."""
         for item in self.accounts.query(f"SUBJECT#{subject}", prefix="SEALED#"):
             self.accounts.apply(self.accounts.delete(item["pk"], item["sk"]))
+
+
+def place_of(grant: Grant) -> tuple[str, str]:
+    partition = "HELD" if grant.on_hold else "SUBJECT"
+    return f"{partition}#{grant.subject}", f"KEY#{grant.purpose}"
 
 
 def to_item(grant: Grant, now: int) -> Item:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -17,7 +18,7 @@ from tests.conftest import kept_client
 from tests.crash import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from chalicelib.storage.dynamo import Item
     from tests.conftest import FakeClock, Tables
@@ -419,6 +420,170 @@ class TestChoices:
         vault.commit(lambda: vault.recollect(subject, changed, wiring.now(), "test"))
         assert fields_of(subject, Purpose.MARKETING) == {"email": "moved@example.com"}
         assert grant(tables, subject, Purpose.MARKETING)["data_key"] != before
+
+
+def first(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, act: Callable[[], object]
+) -> None:
+    """Lets something happen right after the first call of a method has read."""
+    real, acts = getattr(owner, name), [act]
+
+    def read_then_act(*given: Any) -> Any:
+        found = real(*given)
+        if acts:
+            acts.pop()()
+        return found
+
+    monkeypatch.setattr(owner, name, read_then_act)
+
+
+@pytest.mark.usefixtures("both_engines")
+@pytest.mark.guarantee("G8")
+class TestWhatComesBetween:
+    """Another function is at it between two calls of ours."""
+
+    @pytest.fixture
+    def subject(self, tables: Tables, clock: FakeClock) -> str:
+        return chosen({Purpose.MARKETING: True})
+
+    @pytest.fixture
+    def opened(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The purposes that were unwrapped."""
+        vault, found = wiring.vault(), list[str]()
+        real = vault.kms
+
+        class Kms:
+            generate_data_key = staticmethod(real.generate_data_key)
+
+            @staticmethod
+            def decrypt(**asked: Any) -> Any:
+                found.append(asked["EncryptionContext"]["purpose"])
+                return real.decrypt(**asked)
+
+        monkeypatch.setattr(vault, "kms", Kms)
+        return found
+
+    @pytest.mark.promise("PS-70", "PS-73")
+    @pytest.mark.parametrize("reader", ["head", "grant"])
+    @pytest.mark.parametrize("what", ["hold", "withdraw", "erase"])
+    def test_nothing_is_unwrapped_whose_grant_was_gone_before_the_ledgers_row(
+        self,
+        subject: str,
+        opened: list[str],
+        reader: str,
+        what: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        vault = wiring.vault()
+        act = {
+            "hold": lambda: vault.commit(lambda: vault.hold(subject, "test")),
+            "withdraw": lambda: vault.withdraw(subject, Purpose.MARKETING, "test"),
+            "erase": lambda: vault.erase(subject),
+        }[what]
+        owner = vault.ledger if reader == "head" else vault.store
+        first(monkeypatch, owner, reader, act)
+        with pytest.raises(PurposeDenied):
+            vault.open(subject, Purpose.MARKETING, "test")
+        assert opened == []
+        assert Event.OPENED not in [row.entry.event for row in vault.ledger.rows(subject)]
+
+    def test_nothing_is_unwrapped_whose_key_went_without_a_word(
+        self, subject: str, opened: list[str], tables: Tables, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        vault = wiring.vault()
+        gone = tables.keys.delete(f"SUBJECT#{subject}", "KEY#marketing")
+        first(monkeypatch, vault.store, "grant", lambda: tables.keys.apply(gone))
+        with pytest.raises(PurposeDenied):
+            vault.open(subject, Purpose.MARKETING, "test")
+        assert opened == []
+
+    @pytest.mark.parametrize("reader", ["head", "grant"])
+    def test_a_key_that_is_renewed_meanwhile_opens_as_renewed(
+        self, subject: str, reader: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        vault, moved = wiring.vault(), {**PROFILE, "email": "moved@example.com"}
+        owner = vault.ledger if reader == "head" else vault.store
+        first(
+            monkeypatch, owner, reader,
+            lambda: vault.commit(lambda: vault.recollect(subject, moved, wiring.now(), "test")),
+        )  # fmt: skip
+        assert fields_of(subject, Purpose.MARKETING) == {"email": "moved@example.com"}
+
+    @pytest.mark.promise("PS-70")
+    def test_what_bills_said_is_found_for_the_law_while_it_is_put_on_hold(
+        self, subject: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        vault = wiring.vault()
+        first(
+            monkeypatch, vault.store, "grant",
+            lambda: vault.commit(lambda: vault.hold(subject, "test")),
+        )  # fmt: skip
+        kept = vault.keep_by_law(subject, "sub_kept", "test")
+        assert kept
+        assert kept.sealed
+
+    @pytest.mark.promise("PS-69")
+    def test_a_correction_reaches_a_yes_that_comes_meanwhile(
+        self, tables: Tables, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        vault, subject = wiring.vault(), chosen({Purpose.MARKETING: False})
+        grant = partial(vault.grant, subject, Purpose.MARKETING, PROFILE, "test")
+        first(monkeypatch, vault.store, "grants", lambda: vault.commit(grant))
+        moved = {**PROFILE, "email": "moved@example.com"}
+        vault.commit(lambda: vault.recollect(subject, moved, wiring.now(), "test"))
+        assert fields_of(subject, Purpose.MARKETING) == {"email": "moved@example.com"}
+
+    @pytest.mark.promise("PS-74", "PS-81")
+    def test_a_no_that_meets_a_yes_ends_it(
+        self, tables: Tables, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        vault, subject = wiring.vault(), chosen({Purpose.MARKETING: False})
+        grant = partial(vault.grant, subject, Purpose.MARKETING, PROFILE, "test")
+        first(monkeypatch, vault.store, "grant", lambda: vault.commit(grant))
+        vault.commit(lambda: vault.decline(subject, Purpose.MARKETING, "test"))
+        assert Purpose.MARKETING not in vault.granted(subject)
+        assert [row.entry.event for row in vault.ledger.rows(subject)][-1] is Event.WITHDRAWN
+
+    @pytest.mark.promise("PS-74")
+    def test_a_no_is_not_recorded_beside_a_key_that_came_without_a_word(
+        self, subject: str, tables: Tables, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        vault = wiring.vault()
+        kept = grant(tables, subject, Purpose.MARKETING)
+        vault.withdraw(subject, Purpose.MARKETING, "test")
+        back = tables.keys.put(kept)
+        first(monkeypatch, vault, "in_force", lambda: tables.keys.apply(back))
+        with pytest.raises(ConditionFailed):
+            vault.commit(lambda: vault.decline(subject, Purpose.MARKETING, "test"))
+        assert Event.DECLINED not in [row.entry.event for row in vault.ledger.rows(subject)]
+
+    @pytest.mark.promise("PS-74", "PS-81")
+    @pytest.mark.parametrize("before", ["hold", "release"])
+    def test_a_yes_that_is_taken_back_finds_its_key_wherever_it_moves_to(
+        self, subject: str, before: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        vault = wiring.vault()
+        hold, release = (
+            partial(vault.hold, subject, "test"),
+            partial(vault.release, subject, "test"),
+        )
+        if before == "release":
+            vault.commit(hold)
+        move = hold if before == "hold" else release
+        first(monkeypatch, vault.store, "grant", lambda: vault.commit(move))
+        assert vault.withdraw(subject, Purpose.MARKETING, "test")
+        vault.commit(release)
+        assert Purpose.MARKETING not in vault.granted(subject)
+
+    @pytest.mark.promise("PS-73", "PS-81")
+    def test_a_yes_that_is_taken_back_on_hold_does_not_come_back(self, subject: str) -> None:
+        vault = wiring.vault()
+        vault.commit(lambda: vault.hold(subject, "test"))
+        assert vault.withdraw(subject, Purpose.MARKETING, "test")
+        vault.commit(lambda: vault.release(subject, "test"))
+        assert Purpose.ACCOUNT in vault.granted(subject)
+        assert Purpose.MARKETING not in vault.granted(subject)
+        assert not vault.noted(subject, Purpose.MARKETING)
 
 
 def chosen(answers: dict[Purpose, bool]) -> str:
