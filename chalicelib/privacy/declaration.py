@@ -117,6 +117,9 @@ POINTS: Mapping[str, Point] = {
     "POST /account/privacy/choices": Point(
         "The page of one's own choices.", frozenset({"sealed"}), ("page:/account/privacy",)
     ),
+    "POST /choices/{token}": Point(
+        "The link by which a yes is said again.", frozenset({"sealed"}), ("page:/choices",)
+    ),
     "POST /account/email": Point(
         "The form to move to another address.", frozenset({"sealed"}), ("page:/account/email",)
     ),
