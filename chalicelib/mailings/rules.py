@@ -202,16 +202,17 @@ def established(confirmed_at: int | None, orders: Iterable[Bought]) -> bool:
 # what a text may hold
 
 ANGLES = re.compile(r"[<>{}]|&[#\w]+;")
-LINKS = re.compile(r"://|www\.|@|\b[a-z0-9-]+\.[a-z]{2,}\b")
+LINKS = re.compile(r"://|www\.|@|\b[a-z0-9-]+\.[a-z]{2,}\b|\b\d{1,3}(?:\.\d{1,3}){3}\b")
 PRICES = re.compile(
     r"[%‰]|\bper ?cents?\b|\d\s*(?:usd|eur|gbp|chf|jpy|dollars?|euros?|pounds?|francs?|cents?)\b"
     r"|\b(?:usd|eur|gbp|chf|jpy)\s*\d"
 )
 CODES = re.compile(r"\b(?=[A-Z0-9-]*[A-Z])(?=[A-Z0-9-]*\d)[A-Z0-9-]{5,}\b")
 PROMOTING = (
-    r"offers?", r"deals?", r"discount(?:s|ed)?", r"sales?", r"bargains?", r"coupons?",
-    r"vouchers?", r"promos?", r"promotion(?:s|al)?", r"rebates?", r"cheap(?:er|est)?", "free",
-    "gratis", r"bonus(?:es)?", r"gifts?", r"giveaways?", "win", r"prizes?", r"exclusive(?:ly)?",
+    r"offers?", r"deals?", r"discount\w*", r"sales?", r"bargains?", r"coupon\w*",
+    r"voucher\w*", r"promo(?:s|codes?)?", r"promotion(?:s|al)?", r"rebates?", r"cheap(?:er|est)?",
+    "free", r"freebies?", "gratis", r"bonus(?:es)?", r"gifts?", r"giveaways?", "win",
+    r"prizes?", r"exclusive(?:ly)?",
     "special", r"upgrades?", "upsell", "buy", "purchase", "subscribe", "shop", r"bestsellers?",
     r"sponsor(?:ed|s)?", r"advert(?:s|isements?|ising|ise|ize)?", r"newsletters?", "try it",
     "try now", "order now", "order today", "sign up", "limited time", "last chance", "hurry",
@@ -222,8 +223,8 @@ PROMOTING = (
 PROMOTION = re.compile(rf"\b(?:{'|'.join(PROMOTING)})\b")
 SPELLED_OUT = re.compile("|".join(PROMOTING))
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-SPACED = re.compile(r"\b(?:\w[ .\-_*]){2,}\w\b")
-LEET = str.maketrans("01345", "oieas")
+SPACED = re.compile(r"\b(?:\w[\W_]{1,3}){2,}\w\b")
+LEET = (str.maketrans("01345", "oieas"), str.maketrans("01345", "oleas"))
 
 
 def flaws(content: Content) -> dict[str, str]:
@@ -236,6 +237,8 @@ def flaws(content: Content) -> dict[str, str]:
         found[min(extra)] = "This text has no such field."
     if rule.of_application != bool(content.application):
         found["application"] = "Choose the application that this is about."
+    elif flaw := wording_flaw(content.application_name, promotes=may_promote(content.kind)):
+        found["application"] = f"The name of the application cannot be told here. {flaw}"
     if content.fields.get("begins", "") >= content.fields.get("ends", "~") and "ends" not in found:
         found["ends"] = "The end is later than the beginning, on the same day."
     return found
@@ -287,7 +290,8 @@ def promotion_flaw(value: str, read: str) -> str:
         return "This names a price or a percentage, which only offers may."
     if CODES.search(unicodedata.normalize("NFKC", value)):
         return "This looks like a code, which only offers may hold."
-    found = PROMOTION.search(read) or PROMOTION.search(read.translate(LEET))
+    readings = (read, *(read.translate(letters) for letters in LEET))
+    found = next(filter(None, map(PROMOTION.search, readings)), None)
     if word := found or SPELLED_OUT.search(spelled_out(read)):
         return f"“{word[0]}” promotes something, which only offers may."
     return ""
@@ -302,7 +306,7 @@ def plain(value: str) -> str:
 
 def spelled_out(value: str) -> str:
     """What is written letter by letter, `a s a l e` and `s.a.l.e`, as words without gaps."""
-    runs = (re.sub(r"[ .\-_*]", "", found[0]) for found in SPACED.finditer(value))
+    runs = (re.sub(r"[\W_]", "", found[0]) for found in SPACED.finditer(value))
     return " ".join(runs)
 
 

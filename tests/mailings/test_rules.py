@@ -104,6 +104,13 @@ PROMOTING = [
     "a disc\u200bount for all",
     "a díscòunt for all",
     "a d1sc0unt for all",
+    "a sa1e for all",
+    "d/i/s/c/o/u/n/t for all",
+    "d, i, s, c, o, u, n, t",
+    "d | i | s | c | o | u | n | t",
+    "d\u00b7i\u00b7s\u00b7c\u00b7o\u00b7u\u00b7n\u00b7t",
+    "Ask for the promocode.",
+    "Freebies for everybody",
     "a \u0455ale for all",
     "a " + wide("discount") + " for all",
     "Do not miss this.",
@@ -127,6 +134,7 @@ LINKS = [
     "Write to kim@example.com",
     "See " + wide("example.com"),
     "ftp://files",
+    "See 192.0.2.7 for more",
 ]
 
 
@@ -240,6 +248,14 @@ class TestTheHash:
         monkeypatch.setitem(texts.TEXTS, "maintenance", changed)
         with pytest.raises(Unapproved):
             made.as_approved()
+
+
+@pytest.mark.promise("PS-63", "PS-66")
+@pytest.mark.parametrize("name", ["Halyard at half price: 50% off", "halyard.example", "Sale!"])
+def test_the_name_of_an_application_promotes_nothing_either(name: str) -> None:
+    for kind in (Kind.SCREEN, Kind.SERVICE):
+        assert flaws(content(kind)) == {}
+        assert "application" in flaws(replace(content(kind), application_name=name))
 
 
 @pytest.mark.promise("PS-36")

@@ -198,7 +198,7 @@ class TestFetching:
             wiring.partners().new_link(ended, MONTH)
         with pytest.raises(PartnerUnknown):
             wiring.partners().new_link("ptr_nobody", MONTH)
-        (partner,) = (one for one in wiring.partner_store().partners() if one.id != ended)
+        partner = next(one for one in wiring.partner_store().partners() if one.id != ended)
         assert partner.ends_at > clock.now
         assert wiring.partners().waiting(token)
 
