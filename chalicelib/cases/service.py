@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Write
 
 FORM, MAIL, COMMAND = "page:/contact", "mail:inbound", "command:case"
-LIMIT = "case"
+PROVEN = "mail:proven"
+LIMITS = {FORM: "case", MAIL: "case-mail", PROVEN: "case-proven"}
+"""Counted apart, so that what strangers send in somebody's name blocks nothing that is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +97,22 @@ class Cases:
         linked = self._rights(case, address, now) if proven and kind is Kind.DATA else ("", [])
         case, fields = self._told(case, sender), {"email": normal_email(address)}
         try:
-            self._open_and_tell(case, fields, MAIL, *linked)
+            self._open_and_tell(case, fields, PROVEN if proven else MAIL, *linked)
         except ConditionFailed as refusal:
             if refusal.at(0):
                 return False
             if not refusal.at(1):
                 raise
             # Enough mails for today from this address: it is told no more of each.
-            return self._open_quietly(replace(case, state=State.OPEN, acknowledged_at=None), fields)
+            quiet = replace(case, state=State.OPEN, acknowledged_at=None)
+            return self._open_quietly(quiet, fields, *linked)
         return True
 
     def acknowledge(self, case: Case) -> bool:
         """Tell whoever wrote that it is here; False where they were told enough today, or of it."""
         now = self.clock()
         message, told = self._acknowledgment(case, now)
-        limit = self.attempts.daily(LIMIT, case.sender or case.id, MESSAGES_A_DAY, now)
+        limit = self._limit(case, MAIL if case.mail else FORM, now)
         try:
             self.store.transact(self.store.did(case, Step.ACKNOWLEDGE, now), told, limit)
         except ConditionFailed:
@@ -164,20 +167,27 @@ class Cases:
         linked: list[Write] | None = None,
     ) -> None:  # fmt: skip
         """The case, its limit, the sealed words and the acknowledgment: all or nothing."""
-        subject, sealed = self._seal(case, fields, form)
+        subject, sealed = self._seal(case, fields, FORM if form == FORM else MAIL)
         case = replace(case, subject=subject)
         message, told = self._acknowledgment(case, case.created_at)
-        limit = self.attempts.daily(
-            LIMIT, case.sender or case.id, MESSAGES_A_DAY, case.created_at
-        )  # fmt: skip
+        limit = self._limit(case, form, case.created_at)
         self.store.transact(self.store.put(case), limit, *sealed, told, *(linked or []))
         count("case_opened")
         for sent in filter(None, (message, link)):
             self.outbox.nudge(sent)
 
-    def _open_quietly(self, case: Case, fields: Mapping[str, str]) -> bool:
+    def _limit(self, case: Case, way: str, now: int) -> Write:
+        return self.attempts.daily(LIMITS[way], case.sender or case.id, MESSAGES_A_DAY, now)
+
+    def _open_quietly(
+        self, case: Case, fields: Mapping[str, str], link: str, linked: list[Write]
+    ) -> bool:
+        """Without an acknowledgment; a link that was proven to be asked for goes all the same."""
         subject, sealed = self._seal(case, fields, MAIL)
-        return self._put(replace(case, subject=subject), *sealed)
+        new = self._put(replace(case, subject=subject), *sealed, *linked)
+        if new and link:
+            self.outbox.nudge(link)
+        return new
 
     def _put(self, case: Case, *others: Write) -> bool:
         try:

@@ -26,7 +26,7 @@ from chalicelib.mail.templates import TEMPLATES
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied
 from chalicelib.privacy.sinks import Recipient
 from tests.browser import Browser
-from tests.cases.conftest import FORM, SENDER, by_form, cases, found, messages
+from tests.cases.conftest import FORM, SENDER, by_form, cases, deliver, found, messages, raw
 from tests.crash import at_every_call
 
 if TYPE_CHECKING:
@@ -165,6 +165,13 @@ class TestTheAcknowledgment:
             with suppress(TooManyMessages):
                 by_form(message=f"number {number}")
         assert len(messages(tables)) < 10
+
+    def test_forged_mail_in_somebody_s_name_does_not_close_the_form_to_them(
+        self, tables: Tables
+    ) -> None:
+        for number in range(MESSAGES_A_DAY):
+            deliver(raw("Help"), f"in/{number}")
+        by_form()
 
     def test_one_address_is_written_to_five_times_a_day(
         self, tables: Tables, clock: FakeClock

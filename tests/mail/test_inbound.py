@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib import wiring
 from chalicelib.accounts.rules import LinkKind
-from chalicelib.cases.rules import Kind
+from chalicelib.cases.rules import MESSAGES_A_DAY, Kind
 from chalicelib.core.clock import DAY
 from chalicelib.mail.incoming import read
 from chalicelib.mail.links import link_token
@@ -279,6 +279,18 @@ class TestRights:
         deliver(raw("Delete my data", "eve@evil.example", verdicts("evil.example")))
         assert messages(tables, "rights_link") == []
         assert len(messages(tables, "case_received")) == 1
+
+    @pytest.mark.promise("PS-72")
+    @pytest.mark.parametrize("above", ["", verdicts()])
+    def test_neither_forged_nor_many_mails_keep_a_proven_request_from_its_link(
+        self, tables: Tables, clock: FakeClock, kim: str, above: str
+    ) -> None:
+        for number in range(MESSAGES_A_DAY):
+            deliver(raw("Help", above=above), f"in/{number}")
+        acknowledged = len(messages(tables, "case_received"))
+        deliver(raw("Delete my account", above=verdicts()), "in/own")
+        assert len(messages(tables, "rights_link")) == 1
+        assert len(messages(tables, "case_received")) - acknowledged == (0 if above else 1)
 
     def test_another_kind_of_mail_brings_no_link(
         self, tables: Tables, clock: FakeClock, kim: str
