@@ -86,7 +86,7 @@ class TestWhatIsRecorded:
         def never(**_: object) -> None:
             raise AssertionError("unwrapped before it was recorded")
 
-        monkeypatch.setattr(vault.ledger, "commit", refuse)
+        monkeypatch.setattr(type(vault.ledger.table), "transact", refuse)
         monkeypatch.setattr(vault, "kms", type("Kms", (), {"decrypt": staticmethod(never)}))
         with pytest.raises(ConnectionError):
             vault.open(subject, ACCOUNT, "test")

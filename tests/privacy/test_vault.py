@@ -510,13 +510,14 @@ class TestWhatComesBetween:
         assert fields_of(subject, Purpose.MARKETING) == {"email": "moved@example.com"}
 
     @pytest.mark.promise("PS-70")
-    def test_what_bills_said_is_found_for_the_law_while_it_is_put_on_hold(
+    def test_what_bills_said_is_found_for_the_law_while_it_comes_back(
         self, subject: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         vault = wiring.vault()
+        vault.commit(lambda: vault.hold(subject, "test"))
         first(
             monkeypatch, vault.store, "grant",
-            lambda: vault.commit(lambda: vault.hold(subject, "test")),
+            lambda: vault.commit(lambda: vault.release(subject, "test")),
         )  # fmt: skip
         kept = vault.keep_by_law(subject, "sub_kept", "test")
         assert kept
