@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.core.clock import HOUR, MINUTE
+from chalicelib.core.clock import DAY, HOUR, MINUTE
 from chalicelib.observability import count
 from chalicelib.privacy.rules import FIRST
 from chalicelib.privacy.seals import digest
@@ -32,6 +32,7 @@ KIND = "ledger head"
 PREFIX = "heads/"
 CURSOR = "CURSOR#ledger_heads"
 SETTLED = 5 * MINUTE
+LOOK_BACK = 800 * DAY  # of the first head: it covers what was written before there were heads
 """How long after its end an hour is left alone: writes under way, and the index, have come by."""
 
 Chain = tuple[str, int, str]
@@ -116,7 +117,7 @@ class HeadMaker:
 
     def run(self) -> dict[str, int]:
         until, last = last_end(self.clock()), self.heads.last()
-        start = last.until if last else until - HOUR
+        start = last.until if last else until - LOOK_BACK
         if start >= until:
             return {"heads": 0, "chains": 0}
         chains = tuple(sorted(self._moved(start, until)))

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, HOUR, MINUTE
 from chalicelib.privacy import wiring as records
-from chalicelib.privacy.heads import CURSOR, Head, key_of
+from chalicelib.privacy.heads import CURSOR, LOOK_BACK, Head, key_of
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.rules import FIRST, Entry, Event, Purpose
 from chalicelib.privacy.seals import SealInvalid
@@ -56,7 +56,7 @@ class TestWhatAHeadSays:
         rows = {row.number: row for row in Ledger(tables.accounts).rows("sub_a")}
         (first,) = Ledger(tables.accounts).rows("sub_b")
         assert head(1) == Head(
-            1, NOON, NOON + HOUR, FIRST, (("sub_a", 2, rows[2].hash), ("sub_b", 1, first.hash))
+            1, NOON + HOUR - LOOK_BACK, NOON + HOUR, FIRST, (("sub_a", 2, rows[2].hash), ("sub_b", 1, first.hash))
         )
 
     def test_an_hour_in_which_nothing_moved_has_a_head_too(

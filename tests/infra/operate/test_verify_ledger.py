@@ -148,7 +148,7 @@ class TestRows:
         )
 
     def test_a_chain_made_up_from_before_the_first_head_is_found(self, export: Path) -> None:
-        new = {**rows_of(export)[0], "subject": "sub_c", "at": NOON - HOUR}
+        new = {**rows_of(export)[0], "subject": "sub_c", "at": NOON - 3 * 365 * 24 * HOUR}
         put_rows(export, [*rows_of(export), *chained([new, new])])
         done = verify(export)
         assert done.returncode == 1
