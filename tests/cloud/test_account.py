@@ -59,7 +59,7 @@ def test_the_sweep_finishes_a_block_whose_function_died(
 ) -> None:
     fields = {"license": license_of(owner), "computer": computers[0].id}
     # The block is committed; the reading of what runs there never happens.
-    control.fault("kill", service="dynamodb", action="Query", function="api_handler", nth=4)
+    control.fault("kill", service="dynamodb", action="Query", function="api_handler", nth=5)
     status = send(owner, "block", **fields)
     control.clear_faults()
     assert status >= 500
