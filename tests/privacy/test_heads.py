@@ -56,7 +56,11 @@ class TestWhatAHeadSays:
         rows = {row.number: row for row in Ledger(tables.accounts).rows("sub_a")}
         (first,) = Ledger(tables.accounts).rows("sub_b")
         assert head(1) == Head(
-            1, NOON + HOUR - LOOK_BACK, NOON + HOUR, FIRST, (("sub_a", 2, rows[2].hash), ("sub_b", 1, first.hash))
+            1,
+            NOON + HOUR - LOOK_BACK,
+            NOON + HOUR,
+            FIRST,
+            (("sub_a", 2, rows[2].hash), ("sub_b", 1, first.hash)),
         )
 
     def test_an_hour_in_which_nothing_moved_has_a_head_too(
