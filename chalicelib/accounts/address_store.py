@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts.rules import FORGOT_WINDOW, Account, State
-from chalicelib.accounts.store import VERSION, Claim, due_key
-from chalicelib.core.clock import purge_at
+from chalicelib.accounts.store import VERSION, Claim
+from chalicelib.core.clock import due_key, purge_at
 from chalicelib.privacy.rules import Purpose
 from chalicelib.storage.dynamo import ABSENT, PRESENT
 

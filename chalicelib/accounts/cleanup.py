@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts.rules import State
-from chalicelib.accounts.store import due_key
+from chalicelib.core.clock import due_key
 from chalicelib.observability import count, failure
 from chalicelib.storage.dynamo import ConditionFailed
 

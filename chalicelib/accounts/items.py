@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts.rules import Account, Link, LinkKind, State
+from chalicelib.core.clock import due_key
 
 if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item
@@ -27,11 +28,6 @@ FACTS = (
 class Claim(StrEnum):
     EMAIL = "EMAIL"
     LOGIN = "LOGIN"
-
-
-def due_key(instant: int) -> str:
-    """Milliseconds as text that sorts."""
-    return f"{instant:015d}"
 
 
 def active_shard(account: str) -> int:

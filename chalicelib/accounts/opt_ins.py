@@ -14,7 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts.rules import State
-from chalicelib.accounts.store import VERSION, due_key
+from chalicelib.accounts.store import VERSION
+from chalicelib.core.clock import due_key
 from chalicelib.privacy.rules import Purpose
 from chalicelib.storage.dynamo import PRESENT, ConditionFailed
 

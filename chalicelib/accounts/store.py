@@ -23,14 +23,13 @@ from chalicelib.accounts.items import (
     VERSION,
     Claim,
     active_shard,
-    due_key,
     from_account,
     placed,
     to_account,
     to_link,
 )
 from chalicelib.accounts.rules import NOBODY, Account, Link, LinkKind, Session, State
-from chalicelib.core.clock import purge_at
+from chalicelib.core.clock import due_key, purge_at
 from chalicelib.storage.dynamo import ABSENT, PRESENT, ConditionFailed
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
     from chalicelib.storage.dynamo import Item, Table, Write
 
-__all__ = ["SHARDS", "VERSION", "AccountStore", "Claim", "active_shard", "due_key"]
+__all__ = ["SHARDS", "VERSION", "AccountStore", "Claim", "active_shard"]
 
 
 class AccountStore:

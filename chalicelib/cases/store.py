@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.cases.rules import NEVER, TERMS, Case, Kind, State, Step
+from chalicelib.core.clock import due_key
 from chalicelib.storage.dynamo import ABSENT
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ LIST = "CASES_OPEN"
 OLD_KINDS = {"complaint": Kind.CONCERN}
 """As version 1 called them; it knew no subject, so that nobody could be acknowledged."""
 ENTERS = {Step.ACKNOWLEDGE: State.ACKNOWLEDGED, Step.ESCALATE: State.ESCALATED}
-
-
-def due_key(instant: int) -> str:
-    return f"{instant:015d}"
 
 
 def to_case(item: Item) -> Case:

@@ -131,7 +131,6 @@ def forms() -> dict[str, Schema]:
     from chalicelib.licenses import forms as licenses
     from chalicelib.mailings import forms as mailings
     from chalicelib.notices import forms as notices
-    from chalicelib.partners import forms as partners
     from chalicelib.payments import forms as payments
     from chalicelib.privacy import forms as privacy
     from chalicelib.rights import forms as rights
@@ -174,18 +173,18 @@ def forms() -> dict[str, Schema]:
         "POST /account/licenses/{license_id}/people/end": licenses.PlaceForm,
         "POST /account/shared/{license_id}/leave": accounts.EmptyForm,
         "POST /invitations/{token}": accounts.EmptyForm,
-        "POST /partners/{token}": partners.FetchForm,
+        "POST /partners/{token}": accounts.EmptyForm,
         "POST /privacy/cookies": privacy.CookieForm,
         "POST /staff/login": staff.StaffLoginForm,
-        "POST /staff/logout": staff.EmptyForm,
+        "POST /staff/logout": accounts.EmptyForm,
         "POST /staff/policy": staff.PublishForm,
         "POST /staff/mailings": mailings.DraftForm,
         "POST /staff/mailings/{mailing_id}/text": mailings.TextForm,
-        "POST /staff/mailings/{mailing_id}/submit": staff.EmptyForm,
+        "POST /staff/mailings/{mailing_id}/submit": accounts.EmptyForm,
         "POST /staff/mailings/{mailing_id}/approve": mailings.ApproveForm,
-        "POST /staff/mailings/{mailing_id}/refuse": staff.EmptyForm,
+        "POST /staff/mailings/{mailing_id}/refuse": accounts.EmptyForm,
         "POST /staff/mailings/{mailing_id}/schedule": mailings.ScheduleForm,
-        "POST /staff/mailings/{mailing_id}/cancel": staff.EmptyForm,
+        "POST /staff/mailings/{mailing_id}/cancel": accounts.EmptyForm,
         "POST /account/computers/keys": licenses.KeyForm,
         "POST /account/computers/name": licenses.LabelForm,
         "POST /account/computers/end": licenses.LeaseForm,

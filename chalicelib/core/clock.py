@@ -52,6 +52,11 @@ def purge_at(instant: int) -> int:
     return -(-instant // 1000)
 
 
+def due_key(instant: int) -> str:
+    """Milliseconds as text that sorts, for an index by what is due."""
+    return f"{instant:015d}"
+
+
 def months_after(instant: int, months: int) -> int:
     """The same day and time of day so many calendar months later, UTC; in a shorter month its end.
 

@@ -13,7 +13,7 @@ from chalicelib.edge import hosts
 from chalicelib.edge.errors import answer_error
 from chalicelib.edge.headers import finish
 from chalicelib.edge.interest import remember
-from chalicelib.edge.request import read_cookies, read_request
+from chalicelib.edge.request import read_request
 from chalicelib.settings import settings
 
 # What tells who or where a visitor is, or joins a visit to a request elsewhere (PS-31).
@@ -78,6 +78,5 @@ class Cetrus(Chalice):  # type: ignore[misc]  # Chalice publishes no types
         answer: dict[str, Any] = super().__call__(event, context)
         if error := own_error(answer):
             answer = answer_error(read_request(event, b""), error).to_dict(())
-        headers = {name.lower(): v for name, v in (event.get("headers") or {}).items()}
-        answer = remember(answer, headers, read_cookies(headers.get("cookie", "")))
+        answer = remember(answer, event)
         return finish(answer, settings().processor_origin)

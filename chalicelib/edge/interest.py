@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.interests import INTERESTS, OFF, OTHER
 from chalicelib.edge.cookies import INTEREST
+from chalicelib.edge.request import opts_out, read_cookies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,23 +29,19 @@ def about(answer: Response, interest: str) -> Response:
 def interest_of(headers: Mapping[str, str], cookies: Mapping[str, str]) -> str:
     """What this browser last looked at, or `off`; "" where it is not known, or not to be used."""
     held = cookies.get(INTEREST.name, "")
-    return held if held in {*INTERESTS, OFF} and not objects(headers) else ""
+    return held if held in {*INTERESTS, OFF} and not opts_out(headers) else ""
 
 
-def objects(headers: Mapping[str, str]) -> bool:
-    """Global Privacy Control, which counts as a no."""
-    return headers.get("sec-gpc", "").strip() == "1"
-
-
-def remember(
-    answer: dict[str, Any], headers: Mapping[str, str], cookies: Mapping[str, str]
-) -> dict[str, Any]:
+def remember(answer: dict[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
     """The proxy answer without the word, and with the cookie where the browser may have it."""
-    told = dict(answer.get("headers") or {})
-    interest = told.pop(ABOUT, "")
-    answer = {**answer, "headers": told}
-    refused = objects(headers) or cookies.get(INTEREST.name) == OFF
-    if refused or interest not in INTERESTS or interest == OTHER:
+    told = answer.get("headers") or {}
+    if ABOUT not in told:
+        return answer
+    interest = told[ABOUT]
+    answer = {**answer, "headers": {n: v for n, v in told.items() if n != ABOUT}}
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    held = read_cookies(headers.get("cookie", "")).get(INTEREST.name)
+    if opts_out(headers) or held == OFF or interest not in INTERESTS or interest == OTHER:
         return answer
     several = dict(answer.get("multiValueHeaders") or {})
     several["Set-Cookie"] = [*several.get("Set-Cookie", []), INTEREST.holding(interest)]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from chalicelib.core.caller import Caller
 from chalicelib.core.errors import Malformed, TooLarge
 from chalicelib.edge.cookies import INTEREST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Caller", "Request", "path_value", "read_request"]
 
@@ -44,7 +47,7 @@ class Request:
     @property
     def opts_out(self) -> bool:
         """Whether the browser says so for everything optional: Global Privacy Control."""
-        return self.headers.get("sec-gpc", "").strip() == "1"
+        return opts_out(self.headers)
 
     @property
     def content_type(self) -> str:
@@ -79,6 +82,11 @@ def read_cookies(header: str) -> dict[str, str]:
         return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
     except CookieError:
         return {}
+
+
+def opts_out(headers: Mapping[str, str]) -> bool:
+    """Global Privacy Control, which counts as a no; names are in small letters."""
+    return headers.get("sec-gpc", "").strip() == "1"
 
 
 def without_interest(cookies: dict[str, str]) -> dict[str, str]:

@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.core.clock import HOUR
-from chalicelib.mail.store import SHARDS, due_key
+from chalicelib.core.clock import HOUR, due_key
+from chalicelib.mail.store import SHARDS
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:

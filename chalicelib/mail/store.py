@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.core.clock import due_key
 from chalicelib.mail.rules import (
     CLAIM_LIFE,
     LAWS,
@@ -30,10 +31,6 @@ READY = "(#state = :waiting AND due <= :now)"
 LAPSED = "(#state = :sending AND claimed_until <= :now AND attribute_not_exists(handing))"
 OVERTAKEN = "#state = :sending AND claimed_until <= :now AND attribute_exists(handing)"
 MINE = "#state = :sending AND tries = :tries"
-
-
-def due_key(instant: int) -> str:
-    return f"{instant:015d}"
 
 
 def shard_of(message_id: str, lane: Lane = Lane.SERVICE) -> str:

@@ -153,7 +153,7 @@ def schedule(request: Request, mailing_id: str) -> Response:
 
 
 def button(request: Request, mailing_id: str, act: Callable[[str, str], None]) -> Response:
-    from chalicelib.staff.forms import EmptyForm
+    from chalicelib.accounts.forms import EmptyForm
 
     def read_and_act() -> None:
         read_form(request, EmptyForm, wiring.keyed())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.core.clock import due_key
 from chalicelib.mailings.rules import Content, Mailing, State
 from chalicelib.mailings.texts import Channel, Kind
 from chalicelib.storage.dynamo import ABSENT, ConditionFailed
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 DUE = "MAILINGS_DUE"
 LIST = "MAILINGS"
 NAMES = {"#s": "state"}
-
-
-def due_key(instant: int) -> str:
-    """Milliseconds as text that sorts."""
-    return f"{instant:015d}"
 
 
 class MailingStore:

@@ -27,7 +27,7 @@ def show_file(request: Request, token: str) -> Response:
 @routes.form("/partners/{token}")
 def fetch_file(request: Request, token: str) -> Response:
     """303 to a link of five minutes, after the ledger says so."""
-    from chalicelib.partners.forms import FetchForm
+    from chalicelib.accounts.forms import EmptyForm
 
-    read_form(request, FetchForm, wiring.keyed())
+    read_form(request, EmptyForm, wiring.keyed())
     return leave(wiring.partners().fetch(token))

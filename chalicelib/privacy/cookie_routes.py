@@ -11,7 +11,6 @@ from chalicelib import wiring
 from chalicelib.core.interests import INTERESTS, OFF
 from chalicelib.edge.cookies import COOKIES, INTEREST
 from chalicelib.edge.forms import form_again, form_page, read_form
-from chalicelib.edge.interest import objects
 from chalicelib.edge.responses import see_other
 from chalicelib.edge.routes import Edge
 
@@ -50,5 +49,5 @@ def facts(request: Request) -> dict[str, Any]:
         "cookies": COOKIES,
         "interests": INTERESTS,
         "remembered": request.interest,
-        "objects": objects(request.headers),
+        "objects": request.opts_out,
     }

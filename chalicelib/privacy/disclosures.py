@@ -161,8 +161,3 @@ def require_declared(act: str, params: Mapping[str, Any]) -> None:
     """TooMuch where the request would tell anything that its act does not declare."""
     if unknown := told(params) - SENT[act]:
         raise TooMuch(f"{act} does not declare {sorted(unknown)}")
-
-
-def fields_of(reason: str) -> frozenset[str]:
-    """What a row of the ledger says was told."""
-    return SENT[reason.split(":")[2]]

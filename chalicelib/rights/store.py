@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.core.clock import due_key
 from chalicelib.core.ids import derived_id
 from chalicelib.privacy.rules import Purpose
 from chalicelib.privacy.store import Grant
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item, Table, Write
 
 DUE, FISCAL_ENDS = "LEAVING_DUE", "FISCAL_ENDS"
-
-
-def due_key(instant: int) -> str:
-    return f"{instant:015d}"
 
 
 class LeavingStore:

@@ -17,7 +17,3 @@ class PublishForm(Strict):
     """`version` is typed, so that nobody publishes by a slip."""
 
     version: Annotated[str, at_most(4)] = absent()
-
-
-class EmptyForm(Strict):
-    """A button and nothing else."""

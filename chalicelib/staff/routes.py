@@ -64,7 +64,7 @@ def sign_in(request: Request) -> Response:
 
 @routes.form("/staff/logout")
 def sign_out(request: Request) -> Response:
-    from chalicelib.staff.forms import EmptyForm
+    from chalicelib.accounts.forms import EmptyForm
 
     read_form(request, EmptyForm, wiring.keyed())
     wiring.staff().sign_out(held(request))

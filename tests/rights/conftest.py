@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from chalicelib.rights import wiring as rights
 from tests.payments.conftest import CENTURY, FakeProcessor, crew, day_pass, plan, processor, trial
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from chalicelib.catalog.rules import Plan
     from chalicelib.payments.rules import Order
@@ -136,3 +137,14 @@ def mora(plan: Plan) -> Account:
 
 
 __all__ = ["CENTURY", "crew", "day_pass", "mora", "plan", "processor", "trial"]
+
+
+def payers(plan: Plan, tables: Tables) -> Callable[[], str]:
+    """Makes another payer at each call, among nothing but what there is now."""
+    numbers, kept = count(), places(tables)
+
+    def another() -> str:
+        forget_all_but(tables, kept)
+        return cheap_payer(f"acc_{next(numbers)}", plan)
+
+    return another

@@ -20,10 +20,8 @@ from tests.rights.conftest import (
     PASSWORD,
     PROFILE,
     buy,
-    cheap_payer,
-    forget_all_but,
     opens,
-    places,
+    payers,
     sweep,
     tombstone,
 )
@@ -214,11 +212,7 @@ class TestDying:
     def test_a_death_at_any_call_leaves_an_account_that_rests_or_does_not(
         self, plan: Plan, tables: Tables
     ) -> None:
-        ids, before = iter(range(1000)), places(tables)
-
-        def prepare() -> str:
-            forget_all_but(tables, before)
-            return cheap_payer(f"acc_{next(ids)}", plan)
+        prepare = payers(plan, tables)
 
         def judge(name: str) -> None:
             store = wiring.account_store()

@@ -27,10 +27,8 @@ from tests.rights.conftest import (
     MORA,
     PROFILE,
     buy,
-    cheap_payer,
-    forget_all_but,
     opens,
-    places,
+    payers,
     register,
     sweep,
     tombstone,
@@ -349,11 +347,7 @@ class TestDying:
     def test_a_death_at_any_call_of_an_erasure_is_finished_by_the_sweep(
         self, plan: Plan, tables: Tables
     ) -> None:
-        ids, before = iter(range(1000)), places(tables)
-
-        def prepare() -> str:
-            forget_all_but(tables, before)
-            return cheap_payer(f"acc_{next(ids)}", plan)
+        prepare = payers(plan, tables)
 
         def judge(name: str) -> None:
             planned = rights.erasure().store.leaving(name)
@@ -370,11 +364,10 @@ class TestDying:
     def test_a_death_at_any_call_of_the_closing_is_finished_by_the_next(
         self, plan: Plan, processor: FakeProcessor, tables: Tables
     ) -> None:
-        ids, before = iter(range(1000)), places(tables)
+        payer = payers(plan, tables)
 
         def prepare() -> str:
-            forget_all_but(tables, before)
-            name = cheap_payer(f"acc_{next(ids)}", plan)
+            name = payer()
             rights.erasure().ask(name, 0)
             return name
 
