@@ -324,7 +324,9 @@ class TestChanging:
         account = put_into(tables, state)
         with pytest.raises(AccountGone):
             wiring.recovery().change_password(account, PASSWORD, NEW)
-        assert wiring.account_store().account(account).state is state  # type: ignore[union-attr]
+        found = wiring.account_store().account(account)
+        assert found
+        assert found.state is state
 
     @pytest.mark.parametrize("state", [State.DEACTIVATED, State.ENDING])
     def test_no_password_is_set_for_who_was_seen_leaving(

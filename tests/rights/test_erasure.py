@@ -136,7 +136,9 @@ class TestWhatGoes:
         head = wiring.licenses().head(license_id)
         assert head
         assert head.standing == "revoked"
-        assert wiring.subscription_store().subscription(MORA, license_id).state == "ended"  # type: ignore[union-attr]
+        found = wiring.subscription_store().subscription(MORA, license_id)
+        assert found
+        assert found.state == "ended"
         clock.advance(40 * DAY)
         wiring.renewals().sweep()
         assert processor.charged == []
@@ -401,7 +403,9 @@ class TestPayingWhileLeaving:
         clock.advance(31 * DAY)
         processor.silent = True
         wiring.renewals().sweep()
-        assert wiring.subscription_store().subscription(MORA, license_id).charging == 1  # type: ignore[union-attr]
+        found = wiring.subscription_store().subscription(MORA, license_id)
+        assert found
+        assert found.charging == 1
         rights.erasure().ask(MORA, 0)
         assert opens(mora.subject) == []
         processor.silent = False
