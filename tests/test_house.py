@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "chalicelib"
-HEAVY = ("argon2", "boto3", "botocore.session", "cryptography", "jinja2", "pydantic", "stripe")
+HEAVY = (
+    "argon2", "boto3", "botocore.session", "cryptography", "jinja2", "pydantic", "stripe",
+    "chalicelib.mailings.rules", "chalicelib.mailings.texts",
+)  # fmt: skip
 OUTGOING = {"http.client", "httpx", "requests", "urllib.request", "urllib3", "socket"}
 
 

@@ -8,14 +8,12 @@ from chalicelib import wiring
 from chalicelib.core.errors import CetrusError, InvalidInput, NotFound
 from chalicelib.core.ids import new_token
 from chalicelib.edge.callers import member_of
-from chalicelib.edge.forms import Filled, form_again, form_page, read_form
+from chalicelib.edge.forms import Filled, form_again, form_page, read_form, typed
 from chalicelib.edge.pages import render
 from chalicelib.edge.paging import cursor_of, encode
 from chalicelib.edge.responses import html, see_other
 from chalicelib.edge.routes import Edge
 from chalicelib.mailings import wiring as made
-from chalicelib.mailings.rules import State
-from chalicelib.mailings.texts import FIELDS, KINDS, PAGES, TEXTS, Channel, Kind
 from chalicelib.privacy.rules import PurposeDenied
 from chalicelib.staff.rules import Role
 
@@ -39,6 +37,9 @@ OFFERED = 200  # applications that a text can be about, in the order of their ad
 @routes.page("/staff/mailings")
 def show_mailings(request: Request) -> Response:
     """All of them, the newest first, with a search in what they say."""
+    from chalicelib.mailings.rules import State
+    from chalicelib.mailings.texts import KINDS
+
     wanted, state = request.query.get("q", "").strip()[:80], request.query.get("state", "")
     if state and state not in set(State):
         raise NotFound
@@ -54,6 +55,8 @@ def show_mailings(request: Request) -> Response:
 @routes.page("/staff/mailings/new")
 def show_new(request: Request) -> Response:
     """First what it is to be, then the fields of that text."""
+    from chalicelib.mailings.texts import KINDS, TEXTS, Kind
+
     kind, text = request.query.get("kind", ""), request.query.get("text", "")
     if not kind and not text:
         return html(render(request, CHOOSE, kinds=KINDS, texts=TEXTS))
@@ -86,6 +89,8 @@ def show_mailing(request: Request, mailing_id: str) -> Response:
 
 @routes.page("/staff/mailings/{mailing_id}/text")
 def show_text(request: Request, mailing_id: str) -> Response:
+    from chalicelib.mailings.rules import State
+
     mailing = wiring.mailings().mailing(mailing_id)
     if mailing.state is not State.DRAFT:
         return see_other(request, f"/staff/mailings/{mailing_id}")
@@ -175,7 +180,7 @@ def step(request: Request, mailing_id: str, act: Callable[[], None]) -> Response
 
 def write_again(request: Request, error: CetrusError, mailing_id: str) -> Response:
     """The form with what was typed; the first page where it does not even say what it is for."""
-    from chalicelib.edge.forms import typed
+    from chalicelib.mailings.texts import TEXTS, Kind
 
     kind, text = typed(request).get("kind", ""), typed(request).get("text", "")
     if kind not in set(Kind) or text not in TEXTS:
@@ -185,6 +190,8 @@ def write_again(request: Request, error: CetrusError, mailing_id: str) -> Respon
 
 def written(kind: str, text: str, mailing_id: str) -> dict[str, Any]:
     """What the form of a text needs."""
+    from chalicelib.mailings.texts import FIELDS, KINDS, PAGES, TEXTS, Kind
+
     found = (
         wiring.catalog().search("", None, OFFERED)[0] if KINDS[Kind(kind)].of_application else []
     )
@@ -211,6 +218,7 @@ def slug_of(content: Content) -> str:
 
 def shown(request: Request, mailing_id: str) -> dict[str, Any]:
     from chalicelib.mailings.preview import preview
+    from chalicelib.mailings.texts import KINDS, TEXTS, Channel, Kind
 
     service, now = wiring.mailings(), wiring.now()
     mailing = service.mailing(mailing_id)
