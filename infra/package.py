@@ -63,7 +63,7 @@ NEVER_SHIPPED = ("pip", "setuptools", "pytest", "moto", "awscrt", "time_machine"
 
 
 @dataclass(frozen=True, slots=True)
-class Artefact:
+class Artifact:
     """Where the three files are, and the runtime they were made for."""
 
     sam: Path
@@ -73,25 +73,25 @@ class Artefact:
     fresh: bool
 
 
-def package(stage: str, out: Path, root: Path = ROOT) -> Artefact:
+def package(stage: str, out: Path, root: Path = ROOT) -> Artifact:
     """Make `out/` say what the sources say; raises PackagingError with one clear line."""
     out.mkdir(parents=True, exist_ok=True)
     with locked(out / ".lock"):
         mark = out / ".made-of"
         inputs = fingerprint(stage, root)
-        artefact = Artefact(
+        artifact = Artifact(
             out / "sam.yaml", out / "cfn.json", out / "deployment.zip", runtime(), fresh=True
         )
-        files = (artefact.sam, artefact.cfn, artefact.zip)
+        files = (artifact.sam, artifact.cfn, artifact.zip)
         if mark.exists() and mark.read_text() == inputs and all(file.exists() for file in files):
-            return Artefact(*files, artefact.runtime, fresh=False)
+            return Artifact(*files, artifact.runtime, fresh=False)
         mark.unlink(missing_ok=True)
-        make(stage, artefact, root)
+        make(stage, artifact, root)
         mark.write_text(inputs)
-        return artefact
+        return artifact
 
 
-def make(stage: str, artefact: Artefact, root: Path) -> None:
+def make(stage: str, artifact: Artifact, root: Path) -> None:
     dependencies = installed(root / "requirements.txt", CACHE)
     with tempfile.TemporaryDirectory(prefix="cetrus-package-") as work:
         project, tree = Path(work) / "project", Path(work) / "tree"
@@ -101,10 +101,10 @@ def make(stage: str, artefact: Artefact, root: Path) -> None:
         with zipfile.ZipFile(project / "made" / "deployment.zip") as code:
             code.extractall(tree)
         compile_tree(tree)
-        write_zip(artefact.zip, tree, dependencies)
-    check_zip(artefact.zip)
-    artefact.sam.write_text(as_yaml(template))
-    artefact.cfn.write_text(json.dumps(translate(template), indent=1, sort_keys=True) + "\n")
+        write_zip(artifact.zip, tree, dependencies)
+    check_zip(artifact.zip)
+    artifact.sam.write_text(as_yaml(template))
+    artifact.cfn.write_text(json.dumps(translate(template), indent=1, sort_keys=True) + "\n")
 
 
 def copy_project(root: Path, project: Path) -> None:
@@ -213,7 +213,7 @@ def as_yaml(template: dict[str, Any]) -> str:
 
 
 def fingerprint(stage: str, root: Path) -> str:
-    """Names all that the artefact depends on, by content."""
+    """Names all that the artifact depends on, by content."""
     digest = hashlib.sha256(f"{stage} {sys.version} {machine()}".encode())
     sources = [root / name for name in (*CODE, *FRAGMENTS, *STATED, "requirements.txt")]
     sources += [Path(__file__).with_name(tool) for tool in TOOLS]

@@ -81,10 +81,22 @@ def test_every_alarm_has_an_entry_in_the_runbook() -> None:
         assert alarm in re.split(r"[^\w]+", entries)
 
 
+def decisions() -> list[Path]:
+    return sorted((DOCS / "decisions").glob("[0-9]*.md"))
+
+
 def test_every_decision_has_context_decision_and_consequences() -> None:
-    for path in sorted((DOCS / "decisions").glob("*.md")):
+    for path in decisions():
         for part in ("**Context.**", "**Decision.**", "**Consequences.**"):
             assert part in path.read_text(), f"{path.name}: {part}"
+
+
+def test_every_decision_is_headed_by_its_number_and_stands_in_the_list() -> None:
+    index = text("decisions/README.md")
+    for path in decisions():
+        title = path.read_text().partition("\n")[0].removeprefix("# ")
+        assert title.startswith(f"{int(path.name[:4])}. "), path.name
+        assert f"- [{title}]({path.name})\n" in index, path.name
 
 
 def test_every_link_between_documents_leads_somewhere() -> None:

@@ -166,7 +166,7 @@ SCHEMAS: dict[str, Schema] = {
             "plan": TEXT,
             "plan_name": TEXT,
             "terms": {"type": "integer"},
-            "customer": {"type": "string", "description": "A pseudonym towards this application."},
+            "customer": {"type": "string", "description": "A pseudonym toward this application."},
             "state": TEXT,
             "kind": {"enum": [*KIND["enum"], None]},
             "seats": MAYBE_COUNT,

@@ -75,7 +75,7 @@ class Licenses:
         self.denials = Denials(store.usage, clock)
 
     def person(self, account_id: str, application_id: str) -> str:
-        """The account's pseudonym towards one application; two applications cannot compare them."""
+        """The account's pseudonym toward one application; two applications cannot compare them."""
         return f"per_{self.keyed().of('person', f'{application_id}|{account_id}')[:40]}"
 
     # granting

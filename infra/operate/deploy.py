@@ -45,7 +45,7 @@ class Deploying:
 
     @property
     def folder(self) -> str:
-        """Where in the bucket of artefacts this stage keeps what was deployed."""
+        """Where in the bucket of artifacts this stage keeps what was deployed."""
         return f"cetrus/{self.deployment.stage}"
 
 

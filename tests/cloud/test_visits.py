@@ -1,4 +1,4 @@
-"""From the front door to the trends page, by the deployed artefact and its own roles."""
+"""From the front door to the trends page, by the deployed artifact and its own roles."""
 
 from __future__ import annotations
 

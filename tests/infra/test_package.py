@@ -14,7 +14,7 @@ import pytest
 
 from infra import package as packaging
 from infra.dependencies import SERVICES, PackagingError, install
-from infra.package import ROOT, Artefact, package
+from infra.package import ROOT, Artifact, package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,20 +69,20 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def artefact(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Artefact:
+def artifact(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return package("prod", tmp_path_factory.mktemp("made"), sources)
 
 
 @pytest.fixture(scope="module")
-def names(artefact: Artefact) -> list[str]:
-    with zipfile.ZipFile(artefact.zip) as archive:
+def names(artifact: Artifact) -> list[str]:
+    with zipfile.ZipFile(artifact.zip) as archive:
         return archive.namelist()
 
 
 @pytest.fixture(scope="module")
-def answered(artefact: Artefact, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def answered(artifact: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     task = tmp_path_factory.mktemp("task")
-    with zipfile.ZipFile(artefact.zip) as archive:
+    with zipfile.ZipFile(artifact.zip) as archive:
         archive.extractall(task)
     done = subprocess.run(
         [sys.executable, "-I", "-S", str(SMOKE), str(task)],
@@ -119,9 +119,9 @@ class TestTheZipAlone:
 
 
 class TestContents:
-    def test_the_zip_is_small(self, artefact: Artefact) -> None:
-        assert artefact.zip.stat().st_size < packaging.LARGEST_ZIP <= 25 * MEGABYTE
-        with zipfile.ZipFile(artefact.zip) as archive:
+    def test_the_zip_is_small(self, artifact: Artifact) -> None:
+        assert artifact.zip.stat().st_size < packaging.LARGEST_ZIP <= 25 * MEGABYTE
+        with zipfile.ZipFile(artifact.zip) as archive:
             assert sum(entry.file_size for entry in archive.infolist()) < 100 * MEGABYTE
 
     def test_it_holds_the_code_and_what_belongs_to_it(
@@ -144,55 +144,55 @@ class TestContents:
         }
         assert described == SERVICES
 
-    def test_bytecode_is_unchecked_and_for_this_interpreter(self, artefact: Artefact) -> None:
+    def test_bytecode_is_unchecked_and_for_this_interpreter(self, artifact: Artifact) -> None:
         from importlib.util import MAGIC_NUMBER
 
-        with zipfile.ZipFile(artefact.zip) as archive:
+        with zipfile.ZipFile(artifact.zip) as archive:
             sources = {name for name in archive.namelist() if name.endswith(".py")}
             compiled = [name for name in archive.namelist() if name.endswith(".pyc")]
             assert len(compiled) == len(sources)
             for name in compiled:
                 assert archive.read(name)[:8] == MAGIC_NUMBER + b"\x01\0\0\0", name
 
-    def test_nothing_of_this_machine_stands_in_the_zip(self, artefact: Artefact) -> None:
+    def test_nothing_of_this_machine_stands_in_the_zip(self, artifact: Artifact) -> None:
         marks = (str(ROOT).encode(), b"cetrus-package-", b"/making-")
-        with zipfile.ZipFile(artefact.zip) as archive:
+        with zipfile.ZipFile(artifact.zip) as archive:
             ours = [name for name in archive.namelist() if "chalicelib" in name or "app" in name]
             assert not [name for name in ours if any(m in archive.read(name) for m in marks)]
 
 
 class TestMakingIt:
     def test_two_runs_give_the_same_bytes(
-        self, artefact: Artefact, sources: Path, tmp_path: Path
+        self, artifact: Artifact, sources: Path, tmp_path: Path
     ) -> None:
         again = package("prod", tmp_path / "again", sources)
         for first, second in (
-            (artefact.zip, again.zip),
-            (artefact.sam, again.sam),
-            (artefact.cfn, again.cfn),
+            (artifact.zip, again.zip),
+            (artifact.sam, again.sam),
+            (artifact.cfn, again.cfn),
         ):
             assert first.read_bytes() == second.read_bytes(), first.name
 
     def test_unchanged_sources_are_not_packaged_again(
-        self, artefact: Artefact, sources: Path
+        self, artifact: Artifact, sources: Path
     ) -> None:
-        before = artefact.zip.stat().st_mtime_ns
-        again = package("prod", artefact.zip.parent, sources)
+        before = artifact.zip.stat().st_mtime_ns
+        again = package("prod", artifact.zip.parent, sources)
         assert not again.fresh
         assert again.zip.stat().st_mtime_ns == before
 
     def test_stages_differ_in_their_names_and_how_long_heads_are_locked(
-        self, artefact: Artefact, sources: Path, tmp_path: Path
+        self, artifact: Artifact, sources: Path, tmp_path: Path
     ) -> None:
         local = package("local", tmp_path / "local", sources)
-        text = artefact.cfn.read_text()
+        text = artifact.cfn.read_text()
         named = text.replace("stage=prod", "stage=local").replace(
             '"Default": "prod"', '"Default": "local"'
         )
         named = named.replace('"Default": 400', '"Default": 1')
         assert local.cfn.read_text() == named
         assert named != text
-        assert local.zip.read_bytes() == artefact.zip.read_bytes()
+        assert local.zip.read_bytes() == artifact.zip.read_bytes()
 
     def test_a_package_that_cannot_be_had_stops_it(self, tmp_path: Path) -> None:
         locked = tmp_path / "requirements.txt"

@@ -18,7 +18,7 @@ from infra.operate import deploy as deploying
 from infra.operate.aws import CommandFailed
 from infra.operate.deploy import Deploying, deploy
 from infra.operate.rollout import Refused
-from infra.package import Artefact
+from infra.package import Artifact
 from tests.infra.operate.test_preflight import change, new_account, no_hash_key, older_python
 from tests.infra.operate.world import ARTIFACTS, World, healthy
 
@@ -91,12 +91,12 @@ def world() -> Iterator[World]:
 def run(world: World, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploying:
     """A run whose packaging is done already (tests/infra/test_package.py packages)."""
 
-    def packaged(stage: str, out: Path) -> Artefact:
+    def packaged(stage: str, out: Path) -> Artifact:
         assert stage == "prod"
         out.mkdir(parents=True, exist_ok=True)
         (out / "sam.yaml").write_text("Resources: {}\n")
         files = (out / "sam.yaml", out / "cfn.json", out / "deployment.zip")
-        return Artefact(*files, "python3.11", fresh=True)
+        return Artifact(*files, "python3.11", fresh=True)
 
     monkeypatch.setattr(infra.package, "package", packaged)
     assert fake.calls == []

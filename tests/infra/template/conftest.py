@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.package import ROOT, Artefact, package
+from infra.package import ROOT, Artifact, package
 from tests.infra.template.evaluator import Role, Template, roles
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ PARAMETERS = {
 
 
 @pytest.fixture(scope="session")
-def artefact() -> Artefact:
+def artifact() -> Artifact:
     return package("prod", ROOT / "out" / "tests" / "prod")
 
 
 @pytest.fixture(scope="session")
-def template(artefact: Artefact) -> Template:
-    return Template(json.loads(Path(artefact.cfn).read_text()), PARAMETERS)
+def template(artifact: Artifact) -> Template:
+    return Template(json.loads(Path(artifact.cfn).read_text()), PARAMETERS)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 from infra.package import ROOT
 
 if TYPE_CHECKING:
-    from infra.package import Artefact
+    from infra.package import Artifact
     from tests.infra.template.evaluator import Template
 
 TABLES = ("AccountsTable", "UsageTable", "KeysTable")
@@ -25,9 +25,9 @@ BUCKETS = (
 
 class TestLint:
     def test_cfn_lint_finds_nothing_in_the_template_or_its_translation(
-        self, artefact: Artefact
+        self, artifact: Artifact
     ) -> None:
-        files = [str(artefact.sam), str(artefact.cfn)]
+        files = [str(artifact.sam), str(artifact.cfn)]
         linter = str(Path(sys.executable).with_name("cfn-lint"))
         command = [linter, "--regions", "eu-west-1", "-t", *files]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -191,7 +191,7 @@ class TestBuckets:
 @pytest.mark.promise("PS-45")
 class TestHeadsOfTheLedger:
     def test_nobody_at_all_deletes_a_head_before_its_time(
-        self, template: Template, artefact: Artefact
+        self, template: Template, artifact: Artifact
     ) -> None:
         bucket = template.of_type("AWS::S3::Bucket")["HeadsBucket"]
         rule = bucket["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
