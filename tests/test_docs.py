@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PREFIX = re.compile(r'f?"([A-Z][A-Z_]{2,}#)')
 HANDLER = re.compile(r"""\bname="((?:\w+_)+\w+)\"""")
+FILE = re.compile(r"`((?:chalicelib|client|docs|infra|tests)/[\w./-]+)`")
 ROLE = re.compile(r"^  (\w+)Role:", re.MULTILINE)
 
 
@@ -103,3 +105,22 @@ def test_every_link_between_documents_leads_somewhere() -> None:
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name} -> {target}"
+
+
+def test_every_file_that_a_document_names_exists() -> None:
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")]:
+        for name in FILE.findall(path.read_text()):
+            assert (ROOT / name).exists(), f"{path.name}: {name}"
+
+
+def test_privacy_is_read_in_ten_minutes_and_names_sabotages_that_exist() -> None:
+    privacy = text("privacy.md")
+    assert len(privacy.split()) < 2400
+    claims = re.findall(r"^\| \d+ \|.*\|(.*)\|$", privacy, re.MULTILINE)
+    assert claims, "the pattern finds the claims"
+    known = {
+        mutant["name"]
+        for file in (ROOT / "tests/mutants").glob("*.toml")
+        for mutant in tomllib.loads(file.read_text())["mutant"]
+    }
+    assert {name for tried in claims for name in re.findall(r"`([\w-]+)`", tried)} <= known
