@@ -21,6 +21,8 @@
     python -m infra.admin [--stack NAME] cases
     python -m infra.admin [--stack NAME] case --case cas_…
     python -m infra.admin [--stack NAME] case-close --case cas_…
+    python -m infra.admin [--stack NAME] fiscal --account acc_…
+    python -m infra.admin [--stack NAME] mailing-count --mailing mlg_…
     python -m infra.admin [--stack NAME] refund --payment pi_… [--amount 7.00]
     python -m infra.admin [--stack NAME] books --month 2026-11
     python -m infra.admin [--stack NAME] ledger-export --out FOLDER
@@ -403,7 +405,9 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
 
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
-        prog="python -m infra.admin", description=__doc__.split("\n")[0]
+        prog="python -m infra.admin",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     found.add_argument("--stack", help="take names from this CloudFormation stack")
     commands = found.add_subparsers(dest="command", required=True)

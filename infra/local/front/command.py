@@ -72,7 +72,9 @@ def _env(data: Path) -> int:
     except FileNotFoundError:
         print(f"No cloud runs with its data in {data}: start one with `make run`.", file=sys.stderr)
         return 2
-    for name, value in running["operator"].items():
+    # By the cloud's own clock: rows of the ledger that bear another time would look dated back.
+    clock = {"LOCAL_CLOCK": str(Path(running["clock"]).resolve())}
+    for name, value in {**running["operator"], **clock}.items():
         print(f"export {name}={shlex.quote(value)}")
     return 0
 

@@ -32,14 +32,17 @@ def run(data: Path, *more: str) -> str:
 class TestEnvironment:
     def test_it_prints_what_a_shell_takes_as_it_stands(self, tmp_path: Path) -> None:
         operator = {"STAGE": "local", "ODD": 'it\'s $HOME "here"'}
-        (tmp_path / "running.json").write_text(json.dumps({"operator": operator}))
+        clock = str(tmp_path / "clock")
+        where = {"operator": operator, "clock": clock}
+        (tmp_path / "running.json").write_text(json.dumps(where))
         line = (
-            f'eval "$({sys.executable} -m infra.local env --data {tmp_path})"; printenv STAGE ODD'
+            f'eval "$({sys.executable} -m infra.local env --data {tmp_path})"; '
+            "printenv STAGE ODD LOCAL_CLOCK"
         )
         done = subprocess.run(
             ["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
         )
-        assert done.stdout.splitlines() == ["local", operator["ODD"]]
+        assert done.stdout.splitlines() == ["local", operator["ODD"], clock]
 
     def test_where_nothing_runs_it_says_so_in_one_line(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
