@@ -96,6 +96,7 @@ class Choosing:
     def change(self, account_id: str, purpose: Purpose, *, yes: bool, gpc: bool = False) -> None:
         """The person's own answer, in force from here on; NotAChoice for any other purpose.
 
+        A no said again is harmless, even where the question has been given up since.
         With `gpc` the browser says no to all in general: a yes is an exception made knowingly, and
         that browser's word is not taken again.
         """
@@ -202,13 +203,19 @@ class Choosing:
 
     def _refuse(self, account: Account, purpose: Purpose, form: str) -> None:
         if not self._chosen(account.subject, purpose):
+            if self._answered_no(account.subject, purpose):
+                return  # said before, when it was asked: it holds
             raise NotAChoice
         self.store.transact(self.opt_ins.forget(account.id, purpose))
         if self.vault.withdraw(account.subject, purpose, form):
             return
-        answered = self._answers(account.subject, {purpose}).get(purpose)
-        if answered is None or answered.entry.event not in {Event.DECLINED, Event.WITHDRAWN}:
+        if not self._answered_no(account.subject, purpose):
             self.vault.commit(lambda: self.vault.decline(account.subject, purpose, form))
+
+    def _answered_no(self, subject: str, purpose: Purpose) -> bool:
+        """Whether the newest answer to it is a no."""
+        answer = self._answers(subject, {purpose}).get(purpose)
+        return answer is not None and answer.entry.event in {Event.DECLINED, Event.WITHDRAWN}
 
     def _chosen(self, subject: str, purpose: Purpose) -> bool:
         """Whether the purpose is one to choose: as the yes was given, or as is asked today.

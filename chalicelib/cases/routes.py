@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import wiring
-from chalicelib.cases.rules import TERMS, Kind, TooManyMessages
+from chalicelib.cases.rules import TERMS, Kind
 from chalicelib.cases.service import FORM
 from chalicelib.core.errors import InvalidInput
 from chalicelib.edge.csrf import StaleForm
@@ -49,7 +49,7 @@ def send_message(request: Request) -> Response:
     try:
         form = read_form(request, ContactForm, wiring.keyed())
         wiring.cases().from_form(Kind(form.about), form.fields())
-    except (InvalidInput, StaleForm, TooManyMessages) as error:
+    except (InvalidInput, StaleForm) as error:
         return form_again(request, wiring.keyed(), PAGE, error, **shown())
     return see_other(request, f"/contact?sent={form.about}")
 

@@ -4,15 +4,13 @@
       |                         |                        |
       +-------------------------+------- closed <--------+
 
-A case that no answer can be mailed to, such as a machine's mail, stays open until it is closed.
+A case that nobody is told of, such as a machine's mail, stays open until it is closed.
 
 CetrusError
 ├── NotFound
 │   └── NoSuchCase        nothing was ever opened under this id
-├── Conflict
-│   └── CaseClosed        what was written is read no more
-└── TooMany
-    └── TooManyMessages   from one address on one day
+└── Conflict
+    └── CaseClosed        what was written is read no more
 """
 
 from __future__ import annotations
@@ -21,10 +19,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from chalicelib.core.clock import DAY
-from chalicelib.core.errors import Conflict, NotFound, TooMany
+from chalicelib.core.errors import Conflict, NotFound
 
 MESSAGES_A_DAY = 5
-"""From one address; what is above that is refused by the form, and not acknowledged by mail."""
+"""To one address by the form, or by mail that is proven to be its own; more is heard in silence."""
+UNPROVEN_A_DAY = 1
+"""To one address by mail that nothing vouches for: whoever wrote may have forged it."""
 KEPT = 90 * DAY
 """How long what was written stays sealed after the case is closed."""
 NEVER = 32_503_680_000_000
@@ -82,7 +82,7 @@ class Case:
     """One matter. It says nothing of who wrote or what: `subject` is whose sealed message it is.
 
     `sender` is a keyed hash of the address, by which acknowledgments are limited. `mail` is the
-    key of the raw mail in its bucket. Without a subject nobody can be acknowledged.
+    key of the raw mail in its bucket. Without a subject or a sender nobody is told of it.
     """
 
     id: str
@@ -101,7 +101,7 @@ class Case:
 
     @property
     def answerable(self) -> bool:
-        return self.subject is not None
+        return self.subject is not None and self.sender is not None
 
     @property
     def open(self) -> bool:
@@ -137,11 +137,6 @@ class NoSuchCase(NotFound):
 class CaseClosed(Conflict):
     code = "case_closed"
     detail = "The case is closed: what was written is read no more."
-
-
-class TooManyMessages(TooMany):
-    code = "too_many_messages"
-    detail = "Many messages with this address reached us today. We read them all; write tomorrow."
 
 
 def opened(case_id: str, kind: Kind, now: int) -> Case:

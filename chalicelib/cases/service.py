@@ -10,21 +10,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts.fields import email_identity, normal_email
-from chalicelib.accounts.rules import LinkKind, window
+from chalicelib.accounts.rules import LinkKind
 from chalicelib.cases.rules import (
     CALLED,
     KEPT,
     MESSAGES_A_DAY,
+    UNPROVEN_A_DAY,
     Case,
     CaseClosed,
     Kind,
     NoSuchCase,
     State,
     Step,
-    TooManyMessages,
     opened,
 )
-from chalicelib.core.clock import DAY, SECOND, day_of, to_datetime
+from chalicelib.core.clock import day_of, to_datetime
 from chalicelib.core.ids import derived_id
 from chalicelib.observability import count
 from chalicelib.privacy.rules import Purpose
@@ -45,8 +45,13 @@ if TYPE_CHECKING:
 
 FORM, MAIL, COMMAND = "page:/contact", "mail:inbound", "command:case"
 PROVEN = "mail:proven"
-LIMITS = {FORM: "case", MAIL: "case-mail", PROVEN: "case-proven"}
-"""Counted apart, so that what strangers send in somebody's name blocks nothing that is theirs."""
+LIMITS = {
+    FORM: ("case", MESSAGES_A_DAY),
+    MAIL: ("case-mail", UNPROVEN_A_DAY),
+    PROVEN: ("case-proven", MESSAGES_A_DAY),
+}
+"""How many acknowledgments a day one address gets: counted apart, so that what strangers send in
+somebody's name uses up nothing that is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +70,21 @@ class Cases:
     def from_form(self, kind: Kind, fields: Mapping[str, str]) -> str:
         """The case's id; the same words sent again on the same day are the same case.
 
-        TooManyMessages where this address has sent enough for today.
+        Anybody may type any address. So it is told of so many a day and of no more, then or later,
+        and nothing says to whoever typed it how many others did.
         """
         now = self.clock()
         sender = self._sender(fields["email"])
         words = self.keyed.of("case", f"{sender}|{kind}|{fields['message']}|{day_of(now)}")
-        case = self._told(opened(derived_id("cas", words), kind, now), sender)
+        case = opened(derived_id("cas", words), kind, now)
         try:
-            self._open_and_tell(case, fields, FORM)
+            self._open_and_tell(self._told(case, sender), fields, FORM)
         except ConditionFailed as refusal:
             if refusal.at(0):
                 return case.id  # the same again
             if not refusal.at(1):
                 raise
-            raise TooManyMessages(-(-window(now, DAY)[1] // SECOND)) from None
+            self._open_quietly(case, fields)
         return case.id
 
     def from_mail(self, key: str, kind: Kind, address: str, *, proven: bool) -> bool:
@@ -86,6 +92,7 @@ class Cases:
 
         `address` is whom an answer may go to, "" for nobody. Where it is `proven` that its owner
         wrote, and it is that of an account, a request about data brings a link there too (PS-72).
+        What is above the day's count is acknowledged later where it is proven, and else never.
         """
         now = self.clock()
         case = replace(opened(derived_id("cas", key), kind, now), mail=key)
@@ -93,26 +100,29 @@ class Cases:
             normal_email(address)
         except ValueError:
             return self._put(case)
-        sender = self._sender(address)
+        sender, fields = self._sender(address), {"email": normal_email(address)}
         linked = self._rights(case, address, now) if proven and kind is Kind.DATA else ("", [])
-        case, fields = self._told(case, sender), {"email": normal_email(address)}
         try:
-            self._open_and_tell(case, fields, PROVEN if proven else MAIL, *linked)
+            way = PROVEN if proven else MAIL
+            self._open_and_tell(self._told(case, sender), fields, way, *linked)
         except ConditionFailed as refusal:
             if refusal.at(0):
                 return False
             if not refusal.at(1):
                 raise
-            # Enough mails for today from this address: it is told no more of each.
-            quiet = replace(case, state=State.OPEN, acknowledged_at=None)
-            return self._open_quietly(quiet, fields, *linked)
+            if not proven:
+                return self._put(case)
+            return self._open_quietly(replace(case, sender=sender), fields, *linked)
         return True
 
     def acknowledge(self, case: Case) -> bool:
-        """Tell whoever wrote that it is here; False where they were told enough today, or of it."""
+        """Tell whoever wrote that it is here; False where they were told enough today, or of it.
+
+        What waits for this is mail that is proven to be theirs, and nothing else.
+        """
         now = self.clock()
         message, told = self._acknowledgment(case, now)
-        limit = self._limit(case, MAIL if case.mail else FORM, now)
+        limit = self._limit(case, PROVEN, now)
         try:
             self.store.transact(self.store.did(case, Step.ACKNOWLEDGE, now), told, limit)
         except ConditionFailed:
@@ -163,28 +173,30 @@ class Cases:
         )
 
     def _open_and_tell(
-        self, case: Case, fields: Mapping[str, str], form: str, link: str = "",
+        self, case: Case, fields: Mapping[str, str], way: str, link: str = "",
         linked: list[Write] | None = None,
     ) -> None:  # fmt: skip
         """The case, its limit, the sealed words and the acknowledgment: all or nothing."""
-        subject, sealed = self._seal(case, fields, FORM if form == FORM else MAIL)
+        subject, sealed = self._seal(case, fields)
         case = replace(case, subject=subject)
         message, told = self._acknowledgment(case, case.created_at)
-        limit = self._limit(case, form, case.created_at)
+        limit = self._limit(case, way, case.created_at)
         self.store.transact(self.store.put(case), limit, *sealed, told, *(linked or []))
         count("case_opened")
         for sent in filter(None, (message, link)):
             self.outbox.nudge(sent)
 
     def _limit(self, case: Case, way: str, now: int) -> Write:
-        return self.attempts.daily(LIMITS[way], case.sender or case.id, MESSAGES_A_DAY, now)
+        use, limit = LIMITS[way]
+        return self.attempts.daily(use, case.sender or case.id, limit, now)
 
     def _open_quietly(
-        self, case: Case, fields: Mapping[str, str], link: str, linked: list[Write]
-    ) -> bool:
+        self, case: Case, fields: Mapping[str, str], link: str = "",
+        linked: list[Write] | None = None,
+    ) -> bool:  # fmt: skip
         """Without an acknowledgment; a link that was proven to be asked for goes all the same."""
-        subject, sealed = self._seal(case, fields, MAIL)
-        new = self._put(replace(case, subject=subject), *sealed, *linked)
+        subject, sealed = self._seal(case, fields)
+        new = self._put(replace(case, subject=subject), *sealed, *(linked or []))
         if new and link:
             self.outbox.nudge(link)
         return new
@@ -199,8 +211,8 @@ class Cases:
         count("case_opened")
         return True
 
-    def _seal(self, case: Case, fields: Mapping[str, str], form: str) -> tuple[str, list[Write]]:
-        about = {"case": case.id}
+    def _seal(self, case: Case, fields: Mapping[str, str]) -> tuple[str, list[Write]]:
+        about, form = {"case": case.id}, MAIL if case.mail else FORM
         return self.guests.receive(Purpose.SUPPORT, fields, None, form, about=about)
 
     def _acknowledgment(self, case: Case, now: int) -> tuple[str, Write]:

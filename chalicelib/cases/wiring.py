@@ -40,10 +40,15 @@ def staff_reminders() -> Reminders:
 def inbound_mail() -> InboundMail:
     from chalicelib.mail.inbound import InboundMail
     from chalicelib.mail.stopping import Stopping
+    from chalicelib.privacy.timings import Which
     from chalicelib.storage.objects import Bucket
 
     bucket, wishes = Bucket(aws.client("s3"), settings().mail_bucket), wiring.wishes()
+    stopping = Stopping(
+        wishes, wiring.keyed(), wiring.now, wiring.times(), which=Which.STOPPED_BY_MAIL
+    )
     return InboundMail(
-        bucket, wishes, Stopping(wishes, wiring.keyed(), wiring.now), wiring.cases(),
-        wiring.guests(), wiring.outbox(), wiring.keyed(), settings().mail_domain, wiring.now,
+        bucket, wishes, stopping, wiring.cases(),
+        wiring.guests(), wiring.outbox(), wiring.keyed(), settings().mail_domain,
+        wiring.accounts().by_claim, wiring.now,
     )  # fmt: skip

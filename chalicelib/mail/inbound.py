@@ -5,11 +5,15 @@ The raw mail waits in the bucket. A REMOVE is deleted when it is done, unless it
 more ("remove my account"), which somebody must read. A case keeps the object's key and nothing of
 what the mail says. An event that comes twice makes one case.
 
-| who wrote | REMOVE | a confirmation or acknowledgment | a link to correct or remove data |
-|---|---|---|---|
-| proven by DMARC, with an account | yes | one | to the address on file |
-| anybody, forged or not | yes | one | no |
-| a machine, or by a list | yes | none | no |
+| who wrote | REMOVE | its confirmation | an acknowledgment | a link to correct or remove data |
+|---|---|---|---|---|
+| proven by DMARC | yes | one | five a day | to the address on file of an account |
+| nothing speaks for or against it | yes | one | one a day | no |
+| something speaks against it | yes | one, to a member alone | none | no |
+| a machine, or by a list | yes | none | none | no |
+
+So a mail in somebody's name, which anybody can write, has hardly a mail sent there. A member is
+told of a REMOVE whoever sent it, since it has changed what they chose.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from chalicelib.accounts.fields import normal_email
+from chalicelib.accounts.fields import email_identity, normal_email
 from chalicelib.cases.rules import Kind
 from chalicelib.core.clock import DAY
 from chalicelib.mail.cards import without_cards
@@ -27,12 +31,14 @@ from chalicelib.mail.rules import MailClass, Unsendable
 from chalicelib.mail.wishes import class_row, suppression_of
 from chalicelib.observability import count, failure
 from chalicelib.privacy.rules import Purpose
+from chalicelib.privacy.timings import Which
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from chalicelib.accounts.guests import Guests
+    from chalicelib.accounts.rules import Account
     from chalicelib.cases.service import Cases
     from chalicelib.core.clock import Clock
     from chalicelib.core.keyed import KeyedHash
@@ -48,7 +54,10 @@ CONFIRMED_FOR = 7 * DAY
 
 @dataclass(frozen=True, slots=True)
 class InboundMail:
-    """`domain` is our own: mail from there is a machine's, whatever it says."""
+    """`domain` is our own: mail from there is a machine's, whatever it says.
+
+    `by_claim` is whose address a keyed hash stands for.
+    """
 
     bucket: Bucket
     wishes: WishStore
@@ -58,6 +67,7 @@ class InboundMail:
     outbox: Outbox
     keyed: KeyedHash
     domain: str
+    by_claim: Callable[[str], Account | None]
     clock: Clock
 
     def receive(self, event: Mapping[str, Any]) -> dict[str, int]:
@@ -81,13 +91,19 @@ class InboundMail:
         if (kept := without_cards(raw)) != raw:
             # Written anew, it comes as another event, of the same case.
             self.bucket.write(key, kept, content_type="message/rfc822")
-        self.cases.from_mail(key, mail.kind, self._answered_at(mail), proven=mail.proven)
+        answered_at = "" if mail.doubted else self._person(mail)
+        self.cases.from_mail(key, mail.kind, answered_at, proven=mail.proven)
         return "case"
 
-    def _answered_at(self, mail: Incoming) -> str:
-        """Where an answer may go; "" for a machine, a list, and ourselves."""
-        ours = mail.sender.lower().endswith(f"@{self.domain.lower()}")
+    def _person(self, mail: Incoming) -> str:
+        """Whom it claims to be from; "" for a machine, a list, and ourselves."""
+        host, domain = mail.sender.rpartition("@")[2].lower(), self.domain.lower()
+        ours = host == domain or host.endswith(f".{domain}")
         return "" if mail.automatic or ours else mail.sender
+
+    def _is_member(self, address: str) -> bool:
+        account = self.by_claim(self.keyed.of("email", email_identity(address)))
+        return account is not None and account.active and not account.decoy
 
     def _stop_partners(self, mail: Incoming) -> bool:
         """Whoever sent it: it can do nothing else. False where there is no sender to stop.
@@ -101,7 +117,7 @@ class InboundMail:
             return False
         now = self.clock()
         stop = self.wishes.suppression(suppression, class_row(MailClass.PARTNER), "remove", now)
-        message, told = self._confirmation(self._answered_at(mail), suppression, now)
+        message, told = self._confirmation(mail, suppression, now)
         try:
             self.wishes.table.transact(stop, *told)
         except ConditionFailed as refusal:
@@ -109,17 +125,23 @@ class InboundMail:
                 raise
             return True  # in force already
         count("mail_removal")
+        self.stopping.times.note(Which.STOPPED_BY_MAIL, now, self.clock())
         if message:
             self.outbox.nudge(message)
         return True
 
-    def _confirmation(self, address: str, suppression: str, now: int) -> tuple[str, list[Write]]:
+    def _confirmation(
+        self, mail: Incoming, suppression: str, now: int
+    ) -> tuple[str, list[Write]]:  # fmt: skip
+        """Nothing where nobody can be told, or where somebody else would be."""
         try:
-            fields = {"email": normal_email(address)}
+            address = normal_email(self._person(mail))
         except ValueError:
             return "", []
+        if mail.doubted and not self._is_member(address):
+            return "", []
         subject, sealed = self.guests.receive(
-            Purpose.SUPPORT, fields, now + CONFIRMED_FOR, "mail:inbound"
+            Purpose.SUPPORT, {"email": address}, now + CONFIRMED_FOR, "mail:inbound"
         )
         message, write = self.outbox.message(
             "removal_confirmed", fact=(suppression, now), account=subject, arguments={},

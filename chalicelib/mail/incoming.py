@@ -36,11 +36,23 @@ SECURITY = re.compile(
     r"\b(security|vulnerabilit(y|ies)|breach|phish(ing|ed)?|hack(ed|er)?|exploit|malware|leak(ed)?)\b"
 )
 CONCERN = re.compile(r"\b(complain(t|ts)?|privacy|abuse|concern(s|ed)?|violat(es?|ion))\b")
-BULK = frozenset({"bulk", "junk", "list"})
-OF_LISTS = ("List-Id", "List-Post", "List-Unsubscribe")
-MACHINES = frozenset({"mailer-daemon", "postmaster"})
+BULK = re.compile(r"(bulk|junk|list|auto_reply)\b")
+OF_LISTS = (
+    "list-id", "list-post", "list-unsubscribe", "list-help", "list-owner", "list-subscribe",
+    "list-archive",
+)  # fmt: skip
+OF_MACHINES = ("x-autoreply", "x-autorespond", "x-failed-recipients")
+SUPPRESSED = re.compile(r"\b(all|oof|autoreply)\b")
+REPORT = re.compile(r"multipart/report\b|message/(delivery-status|disposition-notification)\b")
+MACHINE = re.compile(
+    r"mailer-daemon|postmaster|listserv|majordomo|(do-?not|no)[-_.]?reply|bounces?([-+=].*)?"
+)
+NOBODY = re.compile(r"<\s*>|$")
 RESULTS = "authentication-results"
 DMARC = re.compile(r";\s*dmarc=pass\b[^;]*?\bheader\.from=\"?([a-z0-9.-]+)")
+AGAINST = re.compile(r"\b(spf|dkim)\s*=\s*(soft)?fail\b|\bdmarc\s*=(?!\s*none\b)")
+"""A check that failed. Of DMARC any verdict but that the domain has no policy: a pass that proves
+nothing is of another domain, or was smuggled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +61,8 @@ class Incoming:
 
     `stops` is the token of a mail that a mail program wrote to end notices; "" in other mail.
     `automatic` mail was written by a machine or came by a list: it is never answered. `proven`
-    says that the sender's domain vouches for it (DMARC), and that nothing else failed.
+    says that the sender's domain vouches for it (DMARC), and that nothing else failed; `doubted`
+    that something speaks against it. What is neither comes from a domain that says nothing.
     """
 
     sender: str = field(repr=False)
@@ -57,6 +70,7 @@ class Incoming:
     stops: str = field(default="", repr=False)
     automatic: bool = False
     proven: bool = False
+    doubted: bool = False
 
     @property
     def asks_removal(self) -> bool:
@@ -83,9 +97,12 @@ def read(raw: bytes) -> Incoming:
     stops = UNSUBSCRIBE.fullmatch(subject.strip())
     names = [name.lower() for name, _ in mail.raw_items()]
     alone = len(senders) == 1 and names.count("from") == 1
+    verdicts = first_verdicts(mail)
+    proven = alone and vouched(verdicts, sender)
+    doubted = not proven and (not alone or AGAINST.search(verdicts) is not None)
     return Incoming(
-        sender, plain(subject), stops[1] if stops else "", is_automatic(mail, sender),
-        alone and vouched(first_verdicts(mail), sender),
+        sender, plain(subject), stops[1] if stops else "", is_automatic(mail, sender), proven,
+        doubted,
     )  # fmt: skip
 
 
@@ -106,25 +123,26 @@ def plain(text: str) -> str:
 
 def is_automatic(mail: EmailMessage, sender: str) -> bool:
     """Whether an answer could come back for ever, or to people who never wrote (RFC 3834)."""
-    submitted = words(mail, "Auto-Submitted")
     return (
-        (submitted != "" and submitted.split(";")[0].strip() != "no")
-        or words(mail, "Precedence") in BULK
-        or any(words(mail, name) for name in OF_LISTS)
-        or words(mail, "Return-Path") == "<>"
-        or words(mail, "Content-Type").startswith("multipart/report")
-        or sender.partition("@")[0].lower() in MACHINES
+        any(value.split(";")[0].strip() != "no" for value in values(mail, "auto-submitted"))
+        or any(map(BULK.match, values(mail, "precedence")))
+        or any(map(SUPPRESSED.search, values(mail, "x-auto-response-suppress")))
+        or any(values(mail, name) for name in (*OF_LISTS, *OF_MACHINES))
+        or any(map(NOBODY.match, values(mail, "return-path")))
+        or any(map(REPORT.match, values(mail, "content-type")))
+        or MACHINE.fullmatch(sender.rpartition("@")[0].lower()) is not None
     )
 
 
-def words(mail: EmailMessage, name: str) -> str:
-    return str(header(mail, name) or "").strip().lower()
+def values(mail: EmailMessage, name: str) -> list[str]:
+    """Each header of the name, unfolded, in small letters: what a parser trips over counts too."""
+    found = (str(value) for key, value in mail.raw_items() if key.lower() == name)
+    return [" ".join(value.lower().split()) for value in found]
 
 
 def first_verdicts(mail: EmailMessage) -> str:
-    """The topmost verdicts, unfolded, as they were written."""
-    found = (str(value) for name, value in mail.raw_items() if name.lower() == RESULTS)
-    return " ".join(next(found, "").split())
+    """The topmost verdicts."""
+    return next(iter(values(mail, RESULTS)), "")
 
 
 def vouched(verdicts: str, sender: str) -> bool:
@@ -132,13 +150,12 @@ def vouched(verdicts: str, sender: str) -> bool:
 
     A second verdict of one kind can only be one that a sender smuggled in: then nothing is.
     """
-    said = verdicts.lower()
-    server, _, results = said.partition(";")
+    server, _, results = verdicts.partition(";")
     passed = DMARC.search(f";{results}")
     return (
         server.strip() == AUTHORITY
-        and len(re.findall(r"\bdmarc\s*=", said)) == 1
-        and not re.search(r"\b(spf|dkim)\s*=\s*fail\b", said)
+        and len(re.findall(r"\bdmarc\s*=", verdicts)) == 1
+        and not re.search(r"\b(spf|dkim)\s*=\s*fail\b", verdicts)
         and passed is not None
         and passed[1].rstrip(".") == sender.rpartition("@")[2].lower()
     )

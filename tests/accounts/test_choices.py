@@ -390,6 +390,18 @@ class TestWhatIsNoLongerAsked:
         assert told(tables, Event.WITHDRAWN) == [(Purpose.MARKETING, "page:/account/privacy")]
         assert button not in member.get("/account/privacy").text
 
+    @pytest.mark.parametrize("was", ["yes", "no"])
+    def test_a_no_that_is_said_again_is_harmless(
+        self, member: Browser, tables: Tables, given_up: int, was: str
+    ) -> None:
+        answer(member, "marketing", was)
+        publish(tables, given_up)
+        assert answer(member, "marketing", "no").status == 303
+        before = told(tables, Event.WITHDRAWN), told(tables, Event.DECLINED), keys(tables)
+        again = answer(member, "marketing", "no")
+        assert (again.status, again.location) == (303, "/account/privacy?said=no")
+        assert before == (told(tables, Event.WITHDRAWN), told(tables, Event.DECLINED), keys(tables))
+
     @pytest.mark.promise("PS-11")
     def test_is_withdrawn_by_the_browsers_own_no(
         self, member: Browser, tables: Tables, given_up: int

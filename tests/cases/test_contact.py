@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -10,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib import wiring
+from chalicelib.cases import wiring as hearing
 from chalicelib.cases.rules import (
     KEPT,
     MESSAGES_A_DAY,
@@ -17,7 +17,6 @@ from chalicelib.cases.rules import (
     CaseClosed,
     Kind,
     State,
-    TooManyMessages,
 )
 from chalicelib.core.clock import DAY
 from chalicelib.mail.letters import Letterhead, compose
@@ -25,8 +24,20 @@ from chalicelib.mail.store import to_message
 from chalicelib.mail.templates import TEMPLATES
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied
 from chalicelib.privacy.sinks import Recipient
+from chalicelib.staff.rules import Role
 from tests.browser import Browser
-from tests.cases.conftest import FORM, SENDER, by_form, cases, deliver, found, messages, raw
+from tests.cases.conftest import (
+    FORM,
+    SENDER,
+    by_form,
+    cases,
+    deliver,
+    found,
+    hire,
+    messages,
+    raw,
+    verdicts,
+)
 from tests.crash import at_every_call
 
 if TYPE_CHECKING:
@@ -162,29 +173,60 @@ class TestTheAcknowledgment:
 
     def test_a_mailbox_is_not_filled_by_strangers(self, tables: Tables) -> None:
         for number in range(20):
-            with suppress(TooManyMessages):
-                by_form(message=f"number {number}")
+            by_form(message=f"number {number}")
         assert len(messages(tables)) < 10
 
-    def test_forged_mail_in_somebody_s_name_does_not_close_the_form_to_them(
-        self, tables: Tables
+    @pytest.mark.parametrize("above", ["", verdicts()])
+    def test_mail_in_somebody_s_name_uses_up_nothing_of_the_form_s(
+        self, tables: Tables, above: str
     ) -> None:
         for number in range(MESSAGES_A_DAY):
-            deliver(raw("Help"), f"in/{number}")
-        by_form()
+            deliver(raw("Help", above=above), f"in/{number}")
+        before = len(messages(tables))
+        for number in range(MESSAGES_A_DAY):
+            by_form(message=f"number {number}")
+        assert len(messages(tables)) - before == MESSAGES_A_DAY
 
     def test_one_address_is_written_to_five_times_a_day(
         self, tables: Tables, clock: FakeClock
     ) -> None:
-        for number in range(MESSAGES_A_DAY):
+        for number in range(MESSAGES_A_DAY + 1):
             by_form(message=f"number {number}", email=SENDER.upper() if number % 2 else SENDER)
-        with pytest.raises(TooManyMessages):
-            by_form(message="one more")
-        assert Browser().post("/contact", FIELDS).status == 429
+        assert len(messages(tables)) == MESSAGES_A_DAY
         by_form(message="one more", email="other@example.com")
         assert len(messages(tables)) == MESSAGES_A_DAY + 1
         clock.advance(DAY)
         by_form(message="one more")
+        assert len(messages(tables)) == MESSAGES_A_DAY + 2
+
+    @pytest.mark.promise("PS-67")
+    def test_whoever_sends_the_form_cannot_tell_how_often_others_did(self, tables: Tables) -> None:
+        answers = [
+            Browser().post("/contact", {**FIELDS, "message": f"number {number}"})
+            for number in range(MESSAGES_A_DAY + 2)
+        ]
+        assert {(answer.status, answer.location) for answer in answers} == {
+            (303, "/contact?sent=data")
+        }
+        assert len(cases(tables)) == MESSAGES_A_DAY + 2
+
+    @pytest.mark.promise("PS-67")
+    def test_what_comes_above_the_count_is_read_and_seen_to_and_never_acknowledged(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        for number in range(MESSAGES_A_DAY):
+            by_form(message=f"number {number}")
+        more = by_form(message="one more")
+        assert by_form(message="one more").id == more.id
+        assert (more.state, more.acknowledged_at) == (State.OPEN, None)
+        assert wiring.cases().read(more.id)[1] == {**FORM, "message": "one more"}
+        clock.advance(DAY)
+        assert hearing.case_sweep().run()["acknowledged"] == 0
+        assert len(messages(tables)) == MESSAGES_A_DAY
+        hire("ada", Role.PRIVACY)
+        clock.advance(TERMS[more.kind].due - DAY)
+        hearing.case_sweep().run()
+        assert found(more.id).state is State.ESCALATED
 
     @pytest.mark.guarantee("G12")
     def test_a_death_at_any_call_and_the_form_sent_again_make_one_case_and_one_mail(

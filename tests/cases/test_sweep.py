@@ -13,7 +13,16 @@ from chalicelib.cases.rules import MESSAGES_A_DAY, TERMS, Kind, State, Step
 from chalicelib.cases.sweep import SweepIncomplete
 from chalicelib.core.clock import DAY, HOUR
 from chalicelib.staff.rules import Role
-from tests.cases.conftest import SENDER, by_form, deliver, found, hire, messages, raw
+from tests.cases.conftest import (
+    SENDER,
+    by_form,
+    deliver,
+    found,
+    hire,
+    messages,
+    raw,
+    verdicts,
+)
 from tests.crash import at_every_call
 
 if TYPE_CHECKING:
@@ -142,13 +151,28 @@ class TestAcknowledging:
         self, tables: Tables, clock: FakeClock
     ) -> None:
         for number in range(MESSAGES_A_DAY + 1):
-            assert deliver(raw(f"Help {number}"), f"in/{number}") == {"case": 1}
+            mail = raw(f"Help {number}", above=verdicts())
+            assert deliver(mail, f"in/{number}") == {"case": 1}
         assert len(messages(tables)) == MESSAGES_A_DAY
         assert run() == {}
         clock.advance(DAY)
         assert run() == {"acknowledged": 1}
         assert run() == {}
         assert len(messages(tables, "case_received")) == MESSAGES_A_DAY + 1
+
+    @pytest.mark.parametrize("above", ["", verdicts(dmarc="fail")])
+    def test_who_may_be_forged_is_not_written_to_on_the_days_after_and_still_seen_to(
+        self, tables: Tables, clock: FakeClock, officer: str, above: str
+    ) -> None:
+        for number in range(3):
+            assert deliver(raw("Help", above=above), f"in/{number}") == {"case": 1}
+        told = len(messages(tables, "case_received"))
+        for _ in range(3):
+            clock.advance(DAY)
+            assert run() == {}
+        assert len(messages(tables, "case_received")) == told == (0 if above else 1)
+        clock.advance(TERMS[Kind.SUPPORT].due - 3 * DAY)
+        assert run() == {"escalated": 3}
 
     def test_two_at_once_acknowledge_once(self, tables: Tables, clock: FakeClock) -> None:
         case = by_form()

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from tests.cloud.people import Customer
 
 Item = dict[str, Any]
-MACHINE = "Auto-Submitted: auto-replied\r\n"
+MACHINES = [
+    "Auto-Submitted: auto-replied\r\n", "Return-Path: <>\r\n", "Precedence: list\r\n",
+    "Content-Type: multipart/report; boundary=x\r\n",
+]  # fmt: skip
 
 
 def plain(item: Item) -> Item:
@@ -92,11 +95,25 @@ class TestRemove:
         assert subjects(control, kim.email).count("You get no more material of partners") == 1
         assert [key for key in objects(control) if key.startswith("in/")] == kept(control)
 
-    def test_a_machine_gets_no_answer(self, control: Control) -> None:
+    @pytest.mark.promise("PS-76")
+    def test_a_forged_remove_in_a_stranger_s_name_has_nobody_written_to(
+        self, control: Control
+    ) -> None:
+        sender = address("victim")
+        before = len(items(control, "suppression"))
+        forged = verdicts("example.org", dmarc="fail")
+        assert arrived(control, raw("REMOVE", sender, forged)) == []
+        assert len(items(control, "suppression")) == before + 1
+        assert control.mail(to=sender) == []
+
+    @pytest.mark.parametrize("above", MACHINES)
+    def test_a_machine_gets_no_answer(self, control: Control, above: str) -> None:
         sender = address("machine")
-        assert arrived(control, raw("REMOVE", sender, MACHINE)) == []
-        (case,) = arrived(control, raw("Out of office", sender, MACHINE))
+        assert arrived(control, raw("REMOVE", sender, above)) == []
+        (case,) = arrived(control, raw("Out of office", sender, above))
         assert case["state"] == "open"
+        control.run("case_sweep")
+        control.settle()
         assert control.mail(to=sender) == []
 
     def test_a_token_of_nobody_s_is_read_by_somebody(self, control: Control) -> None:
@@ -163,6 +180,44 @@ class TestRequests:
         assert "zq7secret" not in mail["raw"]
         assert case["id"] in mail["text"]
 
+    @pytest.mark.promise("PS-09")
+    @pytest.mark.parametrize(("above", "told"), [("", 1), (verdicts(dmarc="fail"), 0)])
+    def test_mail_in_somebody_s_name_has_hardly_anything_sent_there(
+        self, control: Control, above: str, told: int
+    ) -> None:
+        sender = address("victim")
+        made = [arrived(control, raw(f"A complaint {n}", sender, above))[0] for n in range(4)]
+        assert [case["state"] for case in made].count("acknowledged") == told
+        assert len(control.mail(to=sender)) == told
+        go_on(control, DAY)
+        control.run("case_sweep")
+        control.settle()
+        assert len(control.mail(to=sender)) == told
+
+    @pytest.mark.promise("PS-67")
+    def test_the_form_answers_alike_however_often_an_address_wrote(
+        self, cloud: LocalCloud, control: Control
+    ) -> None:
+        visitor, sender = Visitor(cloud.app), address("busy")
+        before = len(items(control, "case"))
+        pages = []
+        for number in range(7):
+            visitor.open(f"{cloud.app}/contact")
+            pages += [
+                visitor.submit(
+                    "/contact", about="support", email=sender, message=f"number {number}"
+                )
+            ]
+            control.settle()
+        assert {page.status for page in pages} == {200}
+        assert len({page.text for page in pages}) == 1
+        assert len(items(control, "case")) - before == 7
+        assert len(control.mail(to=sender)) == 5
+        go_on(control, DAY)
+        control.run("case_sweep")
+        control.settle()
+        assert len(control.mail(to=sender)) == 5
+
     @pytest.mark.promise("PS-67")
     def test_the_form_works_without_an_account_and_says_until_when(
         self, cloud: LocalCloud, control: Control
@@ -217,8 +272,8 @@ class TestInTime:
     def test_what_the_day_s_limit_held_back_is_acknowledged_on_the_next(
         self, control: Control
     ) -> None:
-        sender = address("often")
-        made = [arrived(control, raw(f"Help {number}", sender))[0] for number in range(6)]
+        sender, above = address("often"), verdicts("example.org")
+        made = [arrived(control, raw(f"Help {n}", sender, above))[0] for n in range(6)]
         assert [case["state"] for case in made] == ["acknowledged"] * 5 + ["open"]
         assert len(control.mail(to=sender)) == 5
         go_on(control, DAY)

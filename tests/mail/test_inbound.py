@@ -20,6 +20,23 @@ from tests.conftest import kept_client
 if TYPE_CHECKING:
     from tests.conftest import FakeClock, Tables
 
+DOUBTED = [
+    verdicts(dmarc="fail"),
+    verdicts(spf="fail"),
+    verdicts(dkim="fail"),
+    verdicts(spf="softfail", dmarc="none"),
+    verdicts(dmarc="permerror"),
+    verdicts("evil.example"),
+    verdicts(dmarc="fail") + verdicts(),  # what a sender wrote stands below
+    verdicts(spf="pass (; dmarc=pass header.from=example.com)", dmarc="fail"),
+    verdicts(dmarc="fail").replace("mx.", "x; dmarc=pass header.from=example.com; mx."),
+    verdicts(dmarc="none").replace("mx.", "x; dmarc=pass header.from=example.com; mx."),
+    verdicts() + "From: Eve <eve@evil.example>\r\n",
+]
+"""Something speaks against the sender, or the mail service's word was tampered with."""
+UNKNOWN = ["", verdicts(dmarc="none"), verdicts(spf="none", dkim="none", dmarc="none")]
+"""Nothing speaks for the sender, and nothing against."""
+
 PROFILE = {"account_name": "Kim", "login": "kim", "email": "kim@example.com", "name": "Kim"}
 
 
@@ -81,6 +98,28 @@ class TestRemove:
         assert row["sk"] == "CLASS#partner"
         assert objects() == []
         assert cases(tables) == []
+        assert wiring.times().spread(clock.now)["stopped_by_mail"]["number"] == 1
+
+    @pytest.mark.promise("PS-76")
+    @pytest.mark.parametrize("above", DOUBTED)
+    def test_forged_it_stops_partner_mail_and_has_nobody_written_to(
+        self, tables: Tables, clock: FakeClock, above: str
+    ) -> None:
+        assert deliver(raw("REMOVE", above=above)) == {"removed": 1}
+        assert [item for item in tables.items("accounts") if item["type"] == "suppression"]
+        assert messages(tables) == []
+
+    @pytest.mark.promise("PS-76")
+    @pytest.mark.parametrize("confirmed", [True, False])
+    def test_a_member_is_told_of_a_forged_one_and_once(
+        self, tables: Tables, clock: FakeClock, kim: str, confirmed: bool
+    ) -> None:
+        if confirmed:
+            confirm(tables)
+        for number in range(2):
+            forged = raw("REMOVE", above=verdicts(dmarc="fail"))
+            assert deliver(forged, f"in/{number}") == {"removed": 1}
+        assert len(messages(tables, "removal_confirmed")) == (1 if confirmed else 0)
 
     def test_it_keeps_no_address(self, tables: Tables, clock: FakeClock) -> None:
         deliver(raw("REMOVE"))
@@ -115,6 +154,15 @@ class TestRemove:
             "Precedence: bulk\r\n", "Precedence: list\r\n", "Precedence: junk\r\n",
             "List-Id: <talk.example.com>\r\n", "List-Unsubscribe: <https://example.com>\r\n",
             "Return-Path: <>\r\n", "Content-Type: multipart/report; boundary=x\r\n",
+            "Auto-Submitted: no\r\nAuto-Submitted: auto-replied\r\n",
+            "auto-submitted:\r\n AUTO-REPLIED (vacation)\r\n",
+            "Precedence: first-class\r\nPrecedence: bulk\r\n", "Precedence: auto_reply\r\n",
+            "List-Help: <mailto:a@example.com>\r\n", "List-Archive: <https://example.com>\r\n",
+            "X-Auto-Response-Suppress: DR, OOF, AutoReply\r\n", "X-Autoreply: yes\r\n",
+            "X-Failed-Recipients: a@example.com\r\n", "Return-Path: < >\r\n",
+            "Return-Path:\r\n", "Return-Path: <a@example.com>\r\nReturn-Path: <>\r\n",
+            "Content-Type: message/delivery-status\r\n",
+            "Content-Type: text/plain\r\nContent-Type: multipart/report; boundary=x\r\n",
         ],
     )  # fmt: skip
     def test_a_machine_is_heard_and_never_answered(
@@ -126,8 +174,10 @@ class TestRemove:
         assert messages(tables) == []
 
     @pytest.mark.parametrize(
-        "sender", ["support@cetrus.test", "MAILER-DAEMON@example.com", "postmaster@example.com"]
-    )
+        "sender",
+        ["support@cetrus.test", "a@mail.Cetrus.Test", "MAILER-DAEMON@example.com",
+         "postmaster@example.com", "no-reply@example.com", "bounces+17=x@example.com"],
+    )  # fmt: skip
     def test_neither_are_we_ourselves_nor_a_mail_server(
         self, tables: Tables, clock: FakeClock, sender: str
     ) -> None:
@@ -146,6 +196,14 @@ class TestRemove:
         before = tables.dump()
         assert wiring.inbound_mail().receive(event("in/a")) == {"gone": 1}
         assert tables.dump() == before
+
+    @pytest.mark.parametrize("sender", ["reply@example.com", "bouncer@example.com"])
+    @pytest.mark.parametrize("above", ["", "X-Auto-Response-Suppress: DR, RN\r\n"])
+    def test_a_person_who_looks_a_little_like_a_machine_is_answered(
+        self, tables: Tables, clock: FakeClock, sender: str, above: str
+    ) -> None:
+        deliver(raw("Help", sender, above))
+        assert len(messages(tables)) == 1
 
     @pytest.mark.promise("PS-72")
     def test_a_wish_to_have_more_removed_is_also_read_by_somebody(
@@ -210,6 +268,42 @@ class TestCases:
         (mail,) = messages(tables)
         assert (mail["template"], mail["account"]) == ("case_received", case["subject"])
 
+    @pytest.mark.promise("PS-09")
+    @pytest.mark.promise("PS-56")
+    @pytest.mark.parametrize("above", UNKNOWN)
+    def test_who_cannot_prove_who_they_are_is_answered_once_a_day(
+        self, tables: Tables, clock: FakeClock, above: str
+    ) -> None:
+        for number in range(3):
+            assert deliver(raw("A complaint", above=above), f"in/{number}") == {"case": 1}
+        assert len(messages(tables, "case_received")) == 1
+        assert [case["state"] for case in cases(tables)].count("open") == 2
+        deliver(raw("A complaint", "other@example.com", above), "in/other")
+        assert len(messages(tables, "case_received")) == 2
+        clock.advance(DAY)
+        deliver(raw("A complaint", above=above), "in/late")
+        assert len(messages(tables, "case_received")) == 3
+
+    @pytest.mark.promise("PS-09")
+    @pytest.mark.parametrize("above", DOUBTED)
+    @pytest.mark.parametrize("subject", ["Help", "A complaint", "Delete my account"])
+    def test_forged_mail_is_a_case_and_has_nobody_written_to(
+        self, tables: Tables, clock: FakeClock, kim: str, subject: str, above: str
+    ) -> None:
+        confirm(tables)
+        assert deliver(raw(subject, above=above)) == {"case": 1}
+        (case,) = cases(tables)
+        assert (case["state"], case["object"]) == ("open", "in/a")
+        assert messages(tables, "case_received", "rights_link") == []
+
+    @pytest.mark.promise("PS-09")
+    def test_proven_mail_is_answered_five_times_a_day(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        for number in range(MESSAGES_A_DAY + 1):
+            deliver(raw("A complaint", above=verdicts()), f"in/{number}")
+        assert len(messages(tables, "case_received")) == MESSAGES_A_DAY
+
     def test_a_case_says_nothing_of_who_wrote_what(self, tables: Tables, clock: FakeClock) -> None:
         deliver(raw("My name is Canary", "Canary <canary@example.com>", body="canary"))
         assert "canary" not in tables.dump().lower()
@@ -231,6 +325,12 @@ def kim(tables: Tables, clock: FakeClock) -> str:
     return wiring.keyed().of("email", "kim@example.com")
 
 
+def confirm(tables: Tables) -> None:
+    """The one account there is belongs to whoever reads its mailbox."""
+    (account,) = (item for item in tables.items("accounts") if item["type"] == "account")
+    tables.accounts.apply(tables.accounts.put({**account, "state": "active"}))
+
+
 CHOSEN = {Purpose.MARKETING: False, Purpose.PARTNER_MAIL: False}
 
 
@@ -248,26 +348,15 @@ class TestRights:
 
     @pytest.mark.promise("PS-76")
     @pytest.mark.parametrize(
-        "above",
-        [
-            "",
-            verdicts(dmarc="fail"),
-            verdicts(dmarc="none"),
-            verdicts(spf="fail"),
-            verdicts(dkim="fail"),
-            verdicts("evil.example"),
-            verdicts(dmarc="fail") + verdicts(),  # what a sender wrote stands below
-            verdicts().replace("amazonses.com", "mx.evil.example"),
-            verdicts(spf="pass (; dmarc=pass header.from=example.com)", dmarc="fail"),
-            verdicts(dmarc="fail").replace("mx.", "x; dmarc=pass header.from=example.com; mx."),
-            verdicts() + "From: Eve <eve@evil.example>\r\n",
-        ],
+        "above", [*DOUBTED, *UNKNOWN, verdicts().replace("amazonses.com", "mx.evil.example")]
     )
-    def test_a_forged_one_gets_an_acknowledgment_and_touches_nothing_of_the_account(
+    def test_one_that_is_not_proven_touches_nothing_of_the_account(
         self, tables: Tables, clock: FakeClock, kim: str, above: str
     ) -> None:
         before = {i["pk"]: i for i in tables.items("accounts") if i["pk"].startswith("ACCOUNT#")}
-        deliver(raw("REMOVE and delete my account", above=above))
+        mail = raw("REMOVE and delete my account", above=above)
+        assert not read(mail).proven
+        deliver(mail)
         assert messages(tables, "rights_link") == []
         assert {i["pk"]: i for i in tables.items("accounts") if i["pk"].startswith("ACCOUNT#")} == (
             before
