@@ -14,7 +14,7 @@ from .names import ACCOUNT
 from .needs import needs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .wire import Call
 
@@ -32,7 +32,14 @@ class Judge:
 
     def refused(self, call: Call, function: str, role: str) -> Need | None:
         """The first permission that the role lacks, or that the resource refuses to everybody."""
-        for need in needs(call):
+        return self._lacking(needs(call), function, role)
+
+    def refused_to_know(self, call: Call, function: str, role: str) -> Need | None:
+        """The same for being told that what was asked for is not there."""
+        return self._lacking(needs_of_absence(call), function, role)
+
+    def _lacking(self, wanted: Iterable[Need], function: str, role: str) -> Need | None:
+        for need in wanted:
             if not allowed(self._policies.get(role, []), need) or self._closed(need, role):
                 self.refusals.append((function, need))
                 return need
@@ -89,3 +96,10 @@ class Judge:
         for owner, statements in self._denials.items():
             if resource == owner or resource.startswith(f"{owner}/"):
                 yield statements
+
+
+def needs_of_absence(call: Call) -> list[Need]:
+    """What it takes to be told that an object is not there; without it S3 says: forbidden."""
+    if call.service != "s3" or call.action not in {"GetObject", "HeadObject"}:
+        return []
+    return [Need("s3:ListBucket", f"arn:aws:s3:::{call.parameters['Bucket']}", {})]

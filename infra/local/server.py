@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from .wire import Answer, Call, Environ
 
 
+ABSENT = 404
+
+
 class Dropped(ConnectionError):
     """The caller gets no answer: its connection is closed."""
 
@@ -116,7 +119,7 @@ class CloudServer:
             self.log.add(name, call.service, call.action, table_of(call), 0.0)
             return faults.answer(kind, call)
         counted()
-        answer = self._judged(call, worker, environ)
+        answer = self._told_of_absence(call, worker, self._judged(call, worker, environ))
         self.log.add(name, call.service, call.action, table_of(call), counted())
         if kind == "timeout_after_commit":
             raise Dropped
@@ -126,9 +129,15 @@ class CloudServer:
         spec = worker.spec
         need = self.judge.refused(call, spec.name, spec.role)
         if need:
-            who = f"arn:aws:sts::123456789012:assumed-role/{spec.role}/{spec.name}"
-            return _denied(call, who, need)
+            return _denied(call, _assumed(worker), need)
         return self._kept(call, environ)
+
+    def _told_of_absence(self, call: Call, worker: Worker, answer: Answer) -> Answer:
+        """S3 says that an object is absent only to who may list the bucket; else, forbidden."""
+        if answer[0] != ABSENT:
+            return answer
+        need = self.judge.refused_to_know(call, worker.spec.name, worker.spec.role)
+        return _denied(call, _assumed(worker), need) if need else answer
 
     def _kept(self, call: Call, environ: Environ) -> Answer:
         with self.keeper.guard(call):
@@ -140,6 +149,10 @@ class CloudServer:
     def _run(self, environ: Environ) -> Answer:
         chunks, status, headers = run_wsgi_app(self.moto, environ, buffered=True)
         return int(status.split(" ", 1)[0]), headers.to_wsgi_list(), b"".join(chunks)
+
+
+def _assumed(worker: Worker) -> str:
+    return f"arn:aws:sts::123456789012:assumed-role/{worker.spec.role}/{worker.spec.name}"
 
 
 def _denied(call: Call, who: str, need: Need) -> Answer:

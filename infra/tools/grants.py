@@ -29,10 +29,10 @@ BY_LAMBDA = {
 """What Lambda does in the name of the role; no call of the function shows it."""
 
 BY_S3 = {
-    ("visit_rollup", "kms:Decrypt"): "S3 unwraps the key of an object for who reads it",
-    ("inbound_mail", "s3:ListBucket"): "with it S3 says that an object is gone, not forbidden",
+    ("visit_rollup", "Unwrap", "kms:Decrypt"): "S3 unwraps the key of an object for who reads it",
 }
-"""What S3 does with the role while its function reads an object; no call of its own shows it."""
+"""What S3 does with the role while its function reads an object, by function, statement and action;
+no call of its own shows it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,6 +44,12 @@ class Grant:
     action: str
     position: int
     resource: str
+
+    @property
+    def exercised_by_aws(self) -> bool:
+        """Whether no call of the function itself can show its use."""
+        by_s3 = (self.function, self.statement, self.action)
+        return self.action in BY_LAMBDA or by_s3 in BY_S3
 
     def __str__(self) -> str:
         return f"{self.function}: {self.action} on {self.resource} (statement {self.statement})"
@@ -72,11 +78,7 @@ def compare(reports: Iterable[dict[str, object]]) -> Comparison:
             granted.setdefault(key, grant)
         used |= set(uses_of(report))
         refused |= {tuple(entry) for entry in report["refused"]}  # type: ignore[attr-defined]  # JSON of our own making
-    ours = {
-        key: grant
-        for key, grant in granted.items()
-        if grant.action not in BY_LAMBDA and (grant.function, grant.action) not in BY_S3
-    }
+    ours = {key: grant for key, grant in granted.items() if not grant.exercised_by_aws}
     unused = sorted(grant for key, grant in ours.items() if key not in used)
     return Comparison(tuple(unused), tuple(sorted(refused)), len(granted), len(granted) - len(ours))
 

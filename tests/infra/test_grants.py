@@ -10,6 +10,7 @@ import pytest
 from infra.local.iam import parse
 from infra.local.judge import Judge
 from infra.local.wire import Call
+from infra.tools import grants
 from infra.tools.grants import main
 
 if TYPE_CHECKING:
@@ -79,6 +80,30 @@ def test_what_was_refused_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
     status, text = said(tmp_path, capsys, without_the_other_table(report))
     assert status == 1
     assert f"used and not granted    sweep: dynamodb:DeleteItem on {TABLE}" in text
+
+
+def test_what_only_aws_exercises_is_named_by_function_statement_and_action(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grants, "BY_S3", {("sweep", "Rows", "dynamodb:PutItem"): "a reason"})
+    status, _ = said(tmp_path, capsys, without_the_other_table(report_of("GetItem")))
+    assert status == 0
+    monkeypatch.setattr(grants, "BY_S3", {("sweep", "Others", "dynamodb:PutItem"): "a reason"})
+    status, _ = said(tmp_path, capsys, without_the_other_table(report_of("GetItem")))
+    assert status == 1
+
+
+def test_being_told_that_an_object_is_absent_takes_the_right_to_list_and_uses_it() -> None:
+    allow = {"Sid": "List", "Effect": "Allow", "Action": "s3:ListBucket"}
+    policy = {"Statement": [{**allow, "Resource": "arn:aws:s3:::in"}]}
+    judge = Judge({"role": parse(policy, "role")}, {})
+    for bucket in ("in", "out"):
+        judge.refused_to_know(
+            Call("s3", "GetObject", "KEY", {"Bucket": bucket, "Key": "k"}), "sweep", "role"
+        )
+    report = judge.report({"sweep": "role"})
+    assert report["used"] == {"sweep": [["List", "s3:ListBucket", 0]]}
+    assert report["refused"] == [["sweep", "s3:ListBucket", "arn:aws:s3:::out"]]
 
 
 def test_a_run_without_reports_proves_nothing(tmp_path: Path) -> None:

@@ -150,6 +150,8 @@ def _probe_role() -> Json:
         {**_allow("dynamodb:*", things, leading), "Effect": "Deny"},
         _allow("dynamodb:Query", {"Fn::Sub": "${Things.Arn}/index/by-g"}),
         _allow("s3:GetObject s3:PutObject s3:DeleteObject", box),
+        _allow("s3:GetObject", {"Fn::Sub": "${Shelf.Arn}/*"}),
+        _allow("s3:ListBucket", {"Fn::GetAtt": ["Shelf", "Arn"]}),
         _allow("sqs:SendMessage", {"Fn::GetAtt": ["Work", "Arn"]}),
         _allow("kms:Encrypt kms:Decrypt", {"Fn::GetAtt": ["Vault", "Arn"]}, purpose),
         _allow(
@@ -233,6 +235,7 @@ def template() -> Json:
                 },
             },
         },
+        "Shelf": {"Type": "AWS::S3::Bucket", "Properties": {}},
         "Vault": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": key_policy}},
         "WorkDlq": _queue(),
         "Work": _queue("WorkDlq"),

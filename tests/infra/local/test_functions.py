@@ -143,6 +143,18 @@ class TestRoles:
         other = call(cloud, "dynamodb", "query", IndexName="by-h", **query)
         assert other["error"] == "AccessDeniedException"
 
+    def test_that_an_object_is_absent_is_told_to_who_may_list_the_bucket(
+        self, cloud: Cloud
+    ) -> None:
+        shelf = cloud.physical["Shelf"]
+        assert call(cloud, "s3", "get_object", Bucket=shelf, Key="none")["error"] == "NoSuchKey"
+
+    def test_an_absent_object_is_forbidden_to_who_may_not_list_the_bucket(
+        self, cloud: Cloud
+    ) -> None:
+        box = cloud.physical["Box"]
+        assert call(cloud, "s3", "get_object", Bucket=box, Key="none")["error"] == "AccessDenied"
+
     def test_leading_keys_are_judged(self, cloud: Cloud) -> None:
         assert put(cloud, "CLOSED#1")["error"] == "AccessDeniedException"
         assert "error" not in put(cloud, "OPEN#1")
