@@ -7,6 +7,10 @@ ends with 0 where all is in order, 1 where anything is not, and 2 where it could
 is the hash of a head that you kept from before: it must be among those of the folder. `--until` is
 the instant up to which the export goes, such as 2027-03-31T06:30:00Z, and is now where it is left
 out: the last head may end two hours before it, and no earlier.
+
+The first head of a stack, however late it was made, reaches back to before there was a ledger. So a
+row that is dated before it, and that no later head covers either, was dated back: a finding, for
+good. Rows from the last head's end on are counted and not judged by heads: none covers them yet.
 """
 
 from __future__ import annotations

@@ -10,11 +10,13 @@ from chalicelib.privacy.rules import Event, Purpose
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chalicelib.privacy.rules import Row
+    from chalicelib.privacy.rules import Entry, Row
 
 GIVES = frozenset({Event.COLLECTED, Event.GRANTED})
 ENDS = frozenset({Event.WITHDRAWN, Event.ERASED})
 USES = frozenset({Event.OPENED, Event.SHARED})
+BILLED = Purpose.BILLING
+"""What the law's minimum of a payer is made of (`Vault.keep_by_law`), also where it is on hold."""
 
 
 @dataclass
@@ -24,24 +26,41 @@ class Fold:
     granted: dict[Purpose, str] = field(default_factory=dict)
     held: dict[Purpose, str] = field(default_factory=dict)
     ungranted_uses: int = 0
+    leaves: bool = False
+
+    def move(self, event: Event, purpose: Purpose, policy: str) -> None:
+        if event in GIVES:
+            self.granted[purpose] = policy
+        elif event in ENDS:
+            self.granted.pop(purpose, None)
+            self.held.pop(purpose, None)
+        elif event is Event.DEACTIVATED and purpose in self.granted:
+            self.held[purpose] = self.granted.pop(purpose)
+        elif event is Event.REACTIVATED and purpose in self.held:
+            self.granted[purpose] = self.held.pop(purpose)
+
+    def grants(self, entry: Entry, purpose: Purpose) -> bool:
+        """Whether a use had its grant: in its place, or, for the law alone, on hold.
+
+        What was opened for the law is erased next: who comes back was not leaving for good.
+        """
+        if entry.event is Event.REACTIVATED:
+            return not (self.leaves and purpose is BILLED)
+        if entry.event not in USES or self.granted.get(purpose) == entry.policy:
+            return True
+        by_law = entry.event is Event.OPENED and purpose is BILLED
+        self.leaves = by_law and self.held.get(BILLED) == entry.policy
+        return self.leaves
 
 
 def fold(rows: Iterable[Row], since: int = 0) -> Fold:
     """`since` is from when on a use without a grant is counted."""
     found = Fold()
     for row in rows:
-        event, purpose, policy = row.entry.event, row.entry.purpose, row.entry.policy
+        purpose, policy = row.entry.purpose, row.entry.policy
         if purpose is None or policy is None:
             continue
-        if event in GIVES:
-            found.granted[purpose] = policy
-        elif event in ENDS:
-            found.granted.pop(purpose, None)
-            found.held.pop(purpose, None)
-        elif event is Event.DEACTIVATED and purpose in found.granted:
-            found.held[purpose] = found.granted.pop(purpose)
-        elif event is Event.REACTIVATED and purpose in found.held:
-            found.granted[purpose] = found.held.pop(purpose)
-        elif event in USES and row.at > since and found.granted.get(purpose) != policy:
+        if not found.grants(row.entry, purpose) and row.at > since:
             found.ungranted_uses += 1
+        found.move(row.entry.event, purpose, policy)
     return found

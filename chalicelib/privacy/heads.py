@@ -6,7 +6,8 @@ on a row cut off at the end of a chain, or written into an hour that is over, co
 that cannot be taken back (infra/verify_ledger.py finds it).
 
 A head covers the hours since the one before it: one hour, and after an outage all that were missed.
-An hour in which nothing moved has a head too, so that a missing one is seen.
+An hour in which nothing moved has a head too, so that a missing one is seen. The first head covers
+all that this program ever wrote, however late it is made: what is dated before it was dated back.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ KIND = "ledger head"
 PREFIX = "heads/"
 CURSOR = "CURSOR#ledger_heads"
 SETTLED = 5 * MINUTE
-LOOK_BACK = 800 * DAY  # of the first head: it covers what was written before there were heads
 """How long after its end an hour is left alone: writes under way, and the index, have come by."""
+OLDEST = 1_767_225_600_000  # 2026-01-01: no ledger is older than the program
+LOOK_BACK = 800 * DAY  # of the first head at least, for a machine whose clock is behind
 
 Chain = tuple[str, int, str]
 """A subject, the number of its last row before the head's end, and the hash of that row."""
@@ -117,7 +119,7 @@ class HeadMaker:
 
     def run(self) -> dict[str, int]:
         until, last = last_end(self.clock()), self.heads.last()
-        start = last.until if last else until - LOOK_BACK
+        start = last.until if last else min(OLDEST, until - LOOK_BACK)
         if start >= until:
             return {"heads": 0, "chains": 0}
         chains = tuple(sorted(self._moved(start, until)))

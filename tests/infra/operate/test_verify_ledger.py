@@ -168,6 +168,24 @@ class TestRows:
         assert admin.main(["ledger-export", "--out", str(tmp_path / "out")]) == 0
         assert verify(tmp_path / "out", "--until", to_text(NOON + HOUR)).returncode == 0
 
+    def test_heads_that_began_years_late_cover_what_never_moved_again(
+        self, tables: Tables, clock: FakeClock, tmp_path: Path
+    ) -> None:
+        """And from then on it is found where such a chain is cut off, or its row edited."""
+        folder, ledger, years = tmp_path / "out", Ledger(tables.accounts), 900 * 24 * HOUR
+        for at in (NOON, NOON + 1):
+            ledger.record("sub_a", OPENED, at)
+        clock.now = NOON + years + 6 * 60_000
+        records.head_maker().run()
+        assert admin.main(["ledger-export", "--out", str(folder)]) == 0
+        end = to_text(NOON + years)
+        rows = rows_of(folder)
+        assert verify(folder, "--until", end).returncode == 0
+        put_rows(folder, rows[:1])
+        assert "sub_a row 2: cut off: head 1 saw it" in verify(folder, "--until", end).stdout
+        put_rows(folder, chained([rows[0], {**rows[1], "reason": "page:/else"}]))
+        assert "sub_a row 2: is another row now" in verify(folder, "--until", end).stdout
+
 
 def head_file(folder: Path, number: int) -> Path:
     return folder / "heads" / f"{number:010d}.json"
