@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from chalicelib.privacy.publishing import Publishing
     from chalicelib.privacy.seals import Seals
     from chalicelib.privacy.service import Vault
+    from chalicelib.privacy.timings import Times
     from chalicelib.staff.mail import StaffMail
     from chalicelib.staff.service import Staff
     from chalicelib.staff.store import StaffStore
@@ -418,7 +419,14 @@ def stopping() -> Stopping:
     from chalicelib.mail.stopping import Stopping
     from chalicelib.mailings import wiring as made
 
-    return Stopping(wishes(), keyed(), now, made.withdraw)
+    return Stopping(wishes(), keyed(), now, times(), made.withdraw)
+
+
+@cache
+def times() -> Times:
+    from chalicelib.privacy.timings import Times
+
+    return Times(usage_table())
 
 
 @cache

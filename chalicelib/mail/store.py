@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.core.clock import due_key
+from chalicelib.core.clock import day_of, due_key
 from chalicelib.mail.rules import (
     CLAIM_LIFE,
     LAWS,
@@ -151,7 +151,7 @@ class MailStore:
 
         It is counted for its mailing; `why` says more of a message that ended unsent.
         """
-        values = {**mine(message), ":end": state, ":now": now}
+        values = {**mine(message), **ended(message, state, now, why)}
         told = ENDING if why is None else ENDING.replace("SET ", "SET why = :why, ", 1)
         end = self._update(message.id, told, values | ({":why": why} if why else {}), MINE)
         if message.mailing is None:
@@ -174,7 +174,10 @@ class MailStore:
 
     def end_overtaken(self, message_id: str, now: int) -> bool:
         """End optional mail whose hand-over never told how it went; False where it is not such."""
-        values = {":sending": State.SENDING, ":end": State.UNKNOWN, ":now": now}
+        message = self.message(message_id)
+        if message is None:
+            return False
+        values = {":sending": State.SENDING, **ended(message, State.UNKNOWN, now)}
         try:
             self.table.apply(self._update(message_id, ENDING, values, OVERTAKEN))
         except ConditionFailed:
@@ -194,7 +197,16 @@ class MailStore:
         )
 
 
-ENDING = "SET #state = :end, ended_at = :now REMOVE gsi1pk, gsi1sk, claimed_until, handing"
+ENDING = (
+    "SET #state = :end, ended_at = :now, gsi1pk = :ended, gsi1sk = :told"
+    " REMOVE claimed_until, handing"
+)
+
+
+def ended(message: Message, state: State, now: int, why: Why | None = None) -> Item:
+    """Its place in the index says all that is counted of a message that ended, and not whose."""
+    told = f"{due_key(now)}#{message.mail_class}#{state}#{why or ''}"
+    return {":end": state, ":now": now, ":ended": f"MAIL_ENDED#{day_of(now)}", ":told": told}
 
 
 def mine(message: Message) -> Item:

@@ -540,6 +540,10 @@ ITEMS: dict[str, Kept] = {
         ACCOUNTS, "EPSILON/EPSILON", "What a year's aggregates have cost.", NOBODY, "privacy",
         "for good", ("technical", "a", "spent months"),
     ),
+    "took": kept(
+        USAGE, "TIMES/TOOK", "How long an erasure took, or to stop mail; not whose.", NOBODY,
+        "privacy", "forty days", ("count", "", "ms"),
+    ),
     "aggregate": kept(
         ACCOUNTS, "AGGREGATES/0", "Which file a month was released as.", NOBODY, "statistics",
         "for good", ("technical", "a", "key sha256 at"),

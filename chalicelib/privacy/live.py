@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.core.clock import HOUR, to_datetime
+from chalicelib.core.clock import DAY, HOUR, day_of, due_key, to_datetime
 from chalicelib.privacy import statement
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.night import Live
@@ -12,23 +12,38 @@ from chalicelib.privacy.rules import policy
 from chalicelib.privacy.store import VaultStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chalicelib.privacy.heads import Heads
     from chalicelib.privacy.published import Published
+    from chalicelib.privacy.timings import Times
     from chalicelib.storage.dynamo import Table
     from chalicelib.storage.objects import Bucket
 
 
 def live(
-    heads: Heads, accounts: Table, keys: Table, raw_files: Bucket, published: Published
+    heads: Heads,
+    accounts: Table,
+    keys: Table,
+    raw_files: Bucket,
+    published: Published,
+    times: Times,
 ) -> Live:
-    def mail_state(message_id: str) -> tuple[str, str] | None:
-        item = accounts.get(f"MESSAGE#{message_id}", "MESSAGE")
-        return (item["class"], item["state"]) if item else None
+    def mails(start: int, end: int) -> Iterator[tuple[str, str, str]]:
+        """Counted by their place in the index, which tells neither whose they are nor of what."""
+        between = due_key(start), due_key(end)
+        for instant in range(start // DAY * DAY, end, DAY):
+            ended = f"MAIL_ENDED#{day_of(instant)}"
+            for place in accounts.places(
+                "gsi1", "gsi1pk", ended, range_name="gsi1sk", between=between
+            ):
+                _, mail_class, state, why = place.split("#")
+                yield mail_class, state, why
 
     def overdue(now: int) -> int:
         """By each row's own `due`: the sweep moves the index ahead at each try that failed."""
         found = accounts.index("gsi1", "gsi1pk", "LEAVING_DUE", range_name="gsi1sk")
-        rows = [accounts.get(key.pk, "LEAVING") for key in found]
+        rows = [accounts.get(key.pk, "LEAVING", only=("due",)) for key in found]
         return sum(1 for row in rows if row and row["due"] <= now - HOUR)
 
     def spent(now: int) -> dict[str, Any]:
@@ -37,8 +52,8 @@ def live(
         return {"year": year, "thousandths": int(item.get("spent", 0))}
 
     return Live(
-        heads, Ledger(accounts), VaultStore(accounts, keys), raw_files, mail_state,
-        lambda: statement_in_force(published), overdue, spent,
+        heads, Ledger(accounts), VaultStore(accounts, keys), raw_files, mails,
+        lambda: statement_in_force(published), overdue, spent, times.spread,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from chalicelib.privacy.rules import FIRST, LedgerBroken, Purpose, verify
 from chalicelib.privacy.seals import SealInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from chalicelib.core.clock import Clock
     from chalicelib.privacy.heads import Head, Heads
@@ -36,7 +36,6 @@ Json = dict[str, Any]
 HEADS_READ = 750
 """The newest, a month of them; that none of the older is missing is seen by their names."""
 CHAINS_READ = 1_000
-MAILS_READ = 5_000
 LATE = 3 * HOUR
 RAW_LIMIT = 24 * HOUR
 
@@ -45,19 +44,21 @@ RAW_LIMIT = 24 * HOUR
 class Live:
     """Where it looks: the ledger, the rows of the grants, raw files, and what others keep.
 
-    `mail_state` answers class and state of a message; `statement` which version is in force, and
-    whether it is what was published; `overdue` how many erasures wait for longer than they may;
-    `spent` what the figures for partners have cost of a year's budget.
+    `mails` answers class, state and reason of each mail that ended between two instants;
+    `statement` which version is in force, and whether it is what was published; `overdue` how many
+    erasures wait for longer than they may; `spent` what the figures for partners have cost of a
+    year's budget; `times` how long erasures took, and to stop mail.
     """
 
     heads: Heads
     ledger: Ledger
     grants: VaultStore
     raw_files: Bucket
-    mail_state: Callable[[str], tuple[str, str] | None]
+    mails: Callable[[int, int], Iterable[tuple[str, str, str]]]
     statement: Callable[[], Json]
     overdue: Callable[[int], int]
     spent: Callable[[int], Json]
+    times: Callable[[int], Json]
 
 
 class NightCheck:
@@ -76,10 +77,11 @@ class NightCheck:
             "chains": of_chains,
             "statement": self.live.statement(),
             "raw_files": self._raw_files(now),
-            "mails": self._mails(day),
+            **self._mails(now),
             "events": dict(sorted(Counter(str(row.entry.event) for row in day).items())),
             "erasures_overdue": self.live.overdue(now),
             "epsilon": self.live.spent(now),
+            "times": self.live.times(now),
         }
         found["findings"] = findings(found)
         self.board.put_night(found)
@@ -160,15 +162,16 @@ class NightCheck:
         ages = [now - stored.arrived_at for stored in self.live.raw_files.listed()]
         return {"count": len(ages), "oldest_minutes": max(ages, default=0) // MINUTE}
 
-    def _mails(self, day: list[Row]) -> Json:
-        """What became of the mails that an address was opened for, by class and state."""
-        reasons = (row.entry.reason or "" for row in day)
-        mails = (reason for reason in reasons if reason.startswith("mail:"))
-        ids = sorted({reason.rpartition(":")[2] for reason in mails})
-        states = Counter(filter(None, map(self.live.mail_state, ids[:MAILS_READ])))
-        told: dict[str, dict[str, int]] = {}
-        for (mail_class, state), number in sorted(states.items()):
-            told.setdefault(mail_class, {})[state] = number
+    def _mails(self, now: int) -> Json:
+        """What became of all mails that ended in a day, by class: sent, refused, and why not."""
+        told: dict[str, dict[str, dict[str, int]]] = {"mails": {}, "mails_held_back": {}}
+        ended = Counter(self.live.mails(now - DAY, now))
+        for (mail_class, state, why), number in sorted(ended.items()):
+            states = told["mails"].setdefault(mail_class, {})
+            states[state] = states.get(state, 0) + number
+            if why:
+                reasons = told["mails_held_back"].setdefault(mail_class, {})
+                reasons[why] = reasons.get(why, 0) + number
         return told
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from chalicelib.accounts.rules import AccountGone, LinkEnded, LinkKind, State
 from chalicelib.core.clock import HOUR
 from chalicelib.observability import count
+from chalicelib.privacy.timings import Which
 from chalicelib.rights.rules import (
     Kind,
     Leaving,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from chalicelib.mail.outbox import Outbox
     from chalicelib.payments.taken_store import TakenStore
     from chalicelib.privacy.service import Vault
+    from chalicelib.privacy.timings import Times
     from chalicelib.rights.estate import Estate
     from chalicelib.rights.store import FiscalStore, LeavingStore
     from chalicelib.storage.dynamo import Write
@@ -54,6 +56,7 @@ class Erasure:
     estate: Estate
     outbox: Outbox
     links: Links
+    times: Times
     clock: Clock
 
     # the owner's word
@@ -146,7 +149,7 @@ class Erasure:
         account = self.accounts.account(account_id)
         if account is None or account.state is not State.ENDING:
             return False
-        self.shut(account, leaving.reason or FORM)
+        self.shut(account, leaving)
         self.estate.clear(account)
         return True
 
@@ -166,17 +169,19 @@ class Erasure:
         count("erasure_begun")
         return True
 
-    def shut(self, account: Account, reason: str) -> None:
+    def shut(self, account: Account, leaving: Leaving) -> None:
         """Every key goes, and with them all that was sealed; a payer's minimum is kept first."""
-        self.vault.commit(lambda: self._keys(account, reason))
+        self.vault.commit(lambda: self._keys(account, leaving))
         self.vault.store.erase_sealed(account.subject)
 
-    def _keys(self, account: Account, reason: str) -> list[Write]:
-        kept = self._by_law(account, reason)
+    def _keys(self, account: Account, leaving: Leaving) -> list[Write]:
+        kept = self._by_law(account, leaving.reason or FORM)
         ends = self.vault.end(account.subject)
         if not ends:
             return []
-        return [self.accounts.check_state(account.id, State.ENDING), *kept, *ends]
+        ending = self.accounts.check_state(account.id, State.ENDING)
+        took = self.times.took(Which.NOTHING_OPENS, leaving.due, self.clock())
+        return [ending, *kept, *ends, took]
 
     def _by_law(self, account: Account, reason: str) -> list[Write]:
         """The fiscal record of whoever paid, once."""

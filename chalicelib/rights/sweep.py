@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.core.clock import DAY, MINUTE, day_of
 from chalicelib.observability import count, failure
+from chalicelib.privacy.timings import Which
 from chalicelib.rights.rules import Kind
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -113,13 +114,14 @@ class RightsSweep:
     def _bury(self, account: Account) -> None:
         """Nothing is left but that there was one; its pseudonym is forgotten with its row."""
         store, accounts = self.erasure.store, self.erasure.accounts
-        leaving = store.leaving(account.id)
+        leaving, now = store.leaving(account.id), self.clock()
         if leaving is None:
             return
         accounts.transact(
             accounts.forget(account.id),
-            store.tombstone(account.id, day_of(self.clock())),
+            store.tombstone(account.id, day_of(now)),
             store.forget(leaving),
+            self.erasure.times.took(Which.NOTHING_IS_LEFT, leaving.due, now),
         )
         count("erasure_done")
 

@@ -31,7 +31,8 @@ def erasure() -> Erasure:
     )  # fmt: skip
     return Erasure(
         LeavingStore(table), FiscalStore(table), wiring.account_store(), wiring.vault(),
-        wiring.taken(), estate, wiring.outbox(), wiring.links(), wiring.now,
+        wiring.taken(), estate, wiring.outbox(), wiring.links(), wiring.times(),
+        wiring.now,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.storage.declared import WHERE, Undeclared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from chalicelib.storage.declared import Declared
 
@@ -137,11 +137,21 @@ class Database:
                 raise Undeclared(f"table {write.table!r}: {WHERE}")
             known.check(write)
 
-    def get(self, table: str, key: Key, *, consistent: bool = True) -> Item | None:
+    def get(
+        self, table: str, key: Key, *, consistent: bool = True, only: Sequence[str] = ()
+    ) -> Item | None:
+        """`only` names the attributes that are asked for, where the caller may not have others."""
+        projection: dict[str, Any] = {}
+        if only:
+            names = {f"#n{number}": name for number, name in enumerate(only)}
+            projection = {
+                "ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names,
+            }  # fmt: skip
         answer = self.client.get_item(
             TableName=table,
             Key={"pk": {"S": key.pk}, "sk": {"S": key.sk}},
             ConsistentRead=consistent,
+            **projection,
         )
         return from_wire_item(answer["Item"]) if "Item" in answer else None
 
@@ -265,8 +275,10 @@ class Table:
     def __init__(self, database: Database, name: str) -> None:
         self.database, self.name = database, name
 
-    def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
-        return self.database.get(self.name, Key(pk, sk), consistent=consistent)
+    def get(
+        self, pk: str, sk: str, *, consistent: bool = True, only: Sequence[str] = ()
+    ) -> Item | None:
+        return self.database.get(self.name, Key(pk, sk), consistent=consistent, only=only)
 
     def query(
         self,
@@ -329,7 +341,22 @@ class Table:
         if between is not None:
             condition, names["#r"] = condition + " AND #r BETWEEN :low AND :high", range_name
             values[":low"], values[":high"] = between
-        found = self.database.query(
+        found = self._indexed(name, condition, names, values)
+        return (Key(item["pk"], item["sk"]) for item in found)
+
+    def places(
+        self, name: str, hash_name: str, value: str, *, range_name: str, between: tuple[str, str]
+    ) -> Iterator[str]:
+        """The places of a sparse index, both ends included, where they say all that is asked."""
+        condition, names = "#h = :h AND #r BETWEEN :low AND :high", {"#h": hash_name}
+        values = {":h": value, ":low": between[0], ":high": between[1]}
+        found = self._indexed(name, condition, {**names, "#r": range_name}, values)
+        return (item[range_name] for item in found)
+
+    def _indexed(
+        self, name: str, condition: str, names: Mapping[str, str], values: Item
+    ) -> Iterator[Item]:
+        return self.database.query(
             self.name,
             {
                 "IndexName": name,
@@ -338,7 +365,6 @@ class Table:
                 "ExpressionAttributeValues": {n: to_wire(v) for n, v in values.items()},
             },
         )
-        return (Key(item["pk"], item["sk"]) for item in found)
 
     def put(
         self, item: Item, condition: str | None = None, values: Item | None = None

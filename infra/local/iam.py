@@ -23,7 +23,10 @@ _ALWAYS: Context = {"aws:SecureTransport": ["true"], "s3:TlsVersion": ["1.3"]}
 _KNOWN_KEYS = re.compile(
     r"aws:SecureTransport|s3:TlsVersion|dynamodb:LeadingKeys|ses:FromAddress|s3:prefix|s3:if-none-match"
     r"|kms:EncryptionContextKeys|kms:EncryptionContext:[\w.-]+|aws:PrincipalArn"
+    r"|dynamodb:Attributes|dynamodb:Select"
 )
+_OF_GET_ITEM = frozenset({"dynamodb:Attributes", "dynamodb:Select"})
+"""What needs.py tells of GetItem alone: ForAllValues lets a call pass of which nothing is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +96,17 @@ def _statement(entry: Mapping[str, Any], owner: str) -> Statement:
         for operator, keys in entry.get("Condition", {}).items()
         for key, values in keys.items()
     ]
+    actions = tuple(_list(entry["Action"]))
     for operator, key, _ in conditions:
         _test_for(operator, owner)
         if not _KNOWN_KEYS.fullmatch(key):
             raise CloudError(f"{owner}: the local cloud does not know the condition key {key}")
+        if key in _OF_GET_ITEM and actions != ("dynamodb:GetItem",):
+            raise CloudError(f"{owner}: the local cloud judges {key} for dynamodb:GetItem alone")
     return Statement(
         entry.get("Sid", ""),
         entry["Effect"] == "Allow",
-        tuple(_list(entry["Action"])),
+        actions,
         tuple(_list(entry["Resource"])),
         tuple(conditions),
     )

@@ -79,7 +79,23 @@ def _table_need(action: str, item: dict[str, Any]) -> Need:
         resource += f"/index/{item['IndexName']}"
     keys = [item.get("Item") or item["Key"]] if "Item" in item or "Key" in item else []
     context = _queried(item) if "KeyConditionExpression" in item else _leading(item, keys)
-    return Need(f"dynamodb:{action}", resource, context)
+    told = _told(item) if action == "GetItem" else {}
+    return Need(f"dynamodb:{action}", resource, {**context, **told})
+
+
+def _told(item: dict[str, Any]) -> Context:
+    """What a GetItem asks to be told, as AWS says it: the key's names count among the attributes.
+
+    Without a projection it is every attribute, whichever those are.
+    """
+    names = item.get("ExpressionAttributeNames", {})
+    paths = [path.strip() for path in item.get("ProjectionExpression", "").split(",") if path]
+    tops = [re.split(r"[.\[]", path)[0] for path in paths]
+    wanted = {*(names.get(top, top) for top in tops), *item.get("AttributesToGet", ())}
+    return {
+        "dynamodb:Attributes": sorted({*item.get("Key", ()), *wanted}),
+        "dynamodb:Select": ["SPECIFIC_ATTRIBUTES" if wanted else "ALL_ATTRIBUTES"],
+    }
 
 
 def _table(name: str) -> str:

@@ -117,6 +117,17 @@ class TestOneClick:
         assert Browser().post_raw(path, ONE_CLICK).status == 200
         assert tables.dump() == before
 
+    @pytest.mark.promise("PS-45")
+    def test_how_long_it_took_is_kept_once_and_of_whom_is_not(
+        self, member: str, tables: Tables
+    ) -> None:
+        path = link_of_a_notice(member)
+        for _ in range(2):
+            assert Browser().post_raw(path, ONE_CLICK).status == 200
+        (kept,) = [item for item in tables.items("usage") if item["type"] == "took"]
+        assert kept["sk"].startswith("TOOK#stopped_by_link#")
+        assert member not in repr(kept)
+
     @pytest.mark.parametrize("token", ["x", "A" * 43, "..", "%00"])
     def test_a_link_of_nobody_ends_nothing(self, member: str, tables: Tables, token: str) -> None:
         before = tables.dump()

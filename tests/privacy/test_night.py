@@ -6,14 +6,19 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, HOUR, MINUTE
+from chalicelib.mail.rules import MailClass, Message, State, Why
+from chalicelib.mail.store import MailStore
 from chalicelib.privacy import wiring as records
 from chalicelib.privacy.folding import fold
 from chalicelib.privacy.heads import key_of
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.rules import Entry, Event, Purpose, follow
+from chalicelib.privacy.timings import Which, spread
 from chalicelib.rights import wiring as rights
 from chalicelib.rights.rules import Kind, Leaving, Stage
 from chalicelib.storage.dynamo import to_wire_item
@@ -95,11 +100,15 @@ class TestInOrder:
         vault.commit(lambda: vault.hold(back, "page:/account"))
         vault.commit(lambda: vault.release(back, "page:/account"))
         vault.erase(gone)
+        paid = collected()
+        vault.commit(lambda: vault.hold(paid, "page:/account"))
+        assert vault.keep_by_law(paid, "fis_paid", "page:/account/privacy/erase")
+        vault.erase(paid)
         vault.commit(lambda: vault.grant(chose, Purpose.MARKETING, PROFILE, "page:/account"))
         vault.withdraw(chose, Purpose.MARKETING, "page:/account")
         head(clock)
         found = night()
-        assert (found["findings"], found["chains"]["read"]) == ([], 4)
+        assert (found["findings"], found["chains"]["read"]) == ([], 5)
 
 
 class TestWhatIsFound:
@@ -188,15 +197,81 @@ class TestWhatIsFound:
         assert night()["erasures_overdue"] == 0
 
 
-def test_mails_are_counted_by_class_and_by_what_became_of_them(
-    subject: str, tables: Tables, clock: FakeClock
-) -> None:
-    for name, state in (("one", "sent"), ("two", "refused"), ("three", "sent")):
-        wiring.vault().open(subject, ACCOUNT, f"mail:welcome:msg_{name}")
-        item = {"pk": f"MESSAGE#msg_{name}", "sk": "MESSAGE", "class": "account", "state": state}
-        plant("accounts", item)
-    head(clock)
-    assert night()["mails"] == {"account": {"refused": 1, "sent": 2}}
+def mailed(name: str, state: State, now: int, why: Why | None = None) -> None:
+    """A message that was taken up and ended so."""
+    store = MailStore(wiring.accounts_table())
+    message = Message(name, "welcome", MailClass.ACCOUNT, "acc_a", None, {}, now, now)
+    store.table.apply(store.put(message))
+    claimed = store.claim(name, now)
+    assert claimed
+    store.end(claimed, state, now, why)
+
+
+class TestMails:
+    def test_they_are_counted_by_class_and_by_what_became_of_them(
+        self, subject: str, clock: FakeClock
+    ) -> None:
+        for name, state in (("a", State.SENT), ("b", State.REFUSED), ("c", State.SENT)):
+            mailed(f"msg_{name}", state, clock.now - HOUR)
+        mailed("msg_d", State.SENT, clock.now - DAY - 1)
+        assert night()["mails"] == {"account": {"refused": 1, "sent": 2}}
+
+    def test_one_that_was_refused_before_anything_was_opened_counts_too(
+        self, subject: str, clock: FakeClock
+    ) -> None:
+        mailed("msg_a", State.REFUSED, clock.now - HOUR, Why.UNAPPROVED)
+        mailed("msg_b", State.NO_RECIPIENT, clock.now - HOUR, Why.NO_GRANT)
+        found = night()
+        assert found["mails"] == {"account": {"no_recipient": 1, "refused": 1}}
+        assert found["mails_held_back"] == {"account": {"no_grant": 1, "unapproved": 1}}
+
+    def test_one_whose_hand_over_was_never_told_of_is_unknown(
+        self, subject: str, tables: Tables, clock: FakeClock
+    ) -> None:
+        store, began = MailStore(tables.accounts), clock.now
+        message = Message("msg_a", "welcome", MailClass.ACCOUNT, "acc_a", None, {}, began, began)
+        tables.accounts.apply(store.put(message))
+        assert store.claim("msg_a", began)
+        (item,) = [item for item in tables.items("accounts") if item["type"] == "message"]
+        plant("accounts", {**item, "handing": True})
+        assert store.end_overtaken("msg_a", began + 2 * MINUTE)
+        clock.advance(3 * MINUTE)
+        assert night()["mails"] == {"account": {"unknown": 1}}
+
+    def test_that_none_ended_is_said(self, subject: str) -> None:
+        found = night()
+        assert (found["mails"], found["mails_held_back"]) == ({}, {})
+
+
+class TestTimes:
+    def test_where_nothing_was_asked_for_there_is_none(self, subject: str) -> None:
+        assert night()["times"] == {which: {"number": 0} for which in Which}
+
+    def test_the_spread_of_thirty_days_is_told(self, subject: str, clock: FakeClock) -> None:
+        times = wiring.times()
+        for number in range(1, 201):
+            at = clock.now - number * DAY // 8
+            times.note(Which.STOPPED_BY_LINK, at - number, at)
+        times.note(Which.STOPPED_BY_LINK, clock.now - 32 * DAY - 9_999, clock.now - 32 * DAY)
+        found = night()["times"]["stopped_by_link"]
+        assert found == {"number": 200, "median_ms": 100, "p99_ms": 198, "longest_ms": 200}
+
+    def test_what_is_kept_of_a_case_is_of_nobody_and_ends_by_itself(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        wiring.times().note(Which.NOTHING_OPENS, clock.now - 7, clock.now)
+        (kept,) = [item for item in tables.items("usage") if item["type"] == "took"]
+        assert kept.keys() == {"pk", "sk", "type", "v", "ms", "purge_at"}
+        assert kept["purge_at"] == (clock.now + 40 * DAY) // 1000
+
+    @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=300))
+    def test_half_are_within_the_median_and_99_of_100_within_the_next(
+        self, times: list[int]
+    ) -> None:
+        told = spread(times)
+        for name, percent in (("median_ms", 50), ("p99_ms", 99)):
+            assert 100 * sum(each <= told[name] for each in times) >= percent * len(times)
+            assert 100 * sum(each < told[name] for each in times) < percent * len(times)
 
 
 def test_what_partners_were_told_this_year_is_counted(subject: str) -> None:
@@ -207,9 +282,35 @@ def test_what_partners_were_told_this_year_is_counted(subject: str) -> None:
     assert night()["epsilon"] == {"year": "2026", "thousandths": 2_000}
 
 
-def test_the_fold_knows_a_grant_on_hold() -> None:
+def chain(purpose: Purpose, *events: Event) -> list[Row]:
     rows: list[Row] = []
-    for event in (Event.COLLECTED, Event.DEACTIVATED):
-        entry = Entry(event, Purpose.ACCOUNT, "1:x", "test")
+    for event in events:
+        entry = Entry(event, purpose, "1:x", "test")
         rows.append(follow(rows[-1] if rows else None, "sub_a", entry, NOON))
-    assert (fold(rows).granted, fold(rows).held) == ({}, {Purpose.ACCOUNT: "1:x"})
+    return rows
+
+
+class TestTheFold:
+    def test_it_knows_a_grant_on_hold(self) -> None:
+        found = fold(chain(Purpose.ACCOUNT, Event.COLLECTED, Event.DEACTIVATED))
+        assert (found.granted, found.held) == ({}, {Purpose.ACCOUNT: "1:x"})
+
+    @pytest.mark.parametrize("rest", [(), (Event.ERASED,)])
+    def test_what_the_law_keeps_is_opened_on_hold_right_before_all_is_erased(
+        self, rest: tuple[Event, ...]
+    ) -> None:
+        began = (Event.COLLECTED, Event.DEACTIVATED, Event.OPENED)
+        assert fold(chain(Purpose.BILLING, *began, *rest)).ungranted_uses == 0
+
+    def test_whoever_comes_back_after_it_was_opened_without_a_grant(self) -> None:
+        began = (Event.COLLECTED, Event.DEACTIVATED, Event.OPENED, Event.REACTIVATED)
+        rows = chain(Purpose.BILLING, *began)
+        assert (fold(rows).ungranted_uses, fold(rows, NOON).ungranted_uses) == (1, 0)
+
+    @pytest.mark.parametrize(
+        ("purpose", "use"),
+        [(Purpose.ACCOUNT, Event.OPENED), (Purpose.BILLING, Event.SHARED)],
+    )
+    def test_no_other_use_of_a_key_on_hold_is_granted(self, purpose: Purpose, use: Event) -> None:
+        rows = chain(purpose, Event.COLLECTED, Event.DEACTIVATED, use)
+        assert fold(rows).ungranted_uses == 1

@@ -10,15 +10,18 @@ import pytest
 
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, HOUR, MINUTE
+from chalicelib.mail.rules import State, Why
 from chalicelib.privacy import statement
 from chalicelib.privacy import wiring as records
 from chalicelib.privacy.promises import promises
 from chalicelib.privacy.proof import NIGHT, TESTS, code_hash
 from chalicelib.privacy.seals import statement as signed_text
+from chalicelib.privacy.timings import Which
 from infra import verify_ledger
 from infra.operate import proof
 from tests.browser import Browser
 from tests.conftest import kept_client
+from tests.privacy.test_night import mailed
 from tests.privacy.test_vault import collected
 
 if TYPE_CHECKING:
@@ -112,7 +115,7 @@ class TestResults:
         self, page: Browser, tmp_path: Path
     ) -> None:
         publish(tmp_path)
-        assert "Can a visit be tied" not in page.get(PAGE).words
+        assert "No attempts to tie one to the other were published" in page.get(PAGE).words
         (tmp_path / "linkage.json").write_text('{"Counters": "1 of 1000"}')
         publish(tmp_path)
         assert "Counters 1 of 1000" in page.get(PAGE).words
@@ -147,6 +150,35 @@ class TestTheNight:
         assert "All was as promised." in words
         assert found["heads"]["last"]["hash"] in words
         assert "3 collected" in words
+
+    def test_where_nothing_happened_it_says_so(self, page: Browser, found: dict[str, Any]) -> None:
+        words = page.get(PAGE).words
+        assert "Mails of a day, by class None." in words
+        assert "Why some of them did not go out None." in words
+        assert words.count("None in thirty days.") == len(Which)
+
+    def test_how_long_it_took_and_mail_that_was_refused_are_shown_and_signed(
+        self, page: Browser, found: dict[str, Any], clock: FakeClock
+    ) -> None:
+        for ms in (1, 40, 300, 20_000):
+            wiring.times().note(Which.NOTHING_OPENS, clock.now - ms, clock.now)
+        mailed("msg_a", State.SENT, clock.now - HOUR)
+        mailed("msg_b", State.REFUSED, clock.now - HOUR, Why.UNAPPROVED)
+        records.night_check().run()
+        words = page.get(PAGE).words
+        assert "4: half within 40 ms, 99 of 100 within 20 s, the longest 20 s." in words
+        assert "account: 1 refused, 1 sent." in words
+        assert "account: 1 not as it was approved." in words
+        night = json.loads(page.get(f"{PAGE}.json").text)["night"]["body"]
+        assert night["times"]["nothing_opens"]["p99_ms"] == 20_000
+        assert night["mails"] == {"account": {"refused": 1, "sent": 1}}
+
+    def test_figures_of_a_night_before_there_were_such_are_shown_without(
+        self, page: Browser, found: dict[str, Any]
+    ) -> None:
+        older = {k: v for k, v in found.items() if k not in {"times", "mails_held_back"}}
+        records.proof_board().put_night(older)
+        assert page.get(PAGE).words.count("None in thirty days.") == len(Which)
 
     def test_findings_are_shown(self, page: Browser, clock: FakeClock) -> None:
         records.night_check().run()  # there is no head at all

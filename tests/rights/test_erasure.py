@@ -111,6 +111,21 @@ class TestNothingOpensAgain:
         assert Event.ERASED in {row.entry.event for row in rows}
 
 
+@pytest.mark.promise("PS-45")
+def test_how_long_it_took_from_when_it_was_due_is_kept_and_of_whom_is_not(
+    mora: Account, tables: Tables, clock: FakeClock
+) -> None:
+    erase(2)
+    clock.advance(2 * HOUR + 7)
+    sweep()
+    once = {"number": 1, "median_ms": 7, "p99_ms": 7, "longest_ms": 7}
+    found = wiring.times().spread(clock.now)
+    assert (found["nothing_opens"], found["nothing_is_left"]) == (once, once)
+    kept = [item for item in tables.items("usage") if item["type"] == "took"]
+    assert not [item for item in kept if MORA in repr(item) or mora.subject in repr(item)]
+    assert len(kept) == 2
+
+
 @pytest.mark.promise("PS-70")
 class TestWhatGoes:
     def test_the_names_are_free_for_whoever_comes_next(self, mora: Account) -> None:

@@ -49,6 +49,10 @@ WRITERS = {"InboundMail", "CaseSweep", "StaffReminders", "PolicyNotices"}
 CHARGERS = FULFILLERS | {"RenewalSweep"}
 HASHERS = {"APIHandler", "InboundMail", "CaseSweep", "ErasureSweep"}
 ENDERS = {"AccountSweep", "ErasureSweep"}
+READERS = (
+    MAILERS | ENDERS | CHARGERS | {"InboundMail", "MailPlanner", "MailingPlanner", "PolicyNotices"}
+)
+"""Who may read a whole row of an account's; the nightly check may not."""
 LICENSERS = CHARGERS | {"LicenseSweep", "EventLog", "ErasureSweep"}
 PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/cetrus/prod"
 ITEM_ACTIONS = (
@@ -259,6 +263,10 @@ class TestTables:
             ("AccountsTable", "STAFF#stf_1", "UpdateItem", set()),
             ("UsageTable", "RATE#case#1", "UpdateItem", {"InboundMail", "CaseSweep"}),
             ("UsageTable", "LINK#1", "PutItem", {"InboundMail"}),
+            ("UsageTable", "TIMES#2026-11-25", "PutItem", {"ErasureSweep", "InboundMail"}),
+            ("UsageTable", "TIMES#2026-11-25", "Query", {"PrivacyCheck"}),
+            ("UsageTable", "TIMES#2026-11-25", "DeleteItem", set()),
+            ("AccountsTable", "ACCOUNT#acc_1", "GetItem", READERS),
             ("AccountsTable", "SUPPRESSION#1", "PutItem", {"InboundMail", "MailFeedback"}),
             ("AccountsTable", "SUPPRESSION#1", "DeleteItem", set()),
             ("AccountsTable", "UNSUBSCRIBE#1", "PutItem", SENDERS),
@@ -384,6 +392,37 @@ class TestTables:
         assert not [a for a in ITEM_ACTIONS if check.may(f"dynamodb:{a}", accounts, **sealed)]
         raw = f"{template.arn('VisitorLogsBucket')}/visits/2026/11/25/14/a.json.gz"
         assert not check.may("s3:GetObject", raw)
+        message = {"dynamodb__LeadingKeys": "MESSAGE#msg_1"}
+        assert not [a for a in ITEM_ACTIONS if check.may(f"dynamodb:{a}", accounts, **message)]
+
+    @pytest.mark.promise("PS-45")
+    @pytest.mark.parametrize(
+        ("asked", "select", "may"),
+        [
+            (["pk", "sk", "due"], "SPECIFIC_ATTRIBUTES", True),
+            (["pk", "sk", "due", "asked_at"], "SPECIFIC_ATTRIBUTES", False),
+            (["pk", "sk", "email_claim"], "SPECIFIC_ATTRIBUTES", False),
+            (["pk", "sk"], "ALL_ATTRIBUTES", False),
+            (["pk", "sk", "due"], None, False),
+        ],
+    )
+    def test_of_an_account_the_nightly_check_sees_since_when_it_waits_and_nothing_else(
+        self,
+        asked: list[str],
+        select: str | None,
+        may: bool,
+        template: Template,
+        by_function: Mapping[str, Role],
+    ) -> None:
+        context: dict[str, str | list[str]] = {
+            "dynamodb__LeadingKeys": "ACCOUNT#acc_1", "dynamodb__Attributes": asked,
+        }  # fmt: skip
+        if select:
+            context["dynamodb__Select"] = select
+        arn, check = template.arn("AccountsTable"), by_function["PrivacyCheck"]
+        assert check.may("dynamodb:GetItem", arn, **context) is may
+        for action in set(ITEM_ACTIONS) - {"GetItem"}:
+            assert not check.may(f"dynamodb:{action}", arn, **context), action
 
 
 class TestKeys:
