@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from chalicelib.mail.outbox import Outbox
     from chalicelib.storage.dynamo import Write
 
-LEFT = frozenset({State.ENDING, State.DEACTIVATED})
 CONFIRM_ATTEMPTS = "confirm"
 PASSWORD_ATTEMPTS = "password"  # noqa: S105 - the name of a use, not a secret
 
@@ -53,11 +52,14 @@ class Recovery:
 
     def check_link(self, token: str, kind: LinkKind) -> None:
         """LinkEnded where the link no longer works; changes nothing."""
-        now = self.clock()
-        if kind is LinkKind.RESET:
-            self._to_reset(token, now)
-        else:
-            self.links.read(token, kind, now)
+        self.links.read(token, kind, self.clock())
+
+    def rests(self, token: str) -> bool:
+        """Whether a link to a new password is of an account that rests; changes nothing.
+
+        LinkEnded where the link no longer works.
+        """
+        return self._to_reset(token, self.clock()).state is State.DEACTIVATED
 
     def confirm(self, token: str, password: str, *, leaving: str = "") -> str:
         """Address and password are the account's own: it becomes active, and a session starts.
@@ -103,18 +105,25 @@ class Recovery:
             return  # a link of this window is on its way already, or enough of them this day
         self.outbox.nudge(message)
 
-    def reset(self, token: str, password: str, *, leaving: str = "") -> str:
-        """A new password by mail: every session ends, and one starts here."""
+    def reset(self, token: str, password: str, *, leaving: str = "") -> str | None:
+        """A new password by mail: every session ends, and one starts here.
+
+        None where the account rests: it goes on resting until its owner says what becomes of it.
+        """
         now = self.clock()
         account = self._to_reset(token, now)
         used = self.links.use(token, LinkKind.RESET, now)
+        if account.state is State.DEACTIVATED:
+            renewed = self.store.renew_password(account, self.passwords.hash(password))
+            self._once(lambda: [renewed, used])
+            return None
         return self._replace(account, password, now, used, *self.sessions.ended(leaving))
 
     def _to_reset(self, token: str, now: int) -> Account:
         """Whose password the link sets; LinkEnded once that has happened, or anything since."""
         link = self.links.read(token, LinkKind.RESET, now)
         account = self.store.account(self.store.owner(Claim.EMAIL, link.target))
-        if account is None or account.state in LEFT or not link.was_mailed_to(account):
+        if account is None or account.state is State.ENDING or not link.was_mailed_to(account):
             raise LinkEnded
         return account
 

@@ -205,8 +205,7 @@ def show_forgot_sent(request: Request) -> Response:
 @routes.page("/reset/{token}")
 def show_reset(request: Request, token: str) -> Response:
     """Changes nothing; the form does."""
-    wiring.recovery().check_link(token, LinkKind.RESET)
-    return page(request, "reset")
+    return page(request, "reset", rests=wiring.recovery().rests(token))
 
 
 @routes.form("/reset/{token}")
@@ -217,5 +216,7 @@ def reset(request: Request, token: str) -> Response:
         form = read_form(request, NewPasswordForm, wiring.keyed())
         session = wiring.recovery().reset(token, form.password, leaving=held(request))
     except IN_PLACE as error:
-        return again(request, "reset", error)
+        return again(request, "reset", error, rests=wiring.recovery().rests(token))
+    if session is None:
+        return see_other(request, "/reactivate?password=set")
     return signed_in(request, session)

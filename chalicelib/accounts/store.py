@@ -122,6 +122,20 @@ class AccountStore:
             names={"#s": "state"},
         )  # fmt: skip
 
+    def renew_password(self, account: Account, verifier: str) -> Write:
+        """A new password for whoever rests: links of before are dead, and it goes on resting."""
+        return self.accounts.update(
+            f"ACCOUNT#{account.id}",
+            "ACCOUNT",
+            "SET password = :new, epoch = :next",
+            {
+                ":new": verifier, ":old": account.password, ":epoch": account.epoch,
+                ":next": account.epoch + 1, ":resting": str(State.DEACTIVATED),
+            },
+            condition="#s = :resting AND epoch = :epoch AND password = :old",
+            names={"#s": "state"},
+        )  # fmt: skip
+
     def upgrade_password(self, account: Account, verifier: str) -> Write:
         """The same password under stronger parameters; sessions stay."""
         return self.accounts.update(
@@ -191,8 +205,18 @@ class AccountStore:
             condition="#s = :from AND epoch = :epoch", names={"#s": "state"},
         )  # fmt: skip
 
-    def depart(self, account: Account, now: int) -> list[Write]:
-        """It is ending for good, its sessions are dead and its names free: for one transaction."""
+    def depart(
+        self, account: Account, now: int, its_own: frozenset[Claim] = frozenset(Claim)
+    ) -> list[Write]:
+        """It is ending for good, its sessions are dead and its names free: for one transaction.
+
+        `its_own` are the names that it has; after a restore another may have them.
+        """
+        names = {Claim.LOGIN: account.login_claim, Claim.EMAIL: account.email_claim}
+        freed = [
+            self.release_claim(kind, claim, account.id)
+            for kind, claim in names.items() if kind in its_own
+        ]  # fmt: skip
         return [
             self.accounts.update(
                 f"ACCOUNT#{account.id}", "ACCOUNT",
@@ -205,8 +229,7 @@ class AccountStore:
                 condition="#s = :seen AND epoch = :epoch AND email_claim = :email",
                 names={"#s": "state"},
             ),
-            self.release_claim(Claim.LOGIN, account.login_claim, account.id),
-            self.release_claim(Claim.EMAIL, account.email_claim, account.id),
+            *freed,
         ]  # fmt: skip
 
     def check_state(self, account: str, state: State) -> Write:

@@ -26,7 +26,7 @@ from chalicelib.mail.rules import (
     Why,
     pause,
 )
-from chalicelib.mail.templates import TEMPLATES, Template
+from chalicelib.mail.templates import RESTING, TEMPLATES, Template
 from chalicelib.mail.wishes import (
     WayOut,
     WishStore,
@@ -234,8 +234,11 @@ class Mailer:
         )
         if person is None or person.decoy or person.state not in template.audience:
             raise NoRecipient
+        reason = f"mail:{message.template}:{message.id}"
         try:
-            return self._open(person.subject, template, f"mail:{message.template}:{message.id}")
+            if person.state == RESTING:
+                return self.vault.open_at_rest(person.subject, reason)
+            return self._open(person.subject, template, reason)
         except PurposeDenied:
             raise NoGrant from None
 

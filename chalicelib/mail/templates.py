@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from chalicelib.mail.rules import Argument
 
 ANYONE = frozenset({"active", "unconfirmed"})
+RESTING = "deactivated"
+ASKED_BY_WHOEVER = ANYONE | {RESTING}
+"""Also whoever rests: it is the way back or out that they asked for themselves."""
 MEMBERS = frozenset({"active"})
 GUESTS = frozenset({"guest"})
 STAFF = frozenset({"staff"})
@@ -65,7 +68,7 @@ TEMPLATES: dict[str, Template] = {
     "password_reset": Template(
         MailClass.ACCOUNT,
         "You get this mail because a new password was asked for with this address.",
-        audience=ANYONE,
+        audience=ASKED_BY_WHOEVER,
         link="/reset/{token}",
     ),
     "password_changed": Template(
@@ -199,7 +202,7 @@ TEMPLATES: dict[str, Template] = {
     "rights_link": Template(
         MailClass.ACCOUNT,
         "You get this mail because a mail from this address asked us about your data.",
-        audience=ANYONE,
+        audience=ASKED_BY_WHOEVER,
         link="/rights/{token}",
     ),
     "case_waiting": Template(

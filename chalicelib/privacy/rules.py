@@ -57,6 +57,8 @@ Mailed = Literal[
     Purpose.PARTNER_MAIL, Purpose.SUPPORT, Purpose.STAFF, Purpose.SURVEYS,
 ]  # fmt: skip
 """The purposes for which an address may be written to."""
+ASKED_AT_REST = ("mail:password_reset:", "mail:rights_link:")
+"""Why the address of whoever rests is opened: for a link that they asked for themselves."""
 
 
 class Event(StrEnum):

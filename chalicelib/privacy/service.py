@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from chalicelib.privacy.rules import (
+    ASKED_AT_REST,
     Entry,
     Event,
     Mailed,
@@ -200,19 +201,35 @@ class Vault:
         `page:/account/setup`.
         """
         grant = self._opening(subject, lambda: self.store.grant(subject, purpose), reason)
+        return Secret(subject, purpose, self._opened(grant))
+
+    def open_at_rest(self, subject: str, reason: str) -> Secret[Account]:
+        """Of a deactivated account whom to mail the link to that they asked for; the ledger first.
+
+        PurposeDenied for any other reason, and where no key is on hold.
+        """
+        if not reason.startswith(ASKED_AT_REST):
+            raise PurposeDenied
+        grant = self._opening(subject, lambda: self._on_hold(subject), reason)
+        return Secret(subject, Purpose.ACCOUNT, self._opened(grant))
+
+    def _on_hold(self, subject: str) -> Grant | None:
+        return self.store.held_grant(subject, Purpose.ACCOUNT)
+
+    def _opened(self, grant: Grant | None) -> dict[str, str]:
+        """What the grant's purpose may see."""
         if grant is None:
             raise PurposeDenied
-        use = use_under(grant.policy, purpose)
+        use = use_under(grant.policy, grant.purpose)
         key = self._unwrap(grant)
-        sealed = self.store.sealed(subject, purpose)
+        sealed = self.store.sealed(grant.subject, grant.purpose)
         if sealed is None:
             raise PurposeDenied
-        opened = {
+        return {
             name: unseal(key, grant, name, sealed[name])
             for name in sealed
             if family(name) in use.fields
         }
-        return Secret(subject, purpose, opened)
 
     def stands(self, subject: str, purpose: Purpose) -> Write:
         """The condition that a purpose is granted still, for what is done with what it opened."""

@@ -17,12 +17,13 @@ from chalicelib.rights import wiring as rights
 if TYPE_CHECKING:
     from chalice.app import Response
 
+    from chalicelib.accounts.rules import Account
     from chalicelib.edge.request import Request
 
 routes = Edge(__name__)
 DEACTIVATE, ERASE = "rights/deactivate.html", "rights/erase.html"
 REACTIVATE, LINK, STOP = "rights/reactivate.html", "rights/link.html", "rights/stop.html"
-HOURS, AT_ONCE = Filled({"hours": "24"}), Filled({"hours": "0"})
+HOURS = Filled({"hours": "24"})
 BY_LINK, COMING_BACK = "page:/rights", "page:/reactivate"
 """Where it was asked for, as the ledger says it; on the account's own pages it is the page."""
 
@@ -52,7 +53,8 @@ def deactivate(request: Request) -> Response:
 
 @routes.page("/reactivate")
 def show_reactivate(request: Request) -> Response:
-    return form_page(request, wiring.keyed(), REACTIVATE)
+    renewed = request.query.get("password") == "set"
+    return form_page(request, wiring.keyed(), REACTIVATE, renewed=renewed)
 
 
 @routes.form("/reactivate")
@@ -69,7 +71,7 @@ def reactivate(request: Request) -> Response:
         left = request.cookies.get(SESSION.name, "")
         token = rights.deactivation().reactivate(account, left=left)
     except IN_PLACE as error:
-        return form_again(request, wiring.keyed(), REACTIVATE, error)
+        return form_again(request, wiring.keyed(), REACTIVATE, error, renewed=False)
     return signed_in(request, token)
 
 
@@ -152,9 +154,7 @@ def saved_as(name: str) -> dict[str, str]:
 def show_rights(request: Request, token: str) -> Response:
     """Changes nothing, so that a mail scanner that follows links does no harm."""
     account = rights.proving().by_link(token)
-    shown = rights.counting().effects(account.id)
-    filled = HOURS if account.active else AT_ONCE
-    return form_page(request, wiring.keyed(), LINK, filled=filled, effects=shown)
+    return form_page(request, wiring.keyed(), LINK, filled=HOURS, **seen_by_link(account))
 
 
 @routes.form("/rights/{token}")
@@ -171,11 +171,15 @@ def use_rights(request: Request, token: str) -> Response:
             return gone(request, "deactivated")
         rights.erasure().ask(account.id, int(form.hours), used, reason=BY_LINK)
     except IN_PLACE as error:
-        shown = rights.counting().effects(account.id)
-        return form_again(request, wiring.keyed(), LINK, error, effects=shown)
+        return form_again(request, wiring.keyed(), LINK, error, **seen_by_link(account))
     if int(form.hours):
         return see_other(request, "/rights/done?what=planned")
     return gone(request, "erased")
+
+
+def seen_by_link(account: Account) -> dict[str, Any]:
+    """Whoever rests can only be erased here, and at once; the way back is another page."""
+    return {"effects": rights.counting().effects(account.id), "rests": not account.active}
 
 
 @routes.page("/rights/stop/{token}")

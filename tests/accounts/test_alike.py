@@ -186,6 +186,15 @@ class TestForgotten:
             assert_alike(known, unknown)
             assert known[0].location == "/forgot/sent"
 
+    @pytest.mark.promise("PS-73")
+    def test_whoever_rests_is_answered_like_anybody(self, member: Browser, tables: Tables) -> None:
+        (item,) = (i for i in tables.items("accounts") if i["type"] == "account")
+        tables.accounts.apply(tables.accounts.put({**item, "state": "deactivated"}))
+        known = sent(Browser(), "/forgot", {"email": PROFILE["email"]})
+        unknown = sent(Browser(), "/forgot", {"email": NEW_ADDRESS})
+        assert_alike(known, unknown)
+        assert known[0].status == 303
+
     def test_they_stay_alike_once_the_day_has_had_enough_mails(
         self, member: Browser, clock: FakeClock
     ) -> None:

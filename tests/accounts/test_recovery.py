@@ -174,6 +174,23 @@ class TestResetting:
         assert Browser().post("/login", {**old, "password": NEW}).status == 303
         assert len(mails.of("password_changed")) == 1
 
+    def test_nobody_who_has_left_for_good_sets_one(
+        self, member: Browser, reset: str, tables: Tables
+    ) -> None:
+        put_into(tables, State.ENDING)
+        assert Browser().get(reset).status == 404
+
+    @pytest.mark.parametrize("state", [State.ACTIVE, State.ENDING])
+    def test_who_was_seen_resting_and_came_back_or_left_keeps_the_old_one(
+        self, member: Browser, tables: Tables, state: State
+    ) -> None:
+        store = wiring.account_store()
+        seen = store.account(put_into(tables, State.DEACTIVATED))
+        assert seen
+        put_into(tables, state)
+        with pytest.raises(ConditionFailed):
+            store.transact(store.renew_password(seen, "another"))
+
     def test_it_works_once(self, reset: str) -> None:
         Browser().post(reset, {"password": NEW})
         assert Browser().get(reset).status == 404

@@ -19,8 +19,9 @@ from moto.ses.models import ses_backends
 from chalicelib import wiring
 from chalicelib.core.clock import HOUR, SECOND
 from chalicelib.mail.rules import CLAIM_LIFE, MAX_TRIES, Lane, MailClass, State, pause
+from chalicelib.mail.templates import RESTING, TEMPLATES
 from chalicelib.mail.wishes import WishStore, class_row, suppression_of
-from chalicelib.privacy.rules import Event
+from chalicelib.privacy.rules import ASKED_AT_REST, Event
 from chalicelib.settings import settings
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.conftest import kept_client
@@ -150,6 +151,7 @@ class TestRecipients:
             ("welcome", "unconfirmed", State.SENT),
             ("welcome", "active", State.SENT),
             ("password_reset", "unconfirmed", State.SENT),
+            ("password_reset", "ending", State.NO_RECIPIENT),
             ("receipt", "unconfirmed", State.NO_RECIPIENT),
             ("welcome", "deactivated", State.NO_RECIPIENT),
             ("receipt", "deactivated", State.NO_RECIPIENT),
@@ -162,6 +164,18 @@ class TestRecipients:
         office.people.members["acc_member"] = Person(state, "sub_member")
         assert office.mailer(cloud).send(office.write(template)) is expected
         assert len(cloud.sent) == (expected is State.SENT)
+
+    def test_who_rests_gets_the_links_that_they_ask_for_and_no_other_mail(
+        self, office: Office, cloud: Cloud
+    ) -> None:
+        office.people.members["claim_member"] = Person("deactivated", "sub_member")
+        wiring.vault().commit(lambda: wiring.vault().hold("sub_member", "page:/x"))
+        asked = {f"mail:{name}:" for name, kind in TEMPLATES.items() if RESTING in kind.audience}
+        assert asked == set(ASKED_AT_REST)
+        for template in ("password_reset", "rights_link"):
+            message = office.write(template, claim="claim_member")
+            assert office.mailer(cloud).send(message) is State.SENT
+        assert len(cloud.sent) == 2
 
     def test_a_decoy_gets_no_mail(self, office: Office, cloud: Cloud) -> None:
         office.people.members["acc_member"] = Person("unconfirmed", "sub_member", decoy=True)

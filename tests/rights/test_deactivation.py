@@ -89,6 +89,21 @@ class TestResting:
         with pytest.raises((AccountGone, PurposeDenied)):
             wiring.accounts().correct(MORA, {"city": "Elsewhere"})
 
+    @pytest.mark.promise("PS-83")
+    def test_its_address_opens_for_a_link_that_its_owner_asked_for_and_for_no_other_mail(
+        self, mora: Account
+    ) -> None:
+        vault = wiring.vault()
+        with pytest.raises(PurposeDenied):
+            vault.open_at_rest(mora.subject, "mail:password_reset:msg_a")
+        rest()
+        for reason in ("mail:receipt:msg_a", "mail:announcement:msg_a", "page:/account/setup"):
+            with pytest.raises(PurposeDenied):
+                vault.open_at_rest(mora.subject, reason)
+        vault.open_at_rest(mora.subject, "mail:password_reset:msg_a")
+        told = [row.entry.reason for row in vault.ledger.rows(mora.subject)][-1]
+        assert told == "mail:password_reset:msg_a"
+
     def test_everybody_is_signed_out_and_the_password_leads_to_the_way_back(
         self, mora: Account
     ) -> None:
@@ -100,16 +115,13 @@ class TestResting:
                 wiring.sessions().sign_in(name, PASSWORD)
 
     def test_a_link_to_a_new_password_does_not_wake_it(self, mora: Account, tables: Tables) -> None:
-        from chalicelib.accounts.rules import LinkKind
         from chalicelib.mail.links import link_token
 
         wiring.recovery().forgot(PROFILE["email"])
         (message,) = [i for i in tables.items("accounts") if i.get("template") == "password_reset"]
         rest()
         with pytest.raises(LinkEnded):
-            wiring.recovery().check_link(
-                link_token(wiring.keyed(), message["id"]), LinkKind.RESET
-            )  # fmt: skip
+            wiring.recovery().rests(link_token(wiring.keyed(), message["id"]))
 
     def test_its_licenses_launch_nothing_and_its_subscriptions_end_with_what_is_paid(
         self, mora: Account, processor: FakeProcessor, crew: Plan, clock: FakeClock

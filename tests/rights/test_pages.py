@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import wiring
-from chalicelib.accounts.rules import LinkKind
+from chalicelib.accounts.fields import email_identity
+from chalicelib.accounts.rules import FORGOT_WINDOW, LinkKind, State, window
 from chalicelib.core.clock import DAY, HOUR
 from chalicelib.mail.links import link_token
 from chalicelib.mail.outbox import message_of
+from chalicelib.mail.rules import State as Sent
 from chalicelib.privacy.rules import Event, Purpose
 from chalicelib.rights import wiring as rights
 from chalicelib.rights.store import fiscal_subject
@@ -157,10 +159,118 @@ class TestResting:
         sweep()
         assert tombstone(MORA)
 
+    def test_the_page_of_the_mailed_link_offers_nothing_else_then(
+        self, mora: Account, tables: Tables
+    ) -> None:
+        hours, choice = "From 0, which erases at once, to 24", "Deactivate the account"
+        active = Browser().get(mailed(mora)).text
+        assert hours in active
+        assert choice in active
+        rights.deactivation().deactivate(MORA)
+        wiring.clock.advance(1)  # type: ignore[attr-defined]
+        link = mailed(mora)
+        resting = Browser().get(link).text
+        for words in (hours, choice, "Hours to wait", 'name="hours" value="24"'):
+            assert words not in resting
+        for words in ('name="what" value="erase"', 'name="hours" value="0"', "/reactivate"):
+            assert words in resting
+        stale = Browser().post(link, {"what": "erase", "hours": "24"})
+        assert "Hours to wait" not in stale.text
+
     def test_a_wrong_password_and_an_active_account_are_told_alike(self, browser: Browser) -> None:
         for password in (PASSWORD, "wrong"):
             form = {"login": PROFILE["login"], "password": password, "what": "erase"}
             assert Browser().post("/reactivate", form).status == 401
+
+
+@pytest.mark.promise("PS-73")
+class TestThePasswordIsForgotten:
+    """Of an account that rests: a new one by mail leads to the way back or out, and is neither."""
+
+    def renewed(self, browser: Browser) -> Browser:
+        """A new password is set by the link of the mail that was asked for and sent."""
+        rights.deactivation().deactivate(MORA)
+        browser.post("/forgot", {"email": PROFILE["email"]})
+        answer = browser.post(f"/reset/{self.mail()}", {"password": NEW})
+        assert answer.location == "/reactivate?password=set"
+        return browser
+
+    def mail(self) -> str:
+        """The token of the link, in the mail that really went out."""
+        claim = wiring.keyed().of("email", email_identity(PROFILE["email"]))
+        number, _ = window(wiring.now(), FORGOT_WINDOW)
+        message = message_of("password_reset", claim, number)
+        assert wiring.mailer().send(message) is Sent.SENT
+        return link_token(wiring.keyed(), message)
+
+    def test_the_account_rests_on_and_nobody_is_signed_in(
+        self, browser: Browser, mora: Account, tables: Tables
+    ) -> None:
+        self.renewed(browser)
+        found = wiring.account_store().account(MORA)
+        assert found
+        assert found.state is State.DEACTIVATED
+        assert opens(mora.subject) == []
+        assert browser.get("/account").status == 303
+        assert MORA not in [name for n in range(4) for name in wiring.account_store().active(n)]
+        templates = {item.get("template") for item in tables.items("accounts")}
+        assert "password_changed" not in templates
+
+    def test_the_next_page_says_so_and_the_new_password_brings_it_back(
+        self, browser: Browser, mora: Account
+    ) -> None:
+        page = self.renewed(browser).get("/reactivate?password=set").text
+        assert "The account stays deactivated" in page
+        name = {"login": PROFILE["login"], "what": "reactivate"}
+        assert browser.post("/reactivate", {**name, "password": PASSWORD}).status == 401
+        back = browser.post("/reactivate", {**name, "password": NEW})
+        assert back.location == "/account"
+        assert Purpose.ACCOUNT in opens(mora.subject)
+
+    @pytest.mark.promise("PS-70")
+    def test_or_has_it_erased(self, browser: Browser, mora: Account) -> None:
+        self.renewed(browser)
+        form = {"login": PROFILE["email"], "password": NEW, "what": "erase"}
+        assert browser.post("/reactivate", form).location == "/rights/done?what=erased"
+        sweep()
+        assert tombstone(MORA)
+
+    def test_the_page_of_the_link_says_what_it_does_not_do(
+        self, browser: Browser, mora: Account
+    ) -> None:
+        browser.post("/forgot", {"email": PROFILE["email"]})
+        page = f"/reset/{self.mail()}"
+        assert "this browser is signed in" in browser.get(page).text
+        wiring.clock.advance(FORGOT_WINDOW)  # type: ignore[attr-defined]
+        rights.deactivation().deactivate(MORA)
+        browser.post("/forgot", {"email": PROFILE["email"]})
+        page = f"/reset/{self.mail()}"
+        for answer in (browser.get(page), browser.post(page, {"password": "short"})):
+            assert "The account stays deactivated" in answer.text
+            assert "this browser is signed in" not in answer.text
+
+    def test_the_link_works_once_and_a_way_back_by_then_ends_it(
+        self, browser: Browser, mora: Account
+    ) -> None:
+        self.renewed(browser)
+        link = f"/reset/{self.mail_again()}"
+        assert Browser().get(link).status == 200
+        form = {"login": PROFILE["login"], "password": NEW, "what": "reactivate"}
+        assert browser.post("/reactivate", form).location == "/account"
+        assert Browser().get(link).status == 404
+
+    def mail_again(self) -> str:
+        wiring.clock.advance(FORGOT_WINDOW)  # type: ignore[attr-defined]
+        Browser().post("/forgot", {"email": PROFILE["email"]})
+        return self.mail()
+
+    @pytest.mark.promise("PS-79")
+    def test_the_ledger_says_what_the_address_was_opened_for(
+        self, browser: Browser, mora: Account
+    ) -> None:
+        self.renewed(browser)
+        rows = list(wiring.vault().ledger.rows(mora.subject))
+        assert str(rows[-1].entry.reason).startswith("mail:password_reset:msg_")
 
 
 @pytest.mark.promise("PS-72")
@@ -231,9 +341,11 @@ class TestByMail:
         register("acc_next", verifier="none")
         assert Browser().get(link).status == 404
 
-    def test_who_rests_can_use_one_that_was_mailed_meanwhile(self, mora: Account) -> None:
+    def test_who_rests_gets_one_and_can_use_it(self, mora: Account, clock: FakeClock) -> None:
         rights.deactivation().deactivate(MORA)
-        assert Browser().get(mailed(mora)).status == 200
+        link = mailed(mora)
+        assert wiring.mailer().send(message_of("rights_link", MORA, clock.now)) is Sent.SENT
+        assert Browser().get(link).status == 200
 
     def test_after_a_day_it_works_no_more(self, mora: Account, clock: FakeClock) -> None:
         link = mailed(mora)
