@@ -91,6 +91,8 @@ class ScheduleForm(Strict):
     at: Instant = ""
     until: Instant = ""
 
-    def instants(self, now: int) -> tuple[int, int | None]:
-        at = from_text(f"{self.at}:00+00:00") if self.at else now
-        return at, from_text(f"{self.until}:00+00:00") if self.until else None
+    def instants(self) -> tuple[int | None, int | None]:
+        at, until = (
+            from_text(f"{each}:00+00:00") if each else None for each in (self.at, self.until)
+        )
+        return at, until

@@ -151,7 +151,7 @@ def schedule(request: Request, mailing_id: str) -> Response:
 
     def act() -> None:
         form = read_form(request, ScheduleForm, wiring.keyed())
-        at, until = form.instants(wiring.now())
+        at, until = form.instants()
         wiring.mailings().schedule(member_of(request), mailing_id, at, until)
 
     return step(request, mailing_id, act)

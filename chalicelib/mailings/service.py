@@ -190,9 +190,12 @@ class Mailings:
             raise WrongState
         self._act(staff, "approve", mailing_id, [self.store.approve(mailing_id, seen, staff)])
 
-    def schedule(self, staff: str, mailing_id: str, at: int, until: int | None = None) -> None:
-        """Send it from `at` on; a launch screen also has an end."""
+    def schedule(
+        self, staff: str, mailing_id: str, at: int | None, until: int | None = None
+    ) -> None:
+        """Send it from `at` on, or from now where it is None; a launch screen also has an end."""
         mailing, now = self.mailing(mailing_id), self.clock()
+        at = now if at is None else at
         if at < now:
             raise InvalidInput(errors={"at": "Choose an instant that is still to come."})
         if mailing.channel is Channel.SCREEN and (

@@ -14,6 +14,7 @@ from chalicelib.mailings.texts import Kind
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.rules import verify
 from chalicelib.staff.rules import Role
+from tests.conftest import FakeClock
 from tests.interleaving import Turns
 from tests.mailings.conftest import APPROVER, AUTHOR
 from tests.mailings.test_rules import GOOD, content
@@ -203,6 +204,20 @@ class TestPages:
         answer = browser.post("/staff/mailings", {**FORM, "once": once, **changed}, page=NEW)
         assert answer.status == 303, answer.words
         return answer.location
+
+    def test_empty_is_now_on_a_clock_that_goes_on(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mailing, service = house.approved(Kind.ANNOUNCEMENT), signed_in("simon", Role.SERVICE)
+        path = f"/staff/mailings/{mailing}"
+
+        def ticking(clock: FakeClock) -> int:
+            clock.advance(1)
+            return clock.now
+
+        monkeypatch.setattr(FakeClock, "__call__", ticking)
+        assert service.post(f"{path}/schedule", {"at": ""}, page=path).location == path
+        assert state(mailing) is State.SCHEDULED
 
     def test_two_people_bring_a_mailing_to_its_readers(self, house: House) -> None:
         house.join("kim", yes=False)
