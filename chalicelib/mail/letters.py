@@ -108,7 +108,7 @@ def words(
         "base_url": head.base_url,
         "unsubscribe": f"{head.base_url}/unsubscribe/{stop}" if stop else "",
         "support": head.address,
-        "written_at": to_datetime(message.created_at).strftime("%B %-d, %Y, %H:%M UTC"),
+        "written_at": to_datetime(message.created_at).strftime("%-d %B %Y, %H:%M UTC"),
     }
     subject = sendable(render(message.template, "subject.txt", values).strip())
     text = GAPS.sub("\n\n", render(message.template, "body.txt", values)).lstrip()

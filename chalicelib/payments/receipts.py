@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.catalog.rules import METERED, TRIAL
-from chalicelib.core.clock import to_datetime, to_text
+from chalicelib.core.clock import to_datetime
 from chalicelib.core.money import Money
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ def date_text(instant: int) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
+def moment_text(instant: int) -> str:
+    """`25 November 2026, 12:00 UTC`, as the pages have it."""
+    return f"{date_text(instant)}, {to_datetime(instant):%H:%M} UTC"
+
+
 def of_order(outbox: Outbox, order: Order, card: Card | None, now: int) -> Mail:
     """What was ordered and charged, what will be charged when, and how it ends."""
     plan, ends_at = order.plan, order.plan.ends_at(now)
@@ -39,7 +44,7 @@ def of_order(outbox: Outbox, order: Order, card: Card | None, now: int) -> Mail:
         "seats": order.seats or 0,
         "charged": str(Money(order.amount, plan.currency)) if order.charges else "",
         "until": date_text(ends_at) if ends_at is not None else "",
-        "at": to_text(now),
+        "at": moment_text(now),
         "card": card.text if card else "",
     }
     return outbox.message(
@@ -62,7 +67,7 @@ def of_renewal(
         "seats": paid.seats,
         "charged": str(Money(attempt.amount, attempt.currency)),
         "until": date_text(paid.period_end),
-        "at": to_text(now),
+        "at": moment_text(now),
     }
     fact: tuple[str | int, ...] = (paid.license_id, paid.period)
     if copy_to:

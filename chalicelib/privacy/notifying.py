@@ -181,4 +181,4 @@ class PolicyNotices:
 
 def arguments(job: Job, lines: list[str]) -> dict[str, Argument]:
     day = to_datetime(job.at)
-    return {"version": job.number, "since": f"{day:%B} {day.day}, {day.year}", "changes": lines}
+    return {"version": job.number, "since": f"{day.day} {day:%B %Y}", "changes": lines}

@@ -33,6 +33,9 @@ REASONS = (
     ("staff:", "somebody who works here"),
     ("case:", "what you wrote to us"),
     ("processor", "the card processor"),
+    ("share:processor:", "to the card processor, for what you ordered"),
+    ("link:", "a link that was mailed to you"),
+    ("command:", "a command of the operator"),
     ("checkout", "a checkout at the card processor"),
     ("page:", "a page that you opened"),
 )

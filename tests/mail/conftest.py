@@ -168,7 +168,7 @@ MAILING: dict[str, Argument] = {
 ARGUMENTS: dict[str, dict[str, Argument]] = {
     "policy_changed": {
         "version": 4,
-        "since": "November 28, 2026",
+        "since": "28 November 2026",
         "changes": ["New: To ask you, now & then, how it serves you. You are asked first."],
     },
     "receipt": {
@@ -180,7 +180,7 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
         "seats": 0,
         "charged": "",
         "until": "",
-        "at": "2026-11-25T12:00:00.000Z",
+        "at": "25 November 2026, 12:00 UTC",
         "card": "Visa ending in 4242",
     },
     "receipt_copy": {
@@ -191,7 +191,7 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
         "seats": 3,
         "charged": "27.00 EUR",
         "until": "25 December 2026",
-        "at": "2026-11-25T12:00:00.000Z",
+        "at": "25 November 2026, 12:00 UTC",
         "license": "lic_1",
     },
     "payment_failed": {
