@@ -143,9 +143,10 @@ def receiving(place: Place) -> str | None:
     "put its CNAME into the zone, and its ARN into the parameters as `certificate`.",
 )
 def certificate(place: Place) -> str | None:
+    """A bad one is found before anything is put; a rehearsal may go on without one."""
     arn = place.deployment.certificate
     if not arn:
-        return "there is none, so there would be no front door, no limits and no visitor logs"
+        return None
     acm = place.client("acm", edge.REGION)
     try:
         found = acm.describe_certificate(CertificateArn=arn)["Certificate"]
@@ -161,6 +162,18 @@ def certificate(place: Place) -> str | None:
 
 
 # before anybody is served
+
+
+@check(
+    "front-door",
+    When.SERVING,
+    "Put the ARN of a certificate for {host} into the parameters as `certificate` "
+    "(docs/first-deploy.md, line 13), and deploy again.",
+)
+def front_door(place: Place) -> str | None:
+    if place.deployment.certificate:
+        return None
+    return "without a certificate there is none, and so no limits and no visitor logs"
 
 
 @check(

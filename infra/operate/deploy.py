@@ -56,8 +56,9 @@ def deploy(run: Deploying, release: str | None = None) -> str:
     """
     aws = Aws(run.deployment.region)
     result = preflight(run.place)
-    if result.blocking:
+    if result.findings:
         print(told(result, run.place))
+    if result.blocking:
         raise Refused("The preflight found what stands in the way; nothing was changed.")
     template = fetch(run, aws, release) if release else package(run, aws)
     name = hashlib.sha256(template.read_bytes()).hexdigest()[:12]

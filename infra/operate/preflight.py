@@ -2,9 +2,10 @@
 
     python -m infra.operate.preflight --stage prod --params prod.json
 
-Looks and changes nothing. What only a deployed stack can have (its secrets, its name in the mail
-service) stands in the way of nothing while there is no stack, and is named as what comes later.
-Exit code 1 where something is missing, 2 where the parameters cannot be used.
+Looks and changes nothing. Only what a deployment itself needs stands in its way. What those who are
+served need (secrets, a name in the mail service) is named as still to do: it never holds up a
+release that mends it, nor the way back. Exit code 1 where anything was found, 2 where the
+parameters cannot be used.
 """
 
 from __future__ import annotations
@@ -69,15 +70,11 @@ class Preflight:
     """All that is missing, in the order in which it is best mended."""
 
     findings: tuple[Finding, ...]
-    deployed: bool
-
-    def stands_in_the_way(self, finding: Finding) -> bool:
-        """Of a deployment: before the first one, what only a stack can have does not."""
-        return self.deployed or finding.when is When.DEPLOYING
 
     @property
     def blocking(self) -> tuple[Finding, ...]:
-        return tuple(filter(self.stands_in_the_way, self.findings))
+        """What stands in the way of a deployment."""
+        return tuple(one for one in self.findings if one.when is When.DEPLOYING)
 
 
 def preflight(place: Place) -> Preflight:
@@ -95,7 +92,7 @@ def preflight(place: Place) -> Preflight:
             continue
         if finding:
             found.append(finding)
-    return Preflight((*_nobody(unseen), *found), _deployed(place))
+    return Preflight((*_nobody(unseen), *found))
 
 
 def _nobody(unseen: list[str]) -> tuple[Finding, ...]:
@@ -114,25 +111,15 @@ def _nobody(unseen: list[str]) -> tuple[Finding, ...]:
     )
 
 
-def _deployed(place: Place) -> bool:
-    """Whether there is a stack; where nobody can say, the checks have said that nobody can."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        return place.deployed
-    except (BotoCoreError, ClientError):
-        return False
-
-
 def told(result: Preflight, place: Place) -> str:
     lines = [
-        f"{'missing' if result.stands_in_the_way(one) else 'later':8} {one.name}: {one.problem}\n"
+        f"{'missing' if one in result.blocking else 'to do':8} {one.name}: {one.problem}\n"
         f"         {one.then}"
         for one in result.findings
     ]
-    now, later = len(result.blocking), len(result.findings) - len(result.blocking)
+    now, then = len(result.blocking), len(result.findings) - len(result.blocking)
     counted = f"{now} missing" if now else "nothing stands in the way of a deployment"
-    after = f", {later} to do before anybody is served" if later else ""
+    after = f", {then} to do before anybody is served" if then else ""
     return "\n".join([*lines, f"preflight of {place.deployment.stack}: {counted}{after}"])
 
 

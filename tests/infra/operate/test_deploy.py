@@ -19,7 +19,14 @@ from infra.operate.aws import CommandFailed
 from infra.operate.deploy import Deploying, deploy
 from infra.operate.rollout import Refused
 from infra.package import Artifact
-from tests.infra.operate.test_preflight import change, new_account, no_hash_key, older_python
+from tests.infra.operate.test_preflight import (
+    change,
+    foreign_certificate,
+    new_account,
+    no_hash_key,
+    older_python,
+    sandbox,
+)
 from tests.infra.operate.world import ARTIFACTS, World, healthy
 
 if TYPE_CHECKING:
@@ -153,13 +160,8 @@ class TestCommands:
         assert "cloudformation execute-change-set" not in fake.commands
 
     def test_without_a_certificate_there_is_no_edge(
-        self, run: Deploying, world: World, fake: Fake, monkeypatch: pytest.MonkeyPatch
+        self, run: Deploying, world: World, fake: Fake
     ) -> None:
-        from infra.operate import preflight
-
-        monkeypatch.setattr(
-            deploying, "preflight", lambda _: preflight.Preflight((), deployed=True)
-        )
         change(world, certificate="")
         deploy(run)
         assert all("us-east-1" not in call for call in fake.calls)
@@ -186,7 +188,7 @@ class TestRelease:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("plant", [new_account, no_hash_key, older_python])
+    @pytest.mark.parametrize("plant", [new_account, foreign_certificate, older_python])
     def test_nothing_is_called_while_the_preflight_finds_something(
         self, plant: Any, run: Deploying, world: World, fake: Fake
     ) -> None:
@@ -194,6 +196,18 @@ class TestRefusals:
         with pytest.raises(Refused, match="preflight"):
             deploy(run)
         assert fake.calls == []
+
+    @pytest.mark.parametrize("release", [None, "0123456789ab"])
+    def test_what_is_missing_for_those_who_are_served_is_told_and_holds_up_nothing(
+        self, release: str | None, run: Deploying, world: World, fake: Fake,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        no_hash_key(world)
+        sandbox(world)
+        deploy(run, release)
+        assert "cloudformation execute-change-set" in fake.commands
+        said = capsys.readouterr().out
+        assert said.index("to do    secrets") < said.index("APIHandler"), "before it is agreed to"
 
     def test_a_first_deployment_goes_on_without_what_only_a_stack_can_have(
         self, run: Deploying, world: World, fake: Fake

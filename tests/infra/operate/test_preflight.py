@@ -145,10 +145,10 @@ PLANTED: list[tuple[str, Callable[[World], object]]] = [
     ("artifacts", public_bucket),
     ("stack", failed_stack),
     ("concurrency", new_account),
-    ("certificate", lambda world: change(world, certificate="")),
     ("certificate", foreign_certificate),
     ("certificate", old_certificate),
     ("certificate", waiting_certificate),
+    ("front-door", lambda world: change(world, certificate="")),
     ("secrets", no_hash_key),
     ("secrets", plain_hash_key),
     ("processor", lambda _: put_secret("processor-worker-key", "rk_test_worker")),
@@ -177,7 +177,7 @@ def nobody(*_: object) -> None:
 class TestOmissions:
     def test_a_deployment_that_lacks_nothing_has_no_finding(self, world: World) -> None:
         result = preflight.preflight(world)
-        assert (result.findings, result.deployed) == ((), True)
+        assert result.findings == ()
         assert "nothing stands in the way" in preflight.told(result, world)
 
     @pytest.mark.parametrize(
@@ -211,6 +211,14 @@ class TestOmissions:
             plant(world)
         assert len(set(found(world))) == len(twelve)
 
+    def test_only_what_a_deployment_itself_needs_stands_in_its_way(self, world: World) -> None:
+        no_hash_key(world)
+        sandbox(world)
+        new_account(world)
+        result = preflight.preflight(world)
+        assert [one.name for one in result.blocking] == ["concurrency"]
+        assert "1 missing, 2 to do before anybody is served" in preflight.told(result, world)
+
     def test_every_check_has_a_planted_omission(self) -> None:
         # A region cannot be planted: moto has the whole world in one.
         assert {check.name for check in CHECKS} == {name for name, _ in PLANTED} | {"receiving"}
@@ -233,13 +241,12 @@ class TestBeforeTheFirstDeployment:
     def test_what_only_a_stack_can_have_stands_in_nobody_s_way(self, bare: World) -> None:
         no_hash_key(bare)
         result = preflight.preflight(bare)
-        assert not result.deployed
         assert result.blocking == ()
         assert {one.name for one in result.findings} == {
             "secrets", "signing-key", "alarms", "backups",
         }  # fmt: skip
         text = preflight.told(result, bare)
-        assert "later    secrets" in text
+        assert "to do    secrets" in text
         assert "4 to do before anybody is served" in text
 
     def test_what_is_needed_for_it_does(self, bare: World) -> None:
@@ -259,7 +266,6 @@ class TestWithoutAnAccount:
     ) -> None:
         monkeypatch.setattr(world, "client", nobody)
         result = preflight.preflight(world)
-        assert not result.deployed
         found = {one.name: one.problem for one in result.findings}
         assert found["account"].startswith("no AWS credentials; what needs an account was not")
         named = found["account"].rpartition(": ")[2].split(", ")
@@ -324,7 +330,7 @@ class TestCommand:
         assert "missing  aws: " in said
         assert said.startswith("missing  account: no AWS credentials; what needs an account was")
         assert "NoCredentialsError" not in said
-        assert "later    address: " in said
+        assert "to do    address: " in said
         assert re.search(r"preflight of cetrus-prod: \d+ missing, \d+ to do", said)
 
     def test_a_bad_file_is_told_in_one_line(
