@@ -2,8 +2,8 @@
 
     python -m infra.operate.deploy --stage prod --params prod.json [--yes] [--release NAME]
 
-With `--release` an earlier release is put back instead: its template is kept beside its code, so
-that nothing is packaged anew. Exit code 1 where something stands in the way, 2 where the parameters
+With `--release` an earlier release is put back instead, front door and all: its templates are kept
+beside its code, so that nothing is packaged anew. Exit code 1 where something stands in the way, 2 where the parameters
 cannot be used. Nothing is changed before the change set was shown and agreed to.
 """
 
@@ -49,6 +49,20 @@ class Deploying:
         return f"cetrus/{self.deployment.stage}"
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is deployed together: the template of the stack and that of the front door before it."""
+
+    main: Path
+    edge: Path
+
+    @property
+    def name(self) -> str:
+        """The digest of both texts."""
+        both = self.main.read_bytes() + self.edge.read_bytes()
+        return hashlib.sha256(both).hexdigest()[:12]
+
+
 def deploy(run: Deploying, release: str | None = None) -> str:
     """Deploy what the sources say, or an earlier release; returns the release's name.
 
@@ -60,24 +74,23 @@ def deploy(run: Deploying, release: str | None = None) -> str:
         print(told(result, run.place))
     if result.blocking:
         raise Refused("The preflight found what stands in the way; nothing was changed.")
-    template = fetch(run, aws, release) if release else package(run, aws)
-    name = hashlib.sha256(template.read_bytes()).hexdigest()[:12]
+    chosen = fetch(run, aws, release) if release else package(run, aws)
     main_stack = Stack(
         run.deployment.stack,
-        template,
+        chosen.main,
         run.deployment.parameters,
         run.deployment.artifacts,
         f"{run.folder}/templates",
     )
     roll_out(main_stack, aws, new=not run.place.deployed, agreed=run.agreed)
     if not release:
-        aws.run("s3", "cp", str(template), release_address(run, name))
-    put_edge(run)
-    return name
+        keep(run, aws, chosen)
+    put_edge(run, chosen.edge)
+    return chosen.name
 
 
-def package(run: Deploying, aws: Aws) -> Path:
-    """Make template and zip, upload the zip, and return the template that names it."""
+def package(run: Deploying, aws: Aws) -> Release:
+    """Make templates and zip, and upload the zip, which the template of the stack names."""
     from infra.package import package as make
 
     made = make("prod", run.out)
@@ -87,22 +100,33 @@ def package(run: Deploying, aws: Aws) -> Path:
         *("--s3-bucket", run.deployment.artifacts, "--s3-prefix", f"{run.folder}/code"),
         *("--output-template-file", str(target)),
     )
-    return target
+    return Release(target, write_edge(run.out))
 
 
-def fetch(run: Deploying, aws: Aws, release: str) -> Path:
-    """The template of an earlier release; raises CommandFailed where there is none."""
+def keep(run: Deploying, aws: Aws, chosen: Release) -> None:
+    """So that it can be put back; the stack's template last, without which there is none."""
+    main, edge = release_addresses(run, chosen.name)
+    aws.run("s3", "cp", str(chosen.edge), edge)
+    aws.run("s3", "cp", str(chosen.main), main)
+
+
+def fetch(run: Deploying, aws: Aws, release: str) -> Release:
+    """The templates of an earlier release; raises CommandFailed where there is none."""
     run.out.mkdir(parents=True, exist_ok=True)
-    target = run.out / "packaged.yaml"
-    aws.run("s3", "cp", release_address(run, release), str(target))
-    return target
+    kept = Release(run.out / "packaged.yaml", run.out / "edge.json")
+    main, edge = release_addresses(run, release)
+    aws.run("s3", "cp", main, str(kept.main))
+    aws.run("s3", "cp", edge, str(kept.edge))
+    return kept
 
 
-def release_address(run: Deploying, release: str) -> str:
-    return f"s3://{run.deployment.artifacts}/{run.folder}/releases/{release}.yaml"
+def release_addresses(run: Deploying, release: str) -> tuple[str, str]:
+    """Where the template of the stack and that of the front door are kept."""
+    kept = f"s3://{run.deployment.artifacts}/{run.folder}/releases/{release}"
+    return f"{kept}.yaml", f"{kept}.edge.json"
 
 
-def put_edge(run: Deploying) -> None:
+def put_edge(run: Deploying, template: Path) -> None:
     """Put the front door before the stack, where there is a certificate for it."""
     chosen = run.deployment
     if not chosen.certificate:
@@ -116,7 +140,7 @@ def put_edge(run: Deploying) -> None:
         "VisitorLogsBucketArn": run.place.output("VisitorLogsBucketArn"),
         "AlarmEmail": chosen.alarm_email,
     }
-    stack = Stack(chosen.edge_stack, write_edge(run.out), parameters)
+    stack = Stack(chosen.edge_stack, template, parameters)
     new = not run.place.has(chosen.edge_stack, EDGE_REGION)
     roll_out(stack, Aws(EDGE_REGION), new=new, agreed=run.agreed)
 

@@ -23,7 +23,7 @@ if "--output-template-file" in vector:
     target = vector[vector.index("--output-template-file") + 1]
     Path(target).write_text("packaged: s3://cetrus-artifacts-example/code\n")
 if vector[:2] == ["s3", "cp"] and not vector[3].startswith("s3://") and not answer:
-    Path(vector[3]).write_text("packaged: the earlier one\n")
+    Path(vector[3]).write_text(f"the earlier {Path(vector[3]).name}\n")
 sys.stdout.write(answer.get("out", ""))
 sys.stderr.write(answer.get("err", ""))
 sys.exit(answer.get("code", 0))

@@ -117,7 +117,7 @@ class TestCommands:
         out = run.out
         bucket = ["--s3-bucket", ARTIFACTS, "--s3-prefix"]
         packaged = str(out / "packaged.yaml")
-        release = f"s3://{ARTIFACTS}/cetrus/prod/releases/{name}.yaml"
+        release = f"s3://{ARTIFACTS}/cetrus/prod/releases/{name}"
         assert fake.calls == [
             ["cloudformation", "package", "--template-file", str(out / "sam.yaml"), *bucket,
              "cetrus/prod/code", "--output-template-file", packaged, *EUROPE],
@@ -130,7 +130,8 @@ class TestCommands:
             ["cloudformation", "execute-change-set", "--change-set-name", SET, *EUROPE],
             ["cloudformation", "wait", "stack-update-complete", "--stack-name", "cetrus-prod",
              *EUROPE],
-            ["s3", "cp", packaged, release, *EUROPE],
+            ["s3", "cp", str(out / "edge.json"), f"{release}.edge.json", *EUROPE],
+            ["s3", "cp", packaged, f"{release}.yaml", *EUROPE],
             ["cloudformation", "deploy", "--stack-name", "cetrus-prod-edge", "--template-file",
              str(out / "edge.json"), *PREPARED, "Stage=prod", "DomainName=www.cetrus.example",
              f"CertificateArn={certificate}",
@@ -172,10 +173,33 @@ class TestRelease:
         self, run: Deploying, fake: Fake
     ) -> None:
         deploy(run, "0123456789ab")
-        kept = f"s3://{ARTIFACTS}/cetrus/prod/releases/0123456789ab.yaml"
-        assert fake.calls[0] == ["s3", "cp", kept, str(run.out / "packaged.yaml"), *EUROPE]
+        kept = f"s3://{ARTIFACTS}/cetrus/prod/releases/0123456789ab"
+        packaged, edge = str(run.out / "packaged.yaml"), str(run.out / "edge.json")
+        assert fake.calls[:2] == [
+            ["s3", "cp", f"{kept}.yaml", packaged, *EUROPE],
+            ["s3", "cp", f"{kept}.edge.json", edge, *EUROPE],
+        ]
         assert fake.commands.count("cloudformation package") == 0
-        assert fake.commands.count("s3 cp") == 1
+        assert fake.commands.count("s3 cp") == 2
+
+    def test_its_front_door_comes_back_with_it_and_not_that_of_this_tree(
+        self, run: Deploying, fake: Fake
+    ) -> None:
+        deploy(run, "0123456789ab")
+        (put,) = (call for call in fake.calls if "cetrus-prod-edge" in call and "deploy" in call)
+        template = Path(put[put.index("--template-file") + 1])
+        assert template.read_text() == f"the earlier {template.name}\n"
+
+    def test_another_front_door_alone_is_another_release(self, tmp_path: Path) -> None:
+        for folder, edge in (("one", "{}"), ("two", "[]")):
+            (tmp_path / folder).mkdir()
+            (tmp_path / folder / "packaged.yaml").write_text("the same")
+            (tmp_path / folder / "edge.json").write_text(edge)
+        one, two = (
+            deploying.Release(tmp_path / folder / "packaged.yaml", tmp_path / folder / "edge.json")
+            for folder in ("one", "two")
+        )
+        assert one.name != two.name
 
     def test_one_that_never_was_is_told_in_one_line(self, run: Deploying, fake: Fake) -> None:
         fake.answer("s3 cp", err="\nfatal error: 404: Key does not exist\n", code=1)
