@@ -67,8 +67,8 @@ class TestThePage:
     ) -> None:
         answer(member, "marketing", "yes")
         words = member.get(PAGE).words
-        assert re.search(r"Marketing .*? Yes ?, since 26 November 2026 ?, under version 3", words)
-        assert re.search(r"Partner mail .*? No ?, since 25 November 2026 ?, under version 3", words)
+        assert re.search(r"Offers and news .*? Yes ?, since 26 November 2026 ?, under version 3", words)
+        assert re.search(r"Partners’ material .*? No ?, since 25 November 2026 ?, under version 3", words)
 
     def test_is_of_nobody_else(self, member: Browser, mails: Mails, tables: Tables) -> None:
         assert Browser().get(PAGE).status == 303
