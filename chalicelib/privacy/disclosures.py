@@ -9,7 +9,8 @@
 | refund | how much of a payment is given back |
 
 `share` comes first, the request after it: a request without its row cannot be. A row whose request
-was lost is possible, and says more than was told.
+was lost is possible, and says more than was told. The row and the check that the grant stands are
+one transaction: after whoever deactivated, erased or took back there is neither row nor request.
 
 CetrusError
 └── Unavailable
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.errors import Unavailable
 from chalicelib.privacy.rules import Entry, Event, Purpose, PurposeDenied, use_under
+from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from chalicelib.core.clock import Clock
     from chalicelib.privacy.ledger import Ledger
     from chalicelib.privacy.store import VaultStore
-    from chalicelib.storage.dynamo import Item, Table
+    from chalicelib.storage.dynamo import Item, Table, Write
 
 PROCESSOR = "processor"
 SENT: Mapping[str, frozenset[str]] = {
@@ -118,10 +120,19 @@ class Disclosures:
         """
         now = self.clock()
         self._require_contract(recipient, now)
-        grant = self.grants.grant(subject, Purpose.BILLING)
-        if grant is None or recipient not in use_under(grant.policy, Purpose.BILLING).recipients:
-            raise PurposeDenied
-        self._record(subject, grant.policy, f"share:{recipient}:{act}:{reference}", now)
+        reason = f"share:{recipient}:{act}:{reference}"
+
+        def build() -> list[Write]:
+            head, grant = self.ledger.head(subject), self.grants.grant(subject, Purpose.BILLING)
+            if grant is None or recipient not in named_by(grant.policy):
+                raise PurposeDenied
+            row = shared(grant.policy, reason)
+            return [self.grants.holds(grant), *self.ledger.after(head, subject, [row], now)]
+
+        try:
+            self.ledger.commit(build)
+        except ConditionFailed as refusal:
+            raise PurposeDenied from refusal
 
     def share_owed(self, subject: str | None, recipient: str, act: str, reference: str) -> None:
         """The same for what is owed to the person, whatever they grant by now: money goes back.
@@ -130,15 +141,22 @@ class Disclosures:
         """
         now = self.clock()
         self._require_contract(recipient, now)
-        self._record(subject or GONE, None, f"share:{recipient}:{act}:{reference}", now)
+        row = shared(None, f"share:{recipient}:{act}:{reference}")
+        self.ledger.record(subject or GONE, row, now)
 
     def _require_contract(self, recipient: str, now: int) -> None:
         found = self.contracts.of(recipient)
         if found is None or found.until <= now:
             raise NoContract
 
-    def _record(self, subject: str, policy: str | None, reason: str, now: int) -> None:
-        self.ledger.record(subject, Entry(Event.SHARED, Purpose.BILLING, policy, reason), now)
+
+def shared(policy: str | None, reason: str) -> Entry:
+    return Entry(Event.SHARED, Purpose.BILLING, policy, reason)
+
+
+def named_by(policy: str) -> frozenset[str]:
+    """Who receives what bills need, under that version."""
+    return use_under(policy, Purpose.BILLING).recipients
 
 
 def told(params: Mapping[str, Any]) -> frozenset[str]:

@@ -21,10 +21,13 @@ from chalicelib.privacy.disclosures import (
 )
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, verify
 from infra.operate import money
-from tests.payments.conftest import OWNER, buy, sign_contract, subscribed
+from tests.payments.conftest import OWNER, buy, interleaved, sign_contract, subscribed
 from tests.payments.test_settling import payment_of
+from tests.privacy.test_vault import first
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chalicelib.catalog.rules import Plan
     from chalicelib.privacy.rules import Row
     from tests.conftest import FakeClock, Tables
@@ -105,6 +108,75 @@ class TestTheLedgerComesFirst:
         assert processor.payments[payment_of(of)].refunded == 700
         (row,) = wiring.disclosures().ledger.rows("gone")
         assert (row.entry.event, row.entry.policy) == (Event.SHARED, None)
+
+
+@pytest.mark.usefixtures("both_engines")
+@pytest.mark.promise("PS-05")
+class TestWhatComesBetween:
+    """Somebody leaves between two calls of a request that tells of them."""
+
+    SUBJECT = f"sub_{OWNER}"
+    LEFT = (Event.DEACTIVATED, Event.ERASED)
+
+    @pytest.fixture
+    def leave(self) -> Callable[[str], None]:
+        vault = wiring.vault()
+
+        def leave(how: str) -> None:
+            move = vault.hold if how == "hold" else lambda subject, _: vault.end(subject)
+            vault.commit(lambda: move(self.SUBJECT, "test"))
+
+        return leave
+
+    def share(self) -> None:
+        wiring.disclosures().share(self.SUBJECT, "processor", "customer", "key")
+
+    def events(self) -> list[Event]:
+        return [row.entry.event for row in wiring.vault().ledger.rows(self.SUBJECT)]
+
+    @pytest.mark.promise("PS-70", "PS-73")
+    @pytest.mark.parametrize("how", ["hold", "erase"])
+    @pytest.mark.parametrize("reader", ["head", "grant"])
+    def test_nobody_is_told_of_who_left_after_the_look_at_the_grant(
+        self, plan: Plan, processor: FakeProcessor, leave: Callable[[str], None], reader: str,
+        how: str, monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        order, found = wiring.orders().place(OWNER, "halyard", plan.id, "a"), wiring.disclosures()
+        first(
+            monkeypatch, found.ledger if reader == "head" else found.grants, reader,
+            lambda: leave(how),
+        )  # fmt: skip
+        with pytest.raises(PurposeDenied):
+            wiring.orders().card_page(order, "https://cetrus.test/orders/x")
+        assert (processor.customers, acts()) == ({}, [])
+        assert self.events()[-1] in self.LEFT
+
+    def test_nobody_is_told_of_whose_key_went_without_a_word(
+        self, plan: Plan, tables: Tables, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gone = tables.keys.delete(f"SUBJECT#{self.SUBJECT}", "KEY#billing")
+        first(monkeypatch, wiring.disclosures().grants, "grant", lambda: tables.keys.apply(gone))
+        with pytest.raises(PurposeDenied):
+            self.share()
+        assert self.events() == []
+
+    def test_another_row_meanwhile_keeps_nobody_from_paying(
+        self, plan: Plan, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first(monkeypatch, wiring.disclosures().grants, "grant", self.share)
+        self.share()
+        assert self.events() == [Event.SHARED, Event.SHARED]
+
+    @pytest.mark.promise("PS-70", "PS-73")
+    @pytest.mark.parametrize("seed", range(6))
+    @pytest.mark.parametrize("how", ["hold", "erase"])
+    def test_in_whatever_order_the_calls_come_nothing_is_told_after_the_leaving(
+        self, plan: Plan, leave: Callable[[str], None], how: str, seed: int
+    ) -> None:
+        told_of, _ = interleaved(seed, self.share, lambda: leave(how))
+        assert told_of is None or isinstance(told_of, PurposeDenied)
+        assert self.events()[-1] in self.LEFT
+        assert (Event.SHARED in self.events()) is (told_of is None)
 
 
 @pytest.mark.promise("PS-40")

@@ -210,12 +210,12 @@ class TestTables:
         assert who(lambda role: role.may("dynamodb:UpdateItem", arn)) == set()
 
     @pytest.mark.guarantee("G8")
-    def test_whoever_opens_may_check_that_the_grant_still_stands(
+    def test_whoever_opens_or_tells_may_check_that_the_grant_still_stands(
         self, template: Template, who: Callable[..., set[str]]
     ) -> None:
         arn = template.arn("KeysTable")
         checkers = who(lambda role: role.may("dynamodb:ConditionCheckItem", arn))
-        assert checkers == {"APIHandler", "ErasureSweep"} | SENDERS
+        assert checkers == {"APIHandler", "ErasureSweep", "RenewalSweep"} | SENDERS
 
     @pytest.mark.parametrize(
         ("table", "key", "action", "functions"),
