@@ -63,6 +63,13 @@ COUNTED = (
         "An event of the processor was given up after 72 hours.",
         ("webhook_unmatched",),
     ),
+    # The sweep counts it at each look, every ten minutes at the most.
+    Counted(
+        "ErasureLateAlarm",
+        "Somebody's erasure is not finished a day after it was due.",
+        ("erasure_late",),
+        seconds=900,
+    ),
     Counted(
         "PrivacyFindingsAlarm",
         "The nightly check found something that is not as the privacy statement says.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chalicelib.privacy.rules import Event, Purpose
+from chalicelib.privacy.rules import ASKED_AT_REST, Event, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ class Fold:
             self.granted[purpose] = self.held.pop(purpose)
 
     def grants(self, entry: Entry, purpose: Purpose) -> bool:
-        """Whether a use had its grant: in its place, or, for the law alone, on hold.
+        """Whether a use had its grant: in its place, or, as the law or its owner wants it, on hold.
 
         What was opened for the law is erased next: who comes back was not leaving for good.
         """
@@ -48,9 +48,17 @@ class Fold:
             return not (self.leaves and purpose is BILLED)
         if entry.event not in USES or self.granted.get(purpose) == entry.policy:
             return True
+        if self._asked_for(entry):
+            return True
         by_law = entry.event is Event.OPENED and purpose is BILLED
         self.leaves = by_law and self.held.get(BILLED) == entry.policy
         return self.leaves
+
+    def _asked_for(self, entry: Entry) -> bool:
+        """Whether it opens, on hold, whom to mail a link to that they asked for themselves."""
+        opens = entry.event is Event.OPENED and entry.purpose is Purpose.ACCOUNT
+        stood = self.held.get(Purpose.ACCOUNT) == entry.policy
+        return opens and stood and (entry.reason or "").startswith(ASKED_AT_REST)
 
 
 def fold(rows: Iterable[Row], since: int = 0) -> Fold:

@@ -168,6 +168,10 @@ ITEMS: dict[str, Kept] = {
         ACCOUNTS, "ACCOUNT/ERASED", "That an account was erased, and on which day.", PERSON, "law",
         "for good, under an id that leads to nobody", ("activity", "", "erased_on"),
     ),
+    "erased": kept(
+        KEYS, "ERASED/ACCOUNT", "That an account was erased, where no restore undoes it.", PERSON,
+        "law", "for good, under an id that leads to nobody", ("activity", "", "erased_on"),
+    ),
     "fiscal_key": kept(
         ACCOUNTS, "FISCAL/KEY", "The key of what the tax law wants kept, wrapped for that alone.",
         PERSON, "by-policy", BOOKS, ("secret", "", "data_key"), ("choice", "", "policy ends_at"),

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts.rules import AccountGone, LinkEnded, LinkKind, State
-from chalicelib.core.clock import HOUR
+from chalicelib.accounts.store import Claim
+from chalicelib.core.clock import HOUR, day_of
 from chalicelib.observability import count
 from chalicelib.privacy.timings import Which
 from chalicelib.rights.rules import (
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from chalicelib.rights.store import FiscalStore, LeavingStore
     from chalicelib.storage.dynamo import Write
 
-FORM = "page:/account/privacy/erase"
+FORM, RESTORED = "page:/account/privacy/erase", "command:erase-again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,34 @@ class Erasure:
         found = self.check_stop(token)
         self.stop(found.account, self.links.use(token, LinkKind.ERASURE_STOP, self.clock()))
 
+    # a restore
+
+    def again(self, account_id: str) -> bool:
+        """Whoever was erased and came back with a backup goes once more; False where nobody did.
+
+        For accounts of `LeavingStore.erased` alone: the owner's word was given before the restore.
+        """
+        now = self.clock()
+        account, before = self.accounts.account(account_id), self.store.leaving(account_id)
+        if account is None:
+            return False
+        if account.state is not State.ENDING:
+            leaving = Leaving(account_id, Kind.ERASURE, Stage.RUNNING, now, now, reason=RESTORED)
+            self.accounts.transact(
+                self.store.put(leaving, before),
+                *self.accounts.depart(account, now, self._its_own(account)),
+            )
+        self.run(account_id)
+        return True
+
+    def _its_own(self, account: Account) -> frozenset[Claim]:
+        """The names that nobody took since it was erased."""
+        names = {Claim.LOGIN: account.login_claim, Claim.EMAIL: account.email_claim}
+        return frozenset(
+            kind for kind, claim in names.items()
+            if self.accounts.owner(kind, claim) == account.id
+        )  # fmt: skip
+
     # the work
 
     def run(self, account_id: str) -> bool:
@@ -181,7 +210,8 @@ class Erasure:
             return []
         ending = self.accounts.check_state(account.id, State.ENDING)
         took = self.times.took(Which.NOTHING_OPENS, leaving.due, self.clock())
-        return [ending, *kept, *ends, took]
+        told = self.store.remember(account.id, day_of(self.clock()))
+        return [ending, *kept, *ends, told, took]
 
     def _by_law(self, account: Account, reason: str) -> list[Write]:
         """The fiscal record of whoever paid, once."""

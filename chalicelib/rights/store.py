@@ -1,9 +1,12 @@
 """Rows of those who leave, in `accounts`: how far they are, their tombstone, the fiscal minimum.
 
+In `keys`, which is in no backup, one more word of each who was erased: a restore cannot undo it.
+
 | item | pk | sk | gsi1 |
 |---|---|---|---|
 | on the way out, or back | `ACCOUNT#<id>` | `LEAVING` | `LEAVING_DUE` / due, while there is work |
 | tombstone of an erased account | `ACCOUNT#<id>` | `ERASED` | |
+| that the keys of an account were ended, in `keys` | `ERASED` | `ACCOUNT#<id>` | |
 | key of what the law keeps of a payer | `FISCAL#<account>` | `KEY` | `FISCAL_ENDS` / end |
 | what the law keeps, sealed | `FISCAL#<account>` | `SEALED` | |
 """
@@ -26,11 +29,12 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item, Table, Write
 
 DUE, FISCAL_ENDS = "LEAVING_DUE", "FISCAL_ENDS"
+ERASED = "ERASED"
 
 
 class LeavingStore:
-    def __init__(self, accounts: Table) -> None:
-        self.accounts = accounts
+    def __init__(self, accounts: Table, keys: Table) -> None:
+        self.accounts, self.keys = accounts, keys
 
     def leaving(self, account: str) -> Leaving | None:
         item = self.accounts.get(f"ACCOUNT#{account}", "LEAVING")
@@ -129,6 +133,16 @@ class LeavingStore:
         """That there was an account and is none: no name, no claim, no pseudonym."""
         item = {"pk": f"ACCOUNT#{account}", "sk": "ERASED", "type": "tombstone", "v": 1}
         return self.accounts.put({**item, "erased_on": day})
+
+    def erased(self) -> Iterator[str]:
+        """Every account whose keys were ended, whatever a restore has brought back of it."""
+        found = self.keys.query(ERASED, prefix="ACCOUNT#")
+        return (item["sk"].removeprefix("ACCOUNT#") for item in found)
+
+    def remember(self, account: str, day: str) -> Write:
+        """That its keys were ended, beside where they were; no name, no claim, no pseudonym."""
+        item = {"pk": ERASED, "sk": f"ACCOUNT#{account}", "type": "erased", "v": 1}
+        return self.keys.put({**item, "erased_on": day})
 
     def _delete(self, leaving: Leaving, condition: str, values: Item) -> Write:
         return self.accounts.delete(f"ACCOUNT#{leaving.account}", "LEAVING", condition, values)

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from chalicelib.rights.erasure import Erasure
     from chalicelib.rights.export import Export
     from chalicelib.rights.proving import Proving
+    from chalicelib.rights.store import LeavingStore
     from chalicelib.rights.sweep import RightsSweep
+
+
+def leaving_store() -> LeavingStore:
+    from chalicelib.rights.store import LeavingStore
+
+    return LeavingStore(wiring.accounts_table(), wiring.keys_table())
 
 
 def erasure() -> Erasure:
@@ -21,7 +28,7 @@ def erasure() -> Erasure:
     from chalicelib.mail.store import MailStore
     from chalicelib.rights.erasure import Erasure
     from chalicelib.rights.estate import Estate
-    from chalicelib.rights.store import FiscalStore, LeavingStore
+    from chalicelib.rights.store import FiscalStore
 
     table = wiring.accounts_table()
     estate = Estate(
@@ -30,7 +37,7 @@ def erasure() -> Erasure:
         wiring.vault().ledger,
     )  # fmt: skip
     return Erasure(
-        LeavingStore(table), FiscalStore(table), wiring.account_store(), wiring.vault(),
+        leaving_store(), FiscalStore(table), wiring.account_store(), wiring.vault(),
         wiring.taken(), estate, wiring.outbox(), wiring.links(), wiring.times(),
         wiring.now,
     )  # fmt: skip
@@ -38,11 +45,10 @@ def erasure() -> Erasure:
 
 def deactivation() -> Deactivation:
     from chalicelib.rights.deactivation import Deactivation
-    from chalicelib.rights.store import LeavingStore
 
     return Deactivation(
-        LeavingStore(wiring.accounts_table()), wiring.account_store(), wiring.sessions(),
-        wiring.vault(), wiring.licenses(), wiring.license_payments(), wiring.subscriptions(),
+        leaving_store(), wiring.account_store(), wiring.sessions(), wiring.vault(),
+        wiring.licenses(), wiring.license_payments(), wiring.subscriptions(),
         wiring.now,
     )  # fmt: skip
 

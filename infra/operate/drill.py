@@ -22,6 +22,7 @@ import httpx
 
 from infra.local.clock import follow
 from infra.local.front.run import LocalCloud
+from infra.operate.erased import erase_again
 from infra.operate.restore import restore, scanned
 from infra.person import Person
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 TABLES = {"accounts": "ACCOUNTS_TABLE", "usage": "USAGE_TABLE"}
 PASSWORD = "nine slow boats at anchor"  # noqa: S105  # of people who live for a minute, on one machine
 VERIFY = re.compile(r"https?://\S+/verify/\S+")
+STAYS = {"tombstone", "payment", "order", "subscription"}
+"""Of an account that was erased: amounts and dates, by ids that lead to nobody."""
+MONTH = 32 * 86_400
 CARD = {"number": "4242424242424242", "expiry": "12/34", "cvc": "123"}
 
 
@@ -112,6 +116,9 @@ class Drill:
         )
         return sorted(answer.json().get("items", []), key=lambda row: str(row["id"]))
 
+    def mails(self, customer: Customer) -> int:
+        return len(self.cloud.control.mail(to=customer.fields["email"]))
+
     def signing_keys(self) -> list[str]:
         answer = httpx.get(f"{self.cloud.app}/v1/keys")
         return [key["kid"] for key in answer.json().get("keys", [])]
@@ -132,8 +139,11 @@ def register(drill: Drill, customer: Customer) -> None:
     browser.open(link[0] if link else "")
     browser.submit("/verify/", password=PASSWORD)
     (customer.subject,) = subjects(drill) - known
-    browser.open("/apps/halyard")
-    browser.submit("/apps/halyard/orders")
+    plans = drill.cloud.control.seed()["plans"]
+    plan = next(one["id"] for one in plans if one["name"] == "Monthly")
+    page = browser.open("/apps/halyard")
+    page.parsed.forms[:] = [form for form in page.parsed.forms if form.fields.get("plan") == plan]
+    browser.submit("/orders")
     page = browser.submit("/c/pay/", **CARD)
     drill.cloud.control.settle()
     drill.hold(f"{customer.name} registers and orders Halyard.", page.path.startswith("/orders/"))
@@ -152,18 +162,40 @@ def copy_tables(drill: Drill) -> None:
         drill.hold(f"{name}: {found} items as of this moment.", found == drill.count(source))
 
 
-def erase(customer: Customer) -> None:
-    """Take every grant of a person away, by the same service that the pages use."""
-    from chalicelib import wiring
+def erase(drill: Drill, customer: Customer) -> None:
+    """On the page and at once, as its owner does it; the sweep takes the last row away."""
+    customer.sign_in()
+    customer.browser.open("/account/privacy/erase")
+    customer.browser.submit("/account/privacy/erase", hours="0", password=PASSWORD)
+    drill.cloud.control.run("erasure_sweep")
 
-    wiring.vault().erase(customer.subject)
+
+def grants(drill: Drill) -> list[dict[str, Any]]:
+    return [item for item in scanned(drill.dynamodb, drill.keys) if "data_key" in item]
 
 
 def subjects(drill: Drill) -> set[str]:
     """Everybody of whom anything opens."""
-    return {
-        grant["pk"]["S"].removeprefix("SUBJECT#") for grant in scanned(drill.dynamodb, drill.keys)
-    }
+    return {grant["pk"]["S"].removeprefix("SUBJECT#") for grant in grants(drill)}
+
+
+def rows(drill: Drill, account: str) -> set[str]:
+    """The kinds of rows of an account."""
+    found = scanned(drill.dynamodb, drill.table("accounts"))
+    return {item["type"]["S"] for item in found if item["pk"]["S"] == f"ACCOUNT#{account}"}
+
+
+def account_of(drill: Drill, customer: Customer) -> str:
+    found = scanned(drill.dynamodb, drill.table("accounts"))
+    accounts = (item for item in found if item["type"]["S"] == "account")
+    (item,) = (item for item in accounts if item["subject"]["S"] == customer.subject)
+    return str(item["pk"]["S"]).removeprefix("ACCOUNT#")
+
+
+def payments(drill: Drill, account: str) -> int:
+    found = scanned(drill.dynamodb, drill.table("accounts"))
+    of = [item for item in found if item["pk"]["S"] == f"ACCOUNT#{account}"]
+    return sum(item["type"]["S"] == "payment" for item in of)
 
 
 def lose_all(drill: Drill, name: str) -> None:
@@ -174,10 +206,10 @@ def lose_all(drill: Drill, name: str) -> None:
 
 def lose_keys(drill: Drill) -> list[dict[str, Any]]:
     """Take all grants out of the table, and return them."""
-    grants = list(scanned(drill.dynamodb, drill.keys))
-    for grant in grants:
+    found = grants(drill)
+    for grant in found:
         drill.dynamodb.delete_item(TableName=drill.keys, Key={"pk": grant["pk"], "sk": grant["sk"]})
-    return grants
+    return found
 
 
 def sealed(drill: Drill, customers: list[Customer]) -> bool:
@@ -195,8 +227,9 @@ def tell(drill: Drill, ada: Customer, ben: Customer) -> None:
     chapter("A moment is kept (point-in-time recovery of accounts and usage; keys has none)")
     copy_tables(drill)
     chapter("Life goes on after it")
-    erase(ben)
-    drill.hold("Ben is erased: the profile does not open any more.", not ben.profile_opens())
+    account = account_of(drill, ben)
+    erase(drill, ben)
+    drill.hold("Ben has the account erased, and cannot sign in any more.", not ben.sign_in())
     chapter("The loss: every item of accounts and usage is gone")
     for name in TABLES:
         lose_all(drill, name)
@@ -214,17 +247,38 @@ def tell(drill: Drill, ada: Customer, ben: Customer) -> None:
     after = drill.licenses()
     drill.hold(f"The vendor sees the same {len(after)} licenses.", after == before, after)
     drill.hold("The same key signs as before.", drill.signing_keys() == kids, kids)
-    drill.hold("Ben is erased still, although the row is back.", ben.sign_in())
-    drill.hold("Ben's profile does not open.", not ben.profile_opens())
+    tell_of_the_erased(drill, ben, account)
     chapter("Without the keys, nothing opens")
-    grants = lose_keys(drill)
-    drill.hold(f"{len(grants)} grants are taken away.", grants)
+    lost = lose_keys(drill)
+    drill.hold(f"{len(lost)} grants are taken away.", lost)
     drill.hold("Ada signs in, for a password is no personal field.", ada.sign_in())
     drill.hold("Ada's profile does not open.", not ada.profile_opens())
     drill.hold("No table and no copy holds a profile in the clear.", sealed(drill, [ada, ben]))
-    for grant in grants:
+    for grant in lost:
         drill.dynamodb.put_item(TableName=drill.keys, Item=grant)
     drill.hold("With the grants back, Ada's profile opens.", ada.profile_opens())
+
+
+def tell_of_the_erased(drill: Drill, ben: Customer, account: str) -> None:
+    """The backup is from before the erasure; the table of keys remembers it."""
+    chapter("Whoever was erased since the moment came back, and goes again")
+    control, mails, paid = drill.cloud.control, drill.mails(ben), payments(drill, account)
+    drill.hold("Ben's account is there again, as rows, and the password fits.", ben.sign_in())
+    drill.hold("Ben's profile does not open.", not ben.profile_opens())
+    done = erase_again()
+    drill.hold("One is erased again, and only one.", done == {"erased": 1, "back": 1}, done)
+    drill.hold("Ben cannot sign in.", not ben.sign_in())
+    control.run("erasure_sweep")
+    left = rows(drill, account)
+    drill.hold("A tombstone and the books are left.", left <= STAYS and "tombstone" in left, left)
+    done = erase_again()
+    drill.hold("Done once more, nothing changes.", done["back"] == 0, done)
+    control.advance(MONTH)
+    for function in ("renewal_sweep", "mail_planner", "mail_sweep"):
+        control.run(function)
+    control.settle()
+    drill.hold("A month later Ben got no mail.", drill.mails(ben) == mails)
+    drill.hold("Nothing was charged for Ben.", payments(drill, account) == paid)
 
 
 def people(cloud: LocalCloud) -> Iterator[Customer]:

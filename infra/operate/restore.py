@@ -1,10 +1,11 @@
 """Puts back what a table has lost, item by item, from a copy of it at an earlier moment.
 
-    python -m infra.operate.restore --source accounts-restored --target accounts
+    python -m infra.operate.restore --stack NAME --source accounts-restored --target accounts
 
 What is in the table is never overwritten: it is newer. Some rows stay away on purpose (below), and
-a name goes back only to whom the table says it belongs. Run again, it changes nothing. Keys are
-never restored (G10): there is no copy of that table.
+a name goes back only to whom the table says it belongs. Keys are never restored (G10): there is no
+copy of that table, and so it knows who was erased since: whoever came back goes again, at the end.
+Run again, it comes to the same.
 """
 
 from __future__ import annotations
@@ -151,10 +152,17 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--source", required=True, help="the table that was restored beside it")
     parser.add_argument("--target", required=True, help="the table that the stack names")
+    parser.add_argument("--stack", help="take names from this CloudFormation stack")
     chosen = parser.parse_args(arguments)
     import boto3
 
+    from infra.admin import use_stack
+    from infra.operate.erased import erase_again
+
+    if chosen.stack:
+        use_stack(chosen.stack)
     print(f"{chosen.target}: {restore(boto3.client('dynamodb'), chosen.source, chosen.target)}")
+    print(f"erased since, and back: {erase_again()['back']}, which are erased again")
     return 0
 
 

@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cloud.people import Customer, new_customer, profile
+from tests.cloud.people import (
+    Customer,
+    Visitor,
+    mailed_link,
+    new_customer,
+    profile,
+    send_registration,
+)
 
 if TYPE_CHECKING:
     from infra.local.front.client import Control
     from infra.local.front.run import LocalCloud
 
 EXPORT, ERASE = "/account/privacy/export.json", "/account/privacy/erase"
+NEW = "three pears in winter"
 TOLD = {
     "name": "Ottoline Erasable", "street": "17 Vanishing Mews", "city": "Gonecaster",
     "postal_code": "GC1 7VM", "tax_id": "DE 111222333",
@@ -59,7 +67,7 @@ def test_a_payer_takes_all_along_and_leaves_nothing_but_what_was_declared(
 
 
 @pytest.mark.promise("PS-73")
-def test_who_rests_gets_no_mail_and_finds_everything_again(
+def test_who_rests_gets_no_mail_but_the_link_they_ask_for_and_finds_everything_again(
     cloud: LocalCloud, control: Control
 ) -> None:
     person = new_customer(cloud, "rights-rester")
@@ -67,12 +75,19 @@ def test_who_rests_gets_no_mail_and_finds_everything_again(
     before = taken_along(person)["profile"]
     assert fill(person, path, password=fields["password"]) == "/rights/done"
     mails = len(person.mails())
-    fill(person, "/forgot", email=fields["email"])
+    stranger = {**fields, "login": f"{fields['login']}-2"}
+    send_registration(cloud, Visitor(cloud.app), stranger)
     control.settle()
     control.run("mail_sweep")
     assert len(person.mails()) == mails
+    fill(person, "/forgot", email=fields["email"])
+    control.settle()
+    assert person.subjects()[mails:] == ["Set a new password"]
+    person.browser.open(mailed_link(cloud, person.email))
+    assert person.browser.submit("/reset/", password=NEW).path == "/reactivate"
+    assert person.open("/account").path == "/login"
     person.open("/reactivate")
-    name = {"login": fields["login"], "password": fields["password"]}
+    name = {"login": fields["login"], "password": NEW}
     assert person.browser.submit("/reactivate", **name, what="reactivate").path == "/account"
     assert taken_along(person)["profile"] == before
 

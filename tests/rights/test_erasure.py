@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import wiring
-from chalicelib.accounts.rules import AccountGone, LinkEnded
+from chalicelib.accounts.rules import AccountGone, LinkEnded, WrongCredentials
 from chalicelib.accounts.store import Claim
 from chalicelib.core.clock import DAY, HOUR, from_text
 from chalicelib.core.errors import NotFound
@@ -21,10 +21,12 @@ from chalicelib.rights.store import fiscal_subject
 from chalicelib.rights.sweep import SweepIncomplete
 from chalicelib.storage.dynamo import Database, Table
 from infra.operate import fiscal
+from infra.operate.erased import erase_again
 from tests.crash import at_every_call
 from tests.rights.conftest import (
     FISCAL,
     MORA,
+    PASSWORD,
     PROFILE,
     buy,
     opens,
@@ -124,6 +126,98 @@ def test_how_long_it_took_from_when_it_was_due_is_kept_and_of_whom_is_not(
     kept = [item for item in tables.items("usage") if item["type"] == "took"]
     assert not [item for item in kept if MORA in repr(item) or mora.subject in repr(item)]
     assert len(kept) == 2
+
+
+@pytest.mark.promise("PS-70")
+@pytest.mark.guarantee("G10")
+class TestARestore:
+    """Yesterday's backup brings rows back; `keys`, which is in none, says who must go again."""
+
+    def backup(self, tables: Tables) -> dict[str, list[dict[str, object]]]:
+        return {name: tables.items(name) for name in ("accounts", "usage")}
+
+    def test_whoever_was_erased_goes_again_and_nothing_is_left(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables, clock: FakeClock
+    ) -> None:
+        license_id = buy(processor, crew).license_id or ""
+        backup = self.backup(tables)
+        erase()
+        sweep()
+        restore(tables, backup)
+        assert wiring.sessions().sign_in(PROFILE["login"], PASSWORD)
+        assert erase_again() == {"erased": 1, "back": 1}
+        with pytest.raises(WrongCredentials):
+            wiring.sessions().sign_in(PROFILE["login"], PASSWORD)
+        head = wiring.licenses().head(license_id)
+        assert head
+        assert head.standing == "revoked"
+        sweep()
+        assert erased(mora)
+        assert wiring.account_store().owner(Claim.EMAIL, mora.email_claim) is None
+        clock.advance(40 * DAY)
+        wiring.renewals().sweep()
+        assert processor.charged == []
+        assert wiring.mailer().sweep().get("sent") is None
+
+    def test_a_second_time_nothing_changes(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables
+    ) -> None:
+        buy(processor, crew)
+        register("acc_other", {**PROFILE, "login": "other.one", "email": "other@canary.example"})
+        backup = self.backup(tables)
+        erase()
+        sweep()
+        restore(tables, backup)
+        erase_again()
+        halfway = tables.dump()
+        assert erase_again() == {"erased": 1, "back": 1}
+        assert tables.dump() == halfway
+        sweep()
+        whole = tables.dump()
+        assert erase_again() == {"erased": 1, "back": 0}
+        assert tables.dump() == whole
+        assert opens("sub_acc_other")
+
+    def test_a_name_that_another_took_meanwhile_stays_theirs(
+        self, mora: Account, tables: Tables
+    ) -> None:
+        backup = self.backup(tables)
+        erase()
+        sweep()
+        again = register("acc_again")
+        there = {(item["pk"], item["sk"]) for item in tables.items("accounts")}
+        lost = [i for i in backup["accounts"] if (i["pk"], i["sk"]) not in there]
+        restore(tables, {"accounts": lost})
+        assert erase_again()["back"] == 1
+        sweep()
+        assert erased(mora)
+        assert wiring.account_store().owner(Claim.EMAIL, mora.email_claim) == again.id
+        assert wiring.account_store().owner(Claim.LOGIN, mora.login_claim) == again.id
+
+    def test_also_where_the_backup_knew_of_a_wish_to_wait(
+        self, mora: Account, tables: Tables
+    ) -> None:
+        erase(24)
+        backup = self.backup(tables)
+        rights.erasure().stop(MORA)
+        erase()
+        sweep()
+        restore(tables, backup)
+        erase_again()
+        sweep()
+        assert erased(mora)
+
+    def test_also_who_rested_at_the_moment_of_the_backup(
+        self, mora: Account, tables: Tables
+    ) -> None:
+        rights.deactivation().deactivate(MORA)
+        backup = self.backup(tables)
+        erase()
+        sweep()
+        restore(tables, backup)
+        erase_again()
+        sweep()
+        assert erased(mora)
 
 
 @pytest.mark.promise("PS-70")
@@ -377,6 +471,30 @@ class TestDying:
             assert rights.erasure().fiscal.found(name)
 
         assert at_every_call(prepare, lambda name: rights.erasure().ask(name, 0), judge) > 40
+
+    def test_a_death_at_any_call_of_an_erasure_after_a_restore_is_finished_by_the_next(
+        self, plan: Plan, processor: FakeProcessor, tables: Tables
+    ) -> None:
+        payer = payers(plan, tables)
+
+        def prepare() -> str:
+            name = payer()
+            backup = {table: tables.items(table) for table in ("accounts", "usage")}
+            rights.erasure().ask(name, 0)
+            sweep()
+            restore(tables, backup)
+            return name
+
+        def judge(name: str) -> None:
+            erase_again()
+            sweep()
+            assert wiring.account_store().account(name) is None
+            assert tombstone(name)
+            head = wiring.licenses().head(f"lic_{name}")
+            assert head
+            assert head.standing == "revoked"
+
+        assert at_every_call(prepare, lambda _: erase_again(), judge) > 20
 
     def test_a_death_at_any_call_of_the_closing_is_finished_by_the_next(
         self, plan: Plan, processor: FakeProcessor, tables: Tables

@@ -15,6 +15,7 @@ from chalicelib.core.clock import DAY, HOUR
 from chalicelib.mail.links import link_token
 from chalicelib.mail.outbox import message_of
 from chalicelib.mail.rules import State as Sent
+from chalicelib.privacy.folding import fold
 from chalicelib.privacy.rules import Event, Purpose
 from chalicelib.rights import wiring as rights
 from chalicelib.rights.store import fiscal_subject
@@ -271,6 +272,7 @@ class TestThePasswordIsForgotten:
         self.renewed(browser)
         rows = list(wiring.vault().ledger.rows(mora.subject))
         assert str(rows[-1].entry.reason).startswith("mail:password_reset:msg_")
+        assert fold(rows).ungranted_uses == 0
 
 
 @pytest.mark.promise("PS-72")

@@ -191,7 +191,10 @@ class TestRestore:
         self, dynamodb: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("boto3.client", lambda _: dynamodb)
+        monkeypatch.setattr("infra.operate.erased.erase_again", lambda: {"erased": 3, "back": 2})
         put(dynamodb, COPY, item("ACCOUNT#1"), item("SESSION#1"))
         assert restoring.main(["--source", COPY, "--target", TABLE_NAME]) == 0
-        said = "accounts: 1 put back, 0 there already, 1 left out on purpose"
-        assert capsys.readouterr().out.strip() == said
+        assert capsys.readouterr().out.splitlines() == [
+            "accounts: 1 put back, 0 there already, 1 left out on purpose",
+            "erased since, and back: 2, which are erased again",
+        ]
