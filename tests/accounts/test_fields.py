@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from contextlib import suppress
 
 import pytest
@@ -174,3 +175,11 @@ def test_a_window_holds_its_instant_and_ends_within_its_length(now: int, length:
 def test_countries_are_the_249_of_iso_3166() -> None:
     assert len(COUNTRIES) == 249
     assert all(len(code) == 2 and code.isupper() for code in COUNTRIES)
+
+
+def test_countries_stand_where_a_reader_looks_for_them() -> None:
+    def read(name: str) -> str:
+        letters = unicodedata.normalize("NFKD", name).casefold()
+        return "".join(each for each in letters if each.isalpha() or each == " ")
+
+    assert list(COUNTRIES.values()) == sorted(COUNTRIES.values(), key=read)
