@@ -8,7 +8,7 @@ KEPT_SECONDS = 300
 
 
 class Secrets:
-    """SecureString parameters under one prefix; a missing one is an error that names it."""
+    """SecureString parameters under one prefix; a missing one is a LookupError that names it."""
 
     def __init__(self, client: Any, prefix: str) -> None:
         from aws_lambda_powertools.utilities.parameters import SSMProvider
@@ -16,5 +16,17 @@ class Secrets:
         self.provider, self.prefix = SSMProvider(boto3_client=client), prefix
 
     def get(self, name: str) -> str:
-        value = self.provider.get(f"{self.prefix}/{name}", max_age=KEPT_SECONDS, decrypt=True)
-        return str(value)
+        from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+        path = f"{self.prefix}/{name}"
+        try:
+            return str(self.provider.get(path, max_age=KEPT_SECONDS, decrypt=True))
+        except GetParameterError as error:
+            # It stands for whatever the service said; what passes by itself is known by its kind.
+            raise told_by_the_service(error, path) from error
+
+
+def told_by_the_service(error: Exception, path: str) -> BaseException:
+    said = error.__context__ or error
+    missing = getattr(said, "response", {}).get("Error", {}).get("Code") == "ParameterNotFound"
+    return LookupError(f"there is no parameter {path}") if missing else said

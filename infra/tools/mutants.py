@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from infra.tools import evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path("tests/mutants")
@@ -40,6 +40,7 @@ LEFT_BEHIND = (
     "__pycache__", ".*_cache", ".hypothesis", "*.egg-info",
 )  # fmt: skip
 PYTEST = ("-m", "pytest", "-rpfE", "--tb=no", "--show-capture=no")
+ALL_AT_ONCE = ("--numprocesses", str(AT_ONCE), "--dist", "loadfile")
 LINE = re.compile(r"(PASSED|FAILED|ERROR) (.*)")
 # Errors that tell of a mutant that makes no sense, not of a promise that was missed.
 NONSENSE = re.compile(
@@ -133,10 +134,14 @@ class Copy:
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
         return Verdict(mutant, outcome, detail, time.monotonic() - began)
 
-    def run(self, tests: Iterable[str], seconds: float, *, keep_bytecode: bool = False) -> Run:
+    def baseline(self, tests: Iterable[str]) -> Run:
+        """Run all of them without any mutant, as many at once as mutants later; keeps bytecode."""
+        return self.run((*ALL_AT_ONCE, *tests), BASELINE_SECONDS, PYTHONDONTWRITEBYTECODE="")
+
+    def run(self, tests: Iterable[str], seconds: float, **variables: str) -> Run:
         """Run these tests here, with nothing of the original tree on the path."""
         environment = {**os.environ, "PYTHONPATH": str(self.root / "client"), "COLUMNS": "400"}
-        environment["PYTHONDONTWRITEBYTECODE"] = "" if keep_bytecode else "1"
+        environment |= {"PYTHONDONTWRITEBYTECODE": "1"} | variables
         process = subprocess.Popen(
             [sys.executable, *PYTEST, *tests],
             cwd=self.root,
@@ -200,7 +205,7 @@ def judge_all(mutants: Sequence[Mutant], root: Path) -> Iterator[Verdict]:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         first = Copy(root, Path(folder) / "1")
         tests = sorted({test for mutant in mutants for test in mutant.tests})
-        baseline = first.run(tests, BASELINE_SECONDS, keep_bytecode=True)
+        baseline = first.baseline(tests)
         if baseline.stopped:
             raise SystemExit(f"the tests do not run without any mutant:\n{baseline.stopped}")
         fit = [mutant for mutant in mutants if not unfit(mutant, baseline)]
@@ -215,6 +220,16 @@ def judge_all(mutants: Sequence[Mutant], root: Path) -> Iterator[Verdict]:
             copies.put(Copy(root, Path(folder) / str(number)))
         with ThreadPoolExecutor(AT_ONCE) as pool:
             yield from pool.map(lambda mutant: judge_in_one_of(copies, mutant), fit)
+
+
+def kept_as_found(mutants: Sequence[Mutant], root: Path) -> Generator[Verdict, None, None]:
+    """Each verdict as it comes, and kept for this very tree: a run that is cut short counts."""
+    of = evidence.tree(root)
+    outcomes: dict[str, str] = evidence.kept("mutants", of, root) or {}
+    for verdict in judge_all(mutants, root):
+        outcomes[verdict.mutant.name] = verdict.outcome
+        evidence.keep("mutants", of, outcomes, root)
+        yield verdict
 
 
 def judge_in_one_of(copies: queue.SimpleQueue[Copy], mutant: Mutant) -> Verdict:
@@ -233,12 +248,9 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     if unknown := names - {mutant.name for mutant in known}:
         parser.error(f"no such mutant: {', '.join(sorted(unknown))}")
     began, tally = time.monotonic(), {KILLED: 0, SURVIVED: 0, BROKEN: 0}
-    of, outcomes = evidence.tree(root), dict[str, str]()
-    for verdict in judge_all([m for m in known if not names or m.name in names], root):
+    for verdict in kept_as_found([m for m in known if not names or m.name in names], root):
         print(verdict, flush=True)
         tally[verdict.outcome] += 1
-        outcomes[verdict.mutant.name] = verdict.outcome
-    evidence.keep("mutants", of, (evidence.kept("mutants", of, root) or {}) | outcomes, root)
     counts = ", ".join(f"{count} {outcome.lower()}" for outcome, count in tally.items())
     print(f"{sum(tally.values())} mutants: {counts}; {time.monotonic() - began:.0f} s")
     return 0 if sum(tally.values()) == tally[KILLED] else 1

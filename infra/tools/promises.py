@@ -95,12 +95,11 @@ def sabotaged(of: str) -> dict[str, str]:
     """What became of each mutant that breaks a promise, tried now unless it was already."""
     outcomes: dict[str, str] = evidence.kept("mutants", of) or {}
     wanted = [m for m in mutants.load() if promises().keys() & set(m.breaks)]
-    if missing := [m for m in wanted if m.name not in outcomes]:
+    if missing := [m for m in wanted if outcomes.get(m.name) != mutants.KILLED]:
         print(f"trying {len(missing)} sabotages ...", file=sys.stderr, flush=True)
-        for verdict in mutants.judge_all(missing, evidence.ROOT):
+        for verdict in mutants.kept_as_found(missing, evidence.ROOT):
             print(verdict, file=sys.stderr, flush=True)
             outcomes[verdict.mutant.name] = verdict.outcome
-        evidence.keep("mutants", of, outcomes)
     return outcomes
 
 

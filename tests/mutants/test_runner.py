@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.tools.mutants import Copy, Mutant, Run, main
+from infra.tools import evidence
+from infra.tools.mutants import Copy, Mutant, Run, kept_as_found, load, main
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,6 +85,17 @@ def test_a_test_that_fails_without_the_mutant_judges_nothing(
     (tree / "code_of_ours.py").write_text(CODE.replace("min", "max"))
     status, outcomes = told(tree, capsys, ("late", "max(numbers)", "sum(numbers)", FOUND))
     assert (status, outcomes) == (1, {"late": "BROKEN"})
+
+
+def test_a_run_that_is_cut_short_keeps_what_it_found(tree: Path) -> None:
+    entry = MUTANT.format(name="first", search="min(", replace="max(", test=FOUND)
+    (tree / "tests" / "mutants" / "all.toml").write_text(
+        entry + entry.replace("first", "second").replace("max(", "sum(")
+    )
+    verdicts = kept_as_found(load(tree), tree)
+    assert next(verdicts).mutant.name == "first"
+    verdicts.close()
+    assert evidence.kept("mutants", evidence.tree(tree), tree) == {"first": "killed"}
 
 
 def test_a_mutant_never_runs_on_the_bytecode_of_the_original(
