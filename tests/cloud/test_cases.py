@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.core.clock import DAY, from_text
+from chalicelib.core.clock import DAY, MINUTE, from_text
 from tests.cases.conftest import raw, verdicts
 from tests.cloud.conftest import operate
 from tests.cloud.people import RUN, WEB, Visitor, new_customer
@@ -93,6 +93,26 @@ class TestRemove:
         assert subjects(control, kim.email).count("You get no more material of partners") == 1
         assert arrived(control, raw("remove", kim.email)) == []
         assert subjects(control, kim.email).count("You get no more material of partners") == 1
+        assert [key for key in objects(control) if key.startswith("in/")] == kept(control)
+
+    @pytest.mark.guarantee("G12")
+    @pytest.mark.promise("PS-76")
+    def test_a_remove_whose_deletion_was_never_confirmed_is_one_and_its_retry_finds_it_gone(
+        self, control: Control
+    ) -> None:
+        sender = address("unconfirmed")
+        since = control.calls()[-1]["seq"]
+        control.fault(
+            "timeout_after_commit", function="inbound_mail", action="DeleteObject", times=3
+        )
+        assert arrived(control, raw("REMOVE", sender, verdicts("example.org"))) == []
+        control.clear_faults()
+        go_on(control, MINUTE)
+        control.settle()
+        made = [call["action"] for call in control.calls(since, "inbound_mail")]
+        assert made.count("DeleteObject") == 3
+        assert made[-1] == "GetObject"
+        assert subjects(control, sender) == ["You get no more material of partners"]
         assert [key for key in objects(control) if key.startswith("in/")] == kept(control)
 
     @pytest.mark.promise("PS-76")
