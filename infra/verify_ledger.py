@@ -1,12 +1,16 @@
 """Checks an export of the ledger against its signed heads, with nothing but Python.
 
     python verify_ledger.py --rows rows.jsonl --heads heads/ --key key.pem [--known HASH]
+    python verify_ledger.py --proof proof.json --key key.pem
 
 This file needs no other and no network. It prints what was found and where, one line each, and
 ends with 0 where all is in order, 1 where anything is not, and 2 where it could not look. `--known`
 is the hash of a head that you kept from before: it must be among those of the folder. `--until` is
 the instant up to which the export goes, such as 2027-03-31T06:30:00Z, and is now where it is left
 out: the last head may end two hours before it, and no earlier.
+
+`--proof` is the file at `/privacy/proof.json`, or one of the two that it is made of, as they lie in
+the bucket: whether the key signed each as it stands.
 
 The first head of a stack, however late it was made, reaches back to before there was a ledger. So a
 row that is dated before it, and that no later head covers either, was dated back: a finding, for
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 FIRST = "0" * 64
+PROOFS = {"tests": "proof tests", "night": "proof night"}
 HOUR = 3_600_000
 STALE = 2 * HOUR
 """How long before the end of an export its last head may end: an hour, and one to settle."""
@@ -176,9 +181,8 @@ def read_heads(folder: Path, key: Point) -> tuple[list[Json], list[Finding]]:
     for path in sorted(folder.glob("*.json")):
         try:
             document = json.loads(path.read_bytes())
+            good = signed_as(key, "ledger head", document)
             body = document["body"]
-            text = f"cetrus ledger head\n{digest(body)}\n".encode()
-            good = signed(key, text, base64.b64decode(document["signature"], validate=True))
             named = path.stem == f"{body['number']:010d}"
         except (ValueError, KeyError, TypeError):
             good, named, body = False, False, {}
@@ -189,6 +193,25 @@ def read_heads(folder: Path, key: Point) -> tuple[list[Json], list[Finding]]:
         else:
             heads.append(body)
     return heads, findings
+
+
+def signed_as(key: Point, kind: str, document: Json) -> bool:
+    """Whether the key signed the document as it stands, as one of this kind and no other."""
+    try:
+        text = f"cetrus {kind}\n{digest(document['body'])}\n".encode()
+        return signed(key, text, base64.b64decode(document["signature"], validate=True))
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def judge_proof(shown: Json, key: Point) -> tuple[list[Finding], list[str]]:
+    """What the key did not sign, and the names of what it did."""
+    parts = {name: shown[name] for name in PROOFS if shown.get(name)}
+    if "body" in shown:
+        parts = {"night" if "findings" in shown["body"] else "tests": shown}
+    good = [name for name, document in parts.items() if signed_as(key, PROOFS[name], document)]
+    forged = [Finding(name, "was not signed by the key: forged") for name in parts.keys() - good]
+    return forged or ([] if good else [Finding("proof", "there is nothing in it")]), good
 
 
 def judge_heads(heads: list[Json]) -> Iterator[Finding]:
@@ -305,16 +328,28 @@ def judge(
     return findings, heads
 
 
+def told_of(findings: list[Finding], good: list[str]) -> int:
+    for finding in findings:
+        print(f"{finding.where}: {finding.what}")
+    print(f"signed as it stands: {', '.join(good) or 'nothing'}")
+    return 1 if findings else 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--heads", type=Path, required=True)
+    parser.add_argument("--rows", type=Path)
+    parser.add_argument("--heads", type=Path)
+    parser.add_argument("--proof", type=Path)
     parser.add_argument("--key", type=Path, required=True)
     parser.add_argument("--known")
     parser.add_argument("--until", type=instant, metavar="INSTANT")
     given = parser.parse_args(arguments)
+    if not given.proof and not (given.rows and given.heads):
+        parser.error("--rows and --heads, or --proof")
     try:
         key = read_key(given.key.read_text())
+        if given.proof:
+            return told_of(*judge_proof(json.loads(given.proof.read_bytes()), key))
         with given.rows.open(encoding="utf-8") as lines:
             chains = read_rows(iter(lines))
         findings, heads = judge(chains, given.heads, key, given.known, given.until)

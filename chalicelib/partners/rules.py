@@ -34,7 +34,7 @@ THRESHOLD = 20  # outside; 11 inside
 EPSILON = Fraction(1, 2)  # a table and month
 TABLES = ("application", "hours")
 MONTH_COST = EPSILON * len(TABLES)
-YEAR_BUDGET = Fraction(12)
+YEAR_BUDGET = Fraction(12)  # twelve months exactly: nothing is left for a file beside them
 BANDS = ((HOUR, "under 1"), (10 * HOUR, "1 to 10"), (50 * HOUR, "10 to 50"))
 TOP_BAND = "50 and more"
 

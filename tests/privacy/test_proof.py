@@ -7,6 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, HOUR, MINUTE
@@ -54,6 +56,14 @@ def publish(folder: Path, **changed: Any) -> None:
     path = folder / "promises.json"
     path.write_text(json.dumps(results(**changed)))
     assert proof.main(["--results", str(path), "--linkage", str(folder / "linkage.json")]) == 0
+
+
+def checked(folder: Path, content: bytes, pem: str) -> int:
+    """As an auditor does who has the file, the key and nothing of ours but the verifier."""
+    (folder / "proof.json").write_bytes(content)
+    (folder / "key.pem").write_text(pem)
+    paths = ("--proof", str(folder / "proof.json"), "--key", str(folder / "key.pem"))
+    return verify_ledger.main(list(paths))
 
 
 @pytest.fixture
@@ -204,6 +214,45 @@ class TestTheFile:
             signature = base64.b64decode(found[name]["signature"])
             assert verify_ledger.signed(key, text, signature)
         assert found["tests"]["body"]["code"] == found["running_code"] == code_hash()
+
+    @pytest.mark.parametrize("name", ["proof/ci.json", "proof/night.json"])
+    def test_what_lies_in_the_bucket_is_signed_by_the_published_key_and_edited_it_is_not(
+        self, name: str, page: Browser, tmp_path: Path
+    ) -> None:
+        publish(tmp_path)
+        records.night_check().run()
+        shown = json.loads(page.get(f"{PAGE}.json").text)
+        stored = kept_client("s3").get_object(Bucket="cetrus-proof", Key=name)["Body"].read()
+        edited = {**json.loads(stored)}
+        edited["body"] = {**edited["body"], "at": edited["body"]["at"] + 1}
+        assert checked(tmp_path, stored, shown["public_key"]) == 0
+        assert checked(tmp_path, json.dumps(edited).encode(), shown["public_key"]) == 1
+        other = ec.generate_private_key(ec.SECP256R1()).public_key()
+        kind = serialization.PublicFormat.SubjectPublicKeyInfo
+        pem = other.public_bytes(serialization.Encoding.PEM, kind).decode()
+        assert checked(tmp_path, stored, pem) == 1
+
+    def test_the_verifier_takes_the_file_of_the_page_and_finds_what_was_edited_in_it(
+        self, page: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        pem = json.loads(page.get(f"{PAGE}.json").text)["public_key"]
+        publish(tmp_path)
+        records.night_check().run()
+        shown = json.loads(page.get(f"{PAGE}.json").text)
+        capsys.readouterr()
+        assert checked(tmp_path, json.dumps(shown).encode(), pem) == 0
+        assert capsys.readouterr().out == "signed as it stands: tests, night\n"
+        shown["night"]["body"]["findings"] = []
+        assert checked(tmp_path, json.dumps(shown).encode(), pem) == 1
+        assert "night: was not signed by the key: forged" in capsys.readouterr().out
+        assert checked(tmp_path, json.dumps({"tests": None, "night": None}).encode(), pem) == 1
+        assert "proof: there is nothing in it" in capsys.readouterr().out
+
+    def test_one_of_them_does_not_pass_for_the_other(self, page: Browser, tmp_path: Path) -> None:
+        records.night_check().run()
+        shown = json.loads(page.get(f"{PAGE}.json").text)
+        swapped = {**shown, "tests": shown["night"], "night": None}
+        assert checked(tmp_path, json.dumps(swapped).encode(), shown["public_key"]) == 1
 
     def test_limits_are_on_the_page(self, page: Browser) -> None:
         words = page.get(PAGE).words
