@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from chalicelib import wiring
 from chalicelib.core.clock import HOUR, MINUTE
+from chalicelib.mail.rules import State, Why
 from chalicelib.privacy import wiring as records
+from chalicelib.privacy.timings import Which
+from tests.privacy.test_night import mailed
 from tests.privacy.test_proof import PAGE, publish
 from tests.privacy.test_vault import collected
 from tests.served import served
@@ -57,6 +61,10 @@ def test_it_fits_with_nothing_and_with_everything(
     collected()
     clock.advance(HOUR + 10 * MINUTE)
     records.head_maker().run()
+    for which, took in zip(Which, (412, 95_000, 38, 61), strict=True):
+        wiring.times().note(which, clock.now - took, clock.now)
+    mailed("msg_a", State.SENT, clock.now - HOUR)
+    mailed("msg_b", State.REFUSED, clock.now - HOUR, Why.UNAPPROVED)
     records.night_check().run()
     fits(page, "full")
 
