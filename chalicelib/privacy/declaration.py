@@ -153,7 +153,7 @@ POINTS: Mapping[str, Point] = {
         frozenset({"launch", "lease", "computer", "denied"}),
     ),
     "POST /v1/leases/{lease_id}/heartbeats": Point(
-        "The application goes on.", frozenset({"lease", "interval"})
+        "The application goes on.", frozenset({"lease"})
     ),
     "POST /v1/leases/{lease_id}/end": Point("The application ends.", frozenset({"interval"})),
 }  # fmt: skip

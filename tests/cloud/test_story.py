@@ -57,6 +57,7 @@ def milliseconds(page: Any) -> list[int]:
     return [int(value) for value in page.parsed.values if value.isdigit()]
 
 
+@pytest.mark.promise("PS-25")
 def test_a_person_registers_confirms_orders_and_downloads(cloud: LocalCloud) -> None:
     control, visitor, fields = cloud.control, Visitor(cloud.app), profile("story-person")
     sent = send_registration(cloud, visitor, fields)
