@@ -16,6 +16,7 @@ from infra.operate.check import Check, When
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chalicelib.storage.dynamo import Table
     from infra.operate.place import Place
 
 PINNED = (3, 11)
@@ -103,13 +104,19 @@ def artifacts(place: Place) -> str | None:
     "aws cloudformation delete-stack --stack-name {stack} (tables and keys stay).",
 )
 def stack(place: Place) -> str | None:
-    from infra.operate.place import NoSuchStack
+    return _stuck(place.status(place.deployment.stack, place.deployment.region))
 
-    try:
-        status = place.stack["StackStatus"]
-    except NoSuchStack:
-        return None
-    return None if status in CHANGEABLE else f"it cannot be changed: it is {status}"
+
+@check(
+    "edge-stack",
+    When.DEPLOYING,
+    "Wait for what is under way. A stack whose creation failed has to be deleted first: "
+    "aws cloudformation delete-stack --region us-east-1 --stack-name {edge_stack}.",
+)
+def edge_stack(place: Place) -> str | None:
+    if not place.deployment.certificate:
+        return None  # it is not touched
+    return _stuck(place.status(place.deployment.edge_stack, edge.REGION))
 
 
 @check(
@@ -168,12 +175,12 @@ def certificate(place: Place) -> str | None:
     "front-door",
     When.SERVING,
     "Put the ARN of a certificate for {host} into the parameters as `certificate` "
-    "(docs/first-deploy.md, line 13), and deploy again.",
+    "(docs/first-deploy.md, line 13), and deploy.",
 )
 def front_door(place: Place) -> str | None:
-    if place.deployment.certificate:
-        return None
-    return "without a certificate there is none, and so no limits and no visitor logs"
+    if not place.deployment.certificate:
+        return "without a certificate there is none, and so no limits and no visitor logs"
+    return None if place.fronted else f"{place.deployment.edge_stack} is not there yet"
 
 
 @check(
@@ -246,6 +253,39 @@ def signing_key(place: Place) -> str | None:
     if any(int(read(row["signs_until"])) > soon for row in rows):
         return None
     return "no key signs for another 30 days" if rows else "there is none"
+
+
+@check(
+    "contract",
+    When.SERVING,
+    ".venv/bin/python -m infra.admin --stack {stack} contract --recipient processor "
+    "--contract NAME --until YYYY-MM-DD",
+)
+def contract(place: Place) -> str | None:
+    """Nothing is sent to the processor without one in force (PS-40)."""
+    from chalicelib.privacy.disclosures import PROCESSOR, Contracts
+
+    found = Contracts(_accounts(place)).of(PROCESSOR)
+    if found is None:
+        return "there is none with the card processor, so each checkout answers 503"
+    soon = int((place.now() + SOON).timestamp() * 1000)
+    return None if found.until > soon else "the one with the card processor ends within 30 days"
+
+
+@check(
+    "staff",
+    When.SERVING,
+    ".venv/bin/python -m infra.admin --stack {stack} staff --name NAME --role privacy "
+    "--email ADDRESS",
+)
+def staff(place: Place) -> str | None:
+    from chalicelib.staff.rules import Role
+    from chalicelib.staff.store import StaffStore
+
+    accounts = _accounts(place)
+    if any(Role.PRIVACY in one.roles for one in StaffStore(accounts, accounts).written_to()):
+        return None
+    return "nobody with the role privacy has an address, so nobody hears of cases"
 
 
 @check(
@@ -333,10 +373,19 @@ def mail_rules(place: Place) -> str | None:
     "alarms", When.SERVING, "Confirm the subscription: the link is in the mail to {alarm_email}."
 )
 def alarms(place: Place) -> str | None:
-    topic = place.resource("AlarmTopic")
-    found = place.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    confirmed = [one for one in found if one["SubscriptionArn"].startswith("arn:")]
-    return None if confirmed else "nobody has confirmed to hear alarms"
+    return _unheard(place.client("sns"), place.resource("AlarmTopic"))
+
+
+@check(
+    "edge-alarms",
+    When.SERVING,
+    "Confirm the subscription of us-east-1: the link is in another mail to {alarm_email}.",
+)
+def edge_alarms(place: Place) -> str | None:
+    """Of the front door, where there is one: whether there is has its own check."""
+    if not place.fronted:
+        return None
+    return _unheard(place.client("sns", edge.REGION), place.edge_resource("EdgeAlarmTopic"))
 
 
 @check(
@@ -365,15 +414,44 @@ def backups(place: Place) -> str | None:
 @check(
     "address",
     When.SERVING,
-    "Put into the zone: {host} CNAME (or alias) to the output DistributionDomain of {stack}-edge.",
+    "Put into the zone: {host} CNAME (or alias) to the output DistributionDomain of {edge_stack}.",
 )
 def address(place: Place) -> str | None:
     host = place.deployment.host
-    found = [answer for kind in ("A", "AAAA") for answer in place.names(host, kind)]
-    return None if found else f"{host} has no address"
+    found = _addresses(place, host)
+    if not found:
+        return f"{host} has no address"
+    if not place.fronted:
+        return None
+    door = place.edge_output("DistributionDomain").lower()
+    named = {answer.rstrip(".") for answer in place.names(host, "CNAME")}
+    # An alias is no name in the zone; it has the addresses of what it stands for.
+    if door in named or found & _addresses(place, door):
+        return None
+    return f"{host} leads elsewhere than to {door}"
 
 
 # what they ask with
+
+
+def _stuck(status: str | None) -> str | None:
+    return None if status in {None, *CHANGEABLE} else f"it cannot be changed: it is {status}"
+
+
+def _unheard(sns: Any, topic: str) -> str | None:
+    found = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    confirmed = [one for one in found if one["SubscriptionArn"].startswith("arn:")]
+    return None if confirmed else "nobody has confirmed to hear alarms"
+
+
+def _addresses(place: Place, name: str) -> set[str]:
+    return {answer for kind in ("A", "AAAA") for answer in place.names(name, kind)}
+
+
+def _accounts(place: Place) -> Table:
+    from chalicelib.storage.dynamo import Database, Table
+
+    return Table(Database(place.client("dynamodb")), place.output("AccountsTableName"))
 
 
 def reserved() -> int:

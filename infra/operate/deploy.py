@@ -3,8 +3,9 @@
     python -m infra.operate.deploy --stage prod --params prod.json [--yes] [--release NAME]
 
 With `--release` an earlier release is put back instead, front door and all: its templates are kept
-beside its code, so that nothing is packaged anew. Exit code 1 where something stands in the way, 2 where the parameters
-cannot be used. Nothing is changed before the change set was shown and agreed to.
+beside its code, so that nothing is packaged anew. Exit code 1 where something stands in the way, 2
+where the parameters cannot be used. Nothing is changed before the change set was shown and agreed
+to.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def put_edge(run: Deploying, template: Path) -> None:
         "AlarmEmail": chosen.alarm_email,
     }
     stack = Stack(chosen.edge_stack, template, parameters)
-    new = not run.place.has(chosen.edge_stack, EDGE_REGION)
+    new = not run.place.fronted
     roll_out(stack, Aws(EDGE_REGION), new=new, agreed=run.agreed)
 
 

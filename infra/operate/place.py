@@ -8,6 +8,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
+from infra.operate.edge import REGION as EDGE_REGION
+
 if TYPE_CHECKING:
     from infra.operate.deployment import Deployment
 
@@ -57,13 +59,22 @@ class Place:
     def deployed(self) -> bool:
         return self.has(self.deployment.stack, self.deployment.region)
 
+    @property
+    def fronted(self) -> bool:
+        """Whether the front door before the stack is there."""
+        return self.has(self.deployment.edge_stack, EDGE_REGION)
+
     def has(self, stack: str, region: str) -> bool:
         """Whether there is a stack of this name that was ever complete."""
-        try:
-            status = str(self._described(stack, region)["StackStatus"])
-        except NoSuchStack:
-            return False
+        status = self.status(stack, region) or ""
         return status == "CREATE_COMPLETE" or status.startswith(("UPDATE_", "IMPORT_"))
+
+    def status(self, stack: str, region: str) -> str | None:
+        """What CloudFormation says that it is; None where there is none."""
+        try:
+            return str(self._described(stack, region)["StackStatus"])
+        except NoSuchStack:
+            return None
 
     def _described(self, stack: str, region: str) -> dict[str, Any]:
         cloudformation = self.client("cloudformation", region)
@@ -76,13 +87,27 @@ class Place:
 
     def output(self, name: str) -> str:
         """An output of the stack; raises NoSuchStack also where it never came so far."""
-        outputs = {one["OutputKey"]: one["OutputValue"] for one in self.stack.get("Outputs", [])}
-        if name not in outputs:
-            raise NoSuchStack(name)
-        return str(outputs[name])
+        return _output(self.stack, name)
+
+    def edge_output(self, name: str) -> str:
+        """The same of the front door."""
+        return _output(self._described(self.deployment.edge_stack, EDGE_REGION), name)
 
     def resource(self, logical_id: str) -> str:
-        found = self.client("cloudformation").describe_stack_resource(
-            StackName=self.deployment.stack, LogicalResourceId=logical_id
+        return self._resource(self.deployment.stack, self.deployment.region, logical_id)
+
+    def edge_resource(self, logical_id: str) -> str:
+        return self._resource(self.deployment.edge_stack, EDGE_REGION, logical_id)
+
+    def _resource(self, stack: str, region: str, logical_id: str) -> str:
+        found = self.client("cloudformation", region).describe_stack_resource(
+            StackName=stack, LogicalResourceId=logical_id
         )
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+
+def _output(stack: dict[str, Any], name: str) -> str:
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+    if name not in outputs:
+        raise NoSuchStack(name)
+    return str(outputs[name])

@@ -60,7 +60,16 @@ def look(check: Check, place: Place) -> Finding | None:
 
 def _fill(text: str, place: Place) -> str:
     chosen = place.deployment
-    for name in ("stage", "stack", "region", "artifacts", "mail_domain", "host", "alarm_email"):
+    for name in (
+        "stage",
+        "stack",
+        "edge_stack",
+        "region",
+        "artifacts",
+        "mail_domain",
+        "host",
+        "alarm_email",
+    ):
         text = text.replace("{" + name + "}", str(getattr(chosen, name)))
     return text
 

@@ -140,7 +140,7 @@ class TestCommands:
              "AlarmEmail=alarms@cetrus.example", *VIRGINIA],
             ["cloudformation", "describe-change-set", "--change-set-name", EDGE_SET, *VIRGINIA],
             ["cloudformation", "execute-change-set", "--change-set-name", EDGE_SET, *VIRGINIA],
-            ["cloudformation", "wait", "stack-create-complete", "--stack-name",
+            ["cloudformation", "wait", "stack-update-complete", "--stack-name",
              "cetrus-prod-edge", *VIRGINIA],
         ]  # fmt: skip
 

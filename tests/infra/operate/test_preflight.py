@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 from moto import mock_aws
 
+from chalicelib.staff.rules import Role
 from infra.operate import checks, preflight
 from infra.operate.check import When
 from infra.operate.checks import CHECKS, secret_names
@@ -62,9 +63,48 @@ def public_bucket(_: World) -> None:
     client("s3").delete_public_access_block(Bucket=ARTIFACTS)
 
 
+def with_status(world: World, stack: str, status: str) -> None:
+    """Of one stack alone; of the others CloudFormation says what it said."""
+    kept = {
+        name: client("cloudformation", region).describe_stacks(StackName=name)["Stacks"][0]
+        for name, region in (("cetrus-prod", make.REGION), ("cetrus-prod-edge", "us-east-1"))
+    }
+    kept[stack] = {**kept[stack], "StackStatus": status}
+    world.answers["cloudformation", "describe_stacks"] = lambda StackName: {  # noqa: N803
+        "Stacks": [kept[StackName]]
+    }
+
+
 def failed_stack(world: World) -> None:
-    status = {"StackStatus": "UPDATE_ROLLBACK_FAILED", "Outputs": world.stack["Outputs"]}
-    world.answers["cloudformation", "describe_stacks"] = {"Stacks": [status]}
+    with_status(world, "cetrus-prod", "UPDATE_ROLLBACK_FAILED")
+
+
+def failed_edge(world: World) -> None:
+    with_status(world, "cetrus-prod-edge", "UPDATE_ROLLBACK_FAILED")
+
+
+def no_edge(world: World) -> None:
+    client("cloudformation", "us-east-1").delete_stack(StackName=world.deployment.edge_stack)
+
+
+def pending_in(world: World, region: str) -> None:
+    def subscriptions(TopicArn: str) -> dict[str, object]:  # noqa: N803
+        pending = f":{region}:" in TopicArn
+        return {
+            "Subscriptions": [{"SubscriptionArn": "PendingConfirmation" if pending else TopicArn}]
+        }
+
+    world.answers["sns", "list_subscriptions_by_topic"] = subscriptions
+
+
+def no_contract(world: World) -> None:
+    table = make.accounts(world)
+    table.apply(table.delete("RECIPIENT#processor", "CONTRACT"))
+
+
+def only_service(world: World) -> None:
+    make.end_staff(world)
+    make.put_staff(world, Role.SERVICE, "stf_two")
 
 
 def new_account(world: World) -> None:
@@ -121,13 +161,17 @@ def foreign_exchanger(world: World) -> None:
     world.zone["cetrus.example", "MX"] = ["10 mail.elsewhere.example."]
 
 
+def leads_elsewhere(world: World) -> None:
+    world.zone["www.cetrus.example", "CNAME"] = ["abc123.execute-api.eu-west-1.amazonaws.com."]
+    world.zone["www.cetrus.example", "A"] = ["192.0.2.77"]
+
+
 def idle_receipt_rules(_: World) -> None:
     client("ses").set_active_receipt_rule_set()
 
 
 def pending_subscription(world: World) -> None:
-    pending = {"Subscriptions": [{"SubscriptionArn": "PendingConfirmation"}]}
-    world.answers["sns", "list_subscriptions_by_topic"] = pending
+    pending_in(world, make.REGION)
 
 
 def backed_up_grants(world: World) -> None:
@@ -144,11 +188,13 @@ PLANTED: list[tuple[str, Callable[[World], object]]] = [
     ("artifacts", no_bucket),
     ("artifacts", public_bucket),
     ("stack", failed_stack),
+    ("edge-stack", failed_edge),
     ("concurrency", new_account),
     ("certificate", foreign_certificate),
     ("certificate", old_certificate),
     ("certificate", waiting_certificate),
     ("front-door", lambda world: change(world, certificate="")),
+    ("front-door", no_edge),
     ("secrets", no_hash_key),
     ("secrets", plain_hash_key),
     ("processor", lambda _: put_secret("processor-worker-key", "rk_test_worker")),
@@ -157,6 +203,10 @@ PLANTED: list[tuple[str, Callable[[World], object]]] = [
     ("webhook-secret", secrets_out_of_force),
     ("webhook-secret", lambda _: put_secret("webhook-secrets", "whsec_alone")),
     ("signing-key", lambda world: make.put_signing_key(world, days=20)),
+    ("contract", no_contract),
+    ("contract", lambda world: make.put_contract(world, days=20)),
+    ("staff", make.end_staff),
+    ("staff", only_service),
     ("mail-identity", unverified_sender),
     ("mail-sandbox", sandbox),
     ("mail-quota", small_quota),
@@ -164,8 +214,10 @@ PLANTED: list[tuple[str, Callable[[World], object]]] = [
     ("mail-policy", lambda world: world.zone.pop(("_dmarc.cetrus.example", "TXT"))),
     ("mail-rules", idle_receipt_rules),
     ("alarms", pending_subscription),
+    ("edge-alarms", lambda world: pending_in(world, "us-east-1")),
     ("backups", backed_up_grants),
     ("address", lambda world: world.zone.pop(("www.cetrus.example", "A"))),
+    ("address", leads_elsewhere),
 ]
 
 
@@ -219,6 +271,16 @@ class TestOmissions:
         assert [one.name for one in result.blocking] == ["concurrency"]
         assert "1 missing, 2 to do before anybody is served" in preflight.told(result, world)
 
+    def test_an_alias_has_no_name_but_the_addresses_of_the_front_door(self, world: World) -> None:
+        del world.zone["www.cetrus.example", "CNAME"]
+        assert found(world) == []
+
+    def test_without_a_front_door_any_address_will_do(self, world: World) -> None:
+        change(world, certificate="")
+        no_edge(world)
+        leads_elsewhere(world)
+        assert found(world) == ["front-door"]
+
     def test_every_check_has_a_planted_omission(self) -> None:
         # A region cannot be planted: moto has the whole world in one.
         assert {check.name for check in CHECKS} == {name for name, _ in PLANTED} | {"receiving"}
@@ -236,6 +298,7 @@ class TestBeforeTheFirstDeployment:
     def bare(self, world: World) -> World:
         cloudformation = client("cloudformation")
         cloudformation.delete_stack(StackName=world.deployment.stack)
+        no_edge(world)
         return world
 
     def test_what_only_a_stack_can_have_stands_in_nobody_s_way(self, bare: World) -> None:
@@ -243,11 +306,11 @@ class TestBeforeTheFirstDeployment:
         result = preflight.preflight(bare)
         assert result.blocking == ()
         assert {one.name for one in result.findings} == {
-            "secrets", "signing-key", "alarms", "backups",
+            "front-door", "secrets", "signing-key", "contract", "staff", "alarms", "backups",
         }  # fmt: skip
         text = preflight.told(result, bare)
         assert "to do    secrets" in text
-        assert "4 to do before anybody is served" in text
+        assert "7 to do before anybody is served" in text
 
     def test_what_is_needed_for_it_does(self, bare: World) -> None:
         new_account(bare)

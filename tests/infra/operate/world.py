@@ -17,6 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from chalicelib.privacy.disclosures import PROCESSOR, Contract, Contracts
+from chalicelib.staff.rules import Member, Role, State
+from chalicelib.staff.store import StaffStore
+from chalicelib.storage.dynamo import Database, Table
 from infra.operate.checks import PINNED
 from infra.operate.deployment import Deployment
 from infra.operate.place import Place
@@ -37,17 +41,31 @@ SECRETS = {
 ZONE = {
     ("cetrus.example", "MX"): ["10 inbound-smtp.eu-west-1.amazonaws.com."],
     ("_dmarc.cetrus.example", "TXT"): ['"v=DMARC1; p=quarantine"'],
+    ("www.cetrus.example", "CNAME"): ["d111111abcdef8.cloudfront.net."],
     ("www.cetrus.example", "A"): ["192.0.2.10"],
+    ("d111111abcdef8.cloudfront.net", "A"): ["192.0.2.10"],
 }
 SHAPE: dict[str, Any] = {
     "BillingMode": "PAY_PER_REQUEST",
     "AttributeDefinitions": [
         {"AttributeName": "pk", "AttributeType": "S"},
         {"AttributeName": "sk", "AttributeType": "S"},
+        {"AttributeName": "gsi1pk", "AttributeType": "S"},
+        {"AttributeName": "gsi1sk", "AttributeType": "S"},
     ],
     "KeySchema": [
         {"AttributeName": "pk", "KeyType": "HASH"},
         {"AttributeName": "sk", "KeyType": "RANGE"},
+    ],
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": "gsi1",
+            "KeySchema": [
+                {"AttributeName": "gsi1pk", "KeyType": "HASH"},
+                {"AttributeName": "gsi1sk", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }
     ],
 }
 TABLE = {"Type": "AWS::DynamoDB::Table", "Properties": SHAPE}
@@ -85,7 +103,7 @@ class Client:
         answer = self._answers[name]
         if isinstance(answer, Exception):
             raise answer
-        return lambda **_: answer
+        return answer if callable(answer) else lambda **_: answer
 
 
 class World(Place):
@@ -135,6 +153,7 @@ def healthy() -> World:
     make_bucket()
     world = World(deployment(make_certificate("www.cetrus.example")))
     make_stack(world)
+    make_edge(world)
     for name, value in SECRETS.items():
         put_secret(name, value)
     ses = client("ses")
@@ -210,9 +229,54 @@ def make_stack(world: World) -> None:
             PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
         )
     put_signing_key(world, days=300)
+    put_contract(world, days=300)
+    put_staff(world, Role.PRIVACY)
     client("sns").subscribe(
         TopicArn=world.resource("AlarmTopic"), Protocol="email", Endpoint="alarms@cetrus.example"
     )
+
+
+def make_edge(world: World) -> None:
+    template = {
+        "Resources": {"EdgeAlarmTopic": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {"DistributionDomain": {"Value": "d111111abcdef8.cloudfront.net"}},
+    }
+    client("cloudformation", "us-east-1").create_stack(
+        StackName=world.deployment.edge_stack, TemplateBody=json.dumps(template)
+    )
+    client("sns", "us-east-1").subscribe(
+        TopicArn=world.edge_resource("EdgeAlarmTopic"),
+        Protocol="email",
+        Endpoint="alarms@cetrus.example",
+    )
+
+
+def accounts(world: World) -> Table:
+    return Table(Database(client("dynamodb")), world.output("AccountsTableName"))
+
+
+def put_contract(world: World, days: int) -> None:
+    now = int(NOW.timestamp() * 1000)
+    until = int((NOW + dt.timedelta(days=days)).timestamp() * 1000)
+    Contracts(accounts(world)).keep(Contract(PROCESSOR, "terms of service", until), now)
+
+
+def put_staff(world: World, role: Role, member_id: str = "stf_one") -> None:
+    """Somebody who works here and has an address."""
+    table = accounts(world)
+    store = StaffStore(table, table)
+    member = Member(
+        member_id, f"claim of {member_id}", "verifier", frozenset({role}), State.ACTIVE, 1, 0
+    )
+    store.transact(store.put_member(member))
+    store.transact(store.mailed(member_id))
+
+
+def end_staff(world: World, member_id: str = "stf_one") -> None:
+    table = accounts(world)
+    store = StaffStore(table, table)
+    if member := store.member(member_id):
+        store.transact(store.end(member, int(NOW.timestamp() * 1000)))
 
 
 def put_signing_key(world: World, days: int) -> None:
