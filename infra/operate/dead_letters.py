@@ -4,8 +4,9 @@
     python -m infra.operate.dead_letters [--stack NAME] --again     moves all back, to be run again
 
 A message is sent before it is deleted, so a crash in between has it run twice and never lost;
-whatever reads a queue here does nothing the second time. Messages hold ids, no personal data.
-SQS shows ten of one FIFO group, and the next once those are gone: a listing ends there.
+whatever reads a queue here does nothing the second time. What is listed is an id; of a message that
+is no nudge (the mail service's events name addresses) nothing is shown. SQS shows ten of one FIFO
+group, and the next once those are gone: a listing ends there.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ WAIT_SECONDS = (
     1  # asks every server of SQS; without a wait some are asked, and "nothing" means little
 )
 HELD_SECONDS = 30  # how long a message that was listed stays hidden if this run is cut off
+NUDGES = ({"message"}, {"event"})
+"""All that a nudge says: which mail, or which event of the processor."""
 ATTRIBUTES = ["SentTimestamp", "MessageGroupId", "MessageDeduplicationId"]
 
 
@@ -49,7 +52,17 @@ class Letter:
     attributes: dict[str, str]
 
     def __str__(self) -> str:
-        return f"{to_text(int(self.attributes['SentTimestamp']))}  {self.id}  {self.body}"
+        sent = to_text(int(self.attributes["SentTimestamp"]))
+        return f"{sent}  {self.id}  {self.body if is_nudge(self.body) else '(not shown)'}"
+
+
+def is_nudge(body: str) -> bool:
+    """Whether it is one of ours that holds an id and nothing else."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(told, dict) and told.keys() in NUDGES
 
 
 def queues(sqs: Any, mail_queue: str) -> list[DeadLetters]:

@@ -73,6 +73,27 @@ def test_all_are_listed_and_stay(queues: Queues, capsys: pytest.CaptureFixture[s
     assert queues.waiting(queues.mail) == []
 
 
+def test_a_nudge_is_shown_and_of_anything_else_only_that_it_is_there(
+    queues: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dead = queues.made("cetrus-MailFeedbackDlq-1")
+    queues.made("cetrus-MailFeedbackQueue-1", of="cetrus-MailFeedbackDlq-1")
+    bounce = {"eventType": "Bounce", "mail": {"destination": ["canary@example.org"]}}
+    hidden = [json.dumps(bounce), json.dumps({"message": "x", "to": "canary@example.org"}),
+              json.dumps(["canary@example.org"]), "canary@example.org"]  # fmt: skip
+    for body in hidden:
+        queues.send(dead, body)
+    queues.send(queues.mail_dead, '{"message": "msg_1"}')
+    queues.send(queues.pay_dead, '{"event": "evt_1"}')
+    for arguments in ([], ["--again"]):
+        main(arguments)
+        said = capsys.readouterr().out
+        assert "cetrus-MailFeedbackDlq-1: 4" in said
+        assert "canary" not in said
+        assert '{"message": "msg_1"}' in said
+        assert '{"event": "evt_1"}' in said
+
+
 def test_one_command_runs_all_again(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--again"])
     assert "3 moved back" in capsys.readouterr().out
