@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import posixpath
 import threading
 import time
 from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from infra import throttling
 from infra.local.front.events import address_of, viewer_of
@@ -24,7 +26,7 @@ MOST_ADDRESSES = 10_000
 class Limit:
     """At most `requests` per address in any `seconds`; empty methods or paths mean all.
 
-    A path that ends in `*` means all that begin so.
+    A path means all that begin so.
     """
 
     name: str
@@ -35,15 +37,16 @@ class Limit:
 
     def covers(self, method: str, path: str) -> bool:
         return (not self.methods or method in self.methods) and (
-            not self.paths or any(fits(path, pattern) for pattern in self.paths)
+            not self.paths or plain(path).startswith(self.paths)
         )
 
 
-def fits(path: str, pattern: str) -> bool:
-    return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
+def plain(path: str) -> str:
+    """Decoded, and without what a gateway may read over: doubled slashes, dots, one at the end."""
+    return "/" + posixpath.normpath(unquote(path)).lstrip("/")
 
 
-FORMS = tuple(path.replace("{token}", "*") for path in throttling.PASSWORDS)
+FORMS = tuple(path.removesuffix("{token}") for path in throttling.PASSWORDS)
 
 
 LIMITS = (
@@ -67,7 +70,7 @@ class NetworkLimits:
 
     def refuse(self, request: Request, stage: str) -> Answer | None:
         """Return 429 with the whole seconds to wait, or None after counting the request."""
-        path = address_of(request.path, stage).path.rstrip("/") or "/"
+        path = address_of(request.path, stage).path
         viewer, now = viewer_of(request), self.now()
         covering = [limit for limit in self.limits if limit.covers(request.method, path)]
         with self._lock:

@@ -19,6 +19,9 @@ from infra.operate.edge import read_edge, write_edge
 from infra.package import ROOT
 
 CLASSES_ALLOWED = 64
+WHOLE = ("EXACTLY", ["NONE"])
+BEGINNING = ("STARTS_WITH", ["URL_DECODE", "NORMALIZE_PATH"])
+"""How a limit compares a method, and a path: decoded and plain, as the local gateway does."""
 PERSONAL = ("Host", "Referer", "User-Agent")
 
 
@@ -250,9 +253,10 @@ def limit_of(rule: dict[str, Any]) -> Limit:
     methods: list[str] = []
     paths: list[str] = []
     for match in matches(rate.get("ScopeDownStatement")):
-        more = {"EXACTLY": "", "STARTS_WITH": "*"}[match["PositionalConstraint"]]
         where = methods if "Method" in match["FieldToMatch"] else paths
-        where.append(match["SearchString"] + more)
+        where.append(match["SearchString"])
+        how = match["PositionalConstraint"], [one["Type"] for one in match["TextTransformations"]]
+        assert how == (WHOLE if where is methods else BEGINNING)
     return Limit(
         rule["Name"], rate["Limit"], rate["EvaluationWindowSec"], tuple(methods), tuple(paths)
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from infra.local.front import limits as limits_module
 from infra.local.front.http import Request
 from infra.local.front.limits import LIMITS, Limit, NetworkLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from tests.infra.local_front.conftest import Front
 
@@ -89,6 +89,15 @@ class TestNetworkLimits:
             assert refused.status == 429
         assert limits.refuse(Request("GET", "/verify/other", (), b"", "::1"), "api") is None
         assert limits.refuse(Request("POST", "/verify", (), b"", "::1"), "api") is None
+
+    @pytest.mark.parametrize(
+        "path", ["/login", "/login/", "/%6Cogin", "/login%2F", "//login", "/./login", "/x/../login"]
+    )
+    def test_a_form_is_the_same_however_its_path_is_written(self, path: str) -> None:
+        (credentials,) = (limit for limit in LIMITS if limit.name == "credentials")
+        assert credentials.covers("POST", path)
+        assert not credentials.covers("GET", path)
+        assert not credentials.covers("POST", f"/elsewhere{path}")
 
     def test_the_declared_limits_leave_room_for_a_test_suite(self) -> None:
         described = NetworkLimits().described()
