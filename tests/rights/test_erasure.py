@@ -15,11 +15,13 @@ from chalicelib.core.errors import NotFound
 from chalicelib.mail.wishes import suppression_of
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, verify
 from chalicelib.privacy.sinks import page
+from chalicelib.rights import sweep as sweeping
 from chalicelib.rights import wiring as rights
 from chalicelib.rights.rules import LeavingAlready, NotPlanned, fiscal_end
 from chalicelib.rights.store import fiscal_subject
 from chalicelib.rights.sweep import SweepIncomplete
 from chalicelib.storage.dynamo import Database, Table
+from infra.alarms import COUNTED
 from infra.operate import fiscal
 from infra.operate.erased import erase_again
 from tests.crash import at_every_call
@@ -450,6 +452,30 @@ class TestWhatTheLawKeeps:
             ("2028-02-29T12:00:00Z", "2039-01-01T00:00:00Z"),
         ):
             assert fiscal_end(from_text(paid)) == from_text(end)
+
+
+@pytest.mark.promise("PS-70")
+def test_one_that_is_not_finished_a_day_after_it_was_due_is_counted_for_the_alarm(
+    mora: Account, processor: FakeProcessor, crew: Plan, clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    told: list[str] = []
+    monkeypatch.setattr(sweeping, "count", lambda name, _=1: told.append(name))
+    buy(processor, crew)
+    erase(2)
+    clock.advance(2 * HOUR)
+    processor.silent = True
+    for passed, late in ((0, False), (DAY, False), (HOUR, True)):
+        clock.advance(passed)
+        told.clear()
+        with pytest.raises(SweepIncomplete):
+            sweep()
+        assert ("erasure_late" in told) == late
+    assert [one.name for one in COUNTED if "erasure_late" in one.metrics] == ["ErasureLateAlarm"]
+    processor.silent = False
+    clock.advance(HOUR)
+    sweep()
+    assert tombstone(MORA)
 
 
 @pytest.mark.guarantee("G12")

@@ -204,7 +204,17 @@ class TestTables:
         arn = template.arn("KeysTable")
         readers = {"APIHandler", "ErasureSweep", "RenewalSweep"} | SENDERS
         assert who(lambda role: role.may("dynamodb:GetItem", arn)) == readers
-        assert who(lambda role: role.may("dynamodb:PutItem", arn)) == {"APIHandler", "InboundMail"}
+        for place, writers in (
+            ("SUBJECT#sub_1", {"APIHandler", "InboundMail"}),
+            ("HELD#sub_1", {"APIHandler", "InboundMail"}),
+            ("ERASED", {"APIHandler", "InboundMail", "ErasureSweep"}),
+        ):
+            may = who(
+                lambda role, key=place: role.may(
+                    "dynamodb:PutItem", arn, dynamodb__LeadingKeys=[key]
+                )
+            )
+            assert may == writers, place
         enders = who(lambda role: role.may("dynamodb:DeleteItem", arn))
         assert enders == {"APIHandler", "AccountSweep", "ErasureSweep"}
         assert who(lambda role: role.may("dynamodb:UpdateItem", arn)) == set()
