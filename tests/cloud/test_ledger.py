@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from infra import verify_ledger
 from infra.package import ROOT
 from tests.cloud.people import WEB, new_customer
+from tests.cloud.test_rights import ERASE, fill
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,6 +120,25 @@ def test_the_night_finds_nothing_and_the_page_shows_it_as_it_was_signed(
     text = f"cetrus proof night\n{verify_ledger.digest(document['body'])}\n".encode()
     key = verify_ledger.read_key(shown["public_key"])
     assert verify_ledger.signed(key, text, base64.b64decode(document["signature"]))
+
+
+def test_the_night_looks_at_what_waits_and_tells_how_long_what_is_done_took(
+    cloud: LocalCloud, moved: Control
+) -> None:
+    """Under its own role, which may ask an account's row for one attribute alone."""
+    waits, gone = new_customer(cloud, "night-waits"), new_customer(cloud, "night-gone")
+    for person, hours in ((waits, "24"), (gone, "0")):
+        assert fill(person, ERASE, hours=hours, password=person.fields["password"])
+    moved.settle()
+    moved.run("erasure_sweep")
+    found = moved.run("privacy_check")
+    for which in ("nothing_opens", "nothing_is_left"):
+        told = found["times"][which]
+        assert told["number"] >= 1
+        assert 0 <= told["median_ms"] <= told["p99_ms"] <= told["longest_ms"]
+    assert found["mails"]["account"]["sent"] >= 1
+    shown = WEB.get(f"{cloud.app}/privacy/proof.json").json()["night"]["body"]
+    assert shown["times"] == found["times"]
 
 
 def test_results_that_are_published_are_of_the_program_that_runs(
