@@ -130,7 +130,8 @@ def merge_template(stage: str, root: Path) -> dict[str, Any]:
         name.removesuffix("Role") for name in read_fragment(root / FRAGMENTS[1])["Resources"]
     ]
     made = {**alarms.of_functions(functions), **alarms.of_metrics()}
-    merged = laid_over(merged, {"Resources": {**made, **dashboard.of_functions(functions)}})
+    shown = dashboard.of_template(functions, merged["Resources"])
+    merged = laid_over(merged, {"Resources": {**made, **shown}})
     merged = laid_over(merged, {"Resources": throttling.of_functions(functions)})
     locked = LOCKED_DAYS if stage == "prod" else 1
     defaults = {"Stage": {"Default": stage}, "HeadsLockedDays": {"Default": locked}}

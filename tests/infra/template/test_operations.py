@@ -144,8 +144,21 @@ class TestDashboard:
         for kind in ("AWS::Lambda::Function", "AWS::DynamoDB::Table"):
             for name in template.of_type(kind):
                 assert f'"{name}"' in text
-        for queue in ("MailQueue", "PaymentsQueue", "MailDlq", "PaymentsDlq"):
-            assert f"{queue}.QueueName" in text
+        for queue in template.of_type("AWS::SQS::Queue"):
+            assert f'"{queue}.QueueName"' in text
+
+    def test_what_waits_and_what_is_dead_are_charts_of_their_own(
+        self, body: dict[str, Any], template: Template
+    ) -> None:
+        shown = {
+            widget["properties"]["title"]: {
+                metric[3].partition(".")[0] for metric in widget["properties"]["metrics"]
+            }
+            for widget in body["widgets"]
+        }
+        assert shown["Dead letters"] == {"MailDlq", "MailFeedbackDlq", "PaymentsDlq"}
+        every = set(template.of_type("AWS::SQS::Queue"))
+        assert shown["What waits"] == every - shown["Dead letters"]
 
     def test_charts_stand_beside_and_below_each_other(self, body: dict[str, Any]) -> None:
         places = [(widget["x"], widget["y"]) for widget in body["widgets"]]
