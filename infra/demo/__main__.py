@@ -1,4 +1,4 @@
-"""The whole story on a fresh cloud: four plans, two applications, visits, mails and a month.
+"""The whole story on a fresh cloud: plans, two applications, personal data, visits and a month.
 
     python -m infra.demo        exits 0 only if all of it held
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from infra.bench.program import Unexpected
-from infra.demo import later, metered, plans
+from infra.demo import later, metered, plans, privacy
 from infra.demo.story import DidNotHold, Story
 from infra.local.clock import follow
 from infra.local.front.run import LocalCloud
@@ -25,7 +25,9 @@ from infra.person import Person
 CHAPTERS = (
     metered.register, metered.order, metered.download, metered.sign_in_computer, metered.launch,
     metered.usage, plans.buy_a_pass, plans.run_tally, plans.subscribe, plans.try_it,
-    later.visits, later.another_vendor, later.a_month, later.cancel, later.look_at_rest,
+    privacy.what_is_promised, privacy.choose, privacy.write_to_many, privacy.write_to_us,
+    privacy.take_along, later.visits, later.another_vendor, later.a_month, later.cancel,
+    privacy.a_new_policy, privacy.verify, privacy.leave, later.look_at_rest,
 )  # fmt: skip
 BROKEN = (
     DidNotHold, Unexpected, LookupError, ValueError, httpx.HTTPError, subprocess.SubprocessError,
