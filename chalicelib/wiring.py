@@ -334,7 +334,7 @@ def email_move() -> EmailMove:
 
     return EmailMove(
         account_store(), address_store(), accounts(), guests(), outbox(), links(),
-        wishes(), keyed(), now,
+        opt_ins(), wishes(), keyed(), now,
     )  # fmt: skip
 
 

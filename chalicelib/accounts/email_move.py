@@ -3,7 +3,9 @@
 One transaction releases the old claim, takes the new one, seals the profile anew under the grants
 it has, puts into force what was chosen beside the new address, and writes word of it to the old
 mailbox. Sessions go on; links to a password that were mailed before are dead. What the person once
-stopped by mail stays stopped at the new address.
+stopped by mail stays stopped at the new address. Whoever takes a move back takes back every yes
+that was said with it and after it: it may have been a thief's, and nothing of it reaches their
+mailbox.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from chalicelib.accounts.address_store import AddressStore, Change, Spans
     from chalicelib.accounts.guests import Guests
     from chalicelib.accounts.links import Links
+    from chalicelib.accounts.opt_ins import OptIns
     from chalicelib.accounts.rules import Link
     from chalicelib.accounts.service import Accounts
     from chalicelib.accounts.store import AccountStore
@@ -54,6 +57,7 @@ class EmailMove:
     guests: Guests
     outbox: Outbox
     links: Links
+    opt_ins: OptIns
     wishes: WishStore
     keyed: KeyedHash
     clock: Clock
@@ -101,8 +105,9 @@ class EmailMove:
     def undo(self, token: str) -> None:
         """Back to the address that the link was mailed to; no password fits any more.
 
-        Where that address has another account by now, the account stays and is locked all the
-        same: AddressTaken. A link of a move that an older mailbox has taken back no longer works.
+        Whatever was chosen since the move is withdrawn, and no wish waits. Where that address has
+        another account by now, the account stays and is locked all the same: AddressTaken. A link
+        of a move that an older mailbox has taken back no longer works.
         """
         now = self.clock()
         link = self.links.read(token, LinkKind.EMAIL_UNDO, now)
@@ -114,13 +119,32 @@ class EmailMove:
         undone = account.undone_by(link, now)
         try:
             message = self._move(
-                account, address, link.target, now, used, lock=nobodys(), undone=undone
-            )
+                account, address, link.target, now, used, lock=nobodys(), undone=undone,
+                since=link.made_at,
+            )  # fmt: skip
         except AddressTaken:
-            lock = self.store.lock(account, nobodys(), undone)
-            self._once(used, lock, self.guests.leave(link.target))
+            self._lock(account, link, used, self.store.lock(account, nobodys(), undone))
             raise
         self.outbox.nudge(message)
+
+    def _lock(self, account: Account, link: Link, *others: Write) -> None:
+        def writes() -> list[Write]:
+            return [
+                *others,
+                self.guests.leave(link.target),
+                *self._no_wish(account),
+                *self.guests.vault.take_back(account.subject, link.made_at, FORM),
+            ]
+
+        try:
+            self.guests.vault.commit(writes)
+        except ConditionFailed as refusal:
+            raise AccountGone from refusal
+
+    def _no_wish(self, account: Account) -> list[Write]:
+        """What waits for its link waits for one that was mailed to the other mailbox."""
+        waiting = self.opt_ins.waiting(account.id)
+        return [self.opt_ins.forget(account.id, purpose) for purpose in waiting]
 
     def _moved(self, link: Link) -> Account:
         """Whose move the link is about, unless an older mailbox has taken that back."""
@@ -152,7 +176,7 @@ class EmailMove:
     def _move(
         self, account: Account, address: str, guest: str, now: int, *others: Write,
         lock: str | None = None, undone: Spans = (),
-        chosen: Mapping[Purpose, bool] | None = None,
+        chosen: Mapping[Purpose, bool] | None = None, since: int | None = None,
     ) -> str:  # fmt: skip
         """The id of the message to the old mailbox, with a way back unless it is locked."""
         claim = self.keyed.of("email", email_identity(address))
@@ -168,8 +192,9 @@ class EmailMove:
                 *others,
                 *farewell,
                 *self._wishes(account.id, profile["email"], address, now),
+                *(self._no_wish(account) if lock else ()),
                 *self.guests.vault.recollect(
-                    account.subject, {**profile, "email": address}, now, FORM, chosen
+                    account.subject, {**profile, "email": address}, now, FORM, chosen, since=since
                 ),
             ]
 

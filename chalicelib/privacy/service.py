@@ -7,6 +7,7 @@ call that needed it, and the ledger's row always comes before the plaintext.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from chalicelib.privacy.rules import (
@@ -29,7 +30,7 @@ from chalicelib.privacy.store import Grant, Kept
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from chalicelib.core.clock import Clock
     from chalicelib.privacy.ledger import Ledger
@@ -104,13 +105,14 @@ class Vault:
 
     def recollect(
         self, subject: str, fields: Mapping[str, str], now: int, form: str,
-        chosen: Mapping[Purpose, bool] | None = None,
+        chosen: Mapping[Purpose, bool] | None = None, *, since: int | None = None,
     ) -> list[Write]:  # fmt: skip
         """A correction: all fields anew, under the grants held and the policies they were given by.
 
         With `chosen`, the answers given beside the fields: a yes that is not granted yet is granted
-        under the policy in force, a no withdraws. PurposeDenied where no grant is held. Another
-        ledger row of the subject may come between: `commit` builds the writes again then.
+        under the policy in force, a no withdraws; so does `since` each yes from that instant on.
+        PurposeDenied where no grant is held. Another ledger row of the subject may come between:
+        `commit` builds the writes again then.
         """
         head = self.ledger.head(subject)
         grants = [
@@ -122,19 +124,42 @@ class Vault:
         number = self.in_force()
         given = declared(fields, policy(number))
         answers = asked(chosen or {}, policy(number))
-        kept = [grant for grant in grants if answers.get(grant.purpose, True)]
+        noes = {purpose for purpose in answers if not answers[purpose]}
+        noes |= set() if since is None else self._said_since(subject, since)
+        kept = [grant for grant in grants if grant.purpose not in noes]
         writes = [write for grant in kept for write in self._replace(grant, given, now)]
         entries = [Entry(Event.CORRECTED, g.purpose, g.policy, form) for g in kept]
-        held = {grant.purpose: grant for grant in grants}
-        for purpose, yes in answers.items():
-            if yes and purpose not in held:
-                writes += self._grant(subject, purpose, given, now, number)
-                entries.append(told(Event.GRANTED, purpose, number, form))
-            elif not yes and purpose in held:
-                gone = held[purpose]
-                writes += [self.store.end_grant(gone), self.store.end_sealed(subject, purpose)]
-                entries.append(Entry(Event.WITHDRAWN, purpose, gone.policy, form))
+        held = {grant.purpose for grant in grants}
+        for purpose in (p for p in answers if answers[p] and p not in held):
+            writes += self._grant(subject, purpose, given, now, number)
+            entries.append(told(Event.GRANTED, purpose, number, form))
+        gone = [grant for grant in grants if grant.purpose in noes]
+        writes += self._ends(gone)
+        entries += [Entry(Event.WITHDRAWN, g.purpose, g.policy, form) for g in gone]
         return [*writes, *self.ledger.after(head, subject, entries, now)]
+
+    def take_back(self, subject: str, since: int, form: str) -> list[Write]:
+        """Each yes that was said from an instant on is withdrawn, whoever said it; for `commit`."""
+        head = self.ledger.head(subject)
+        noes = self._said_since(subject, since)
+        gone = [grant for grant in self.store.grants(subject) if grant.purpose in noes]
+        rows = [Entry(Event.WITHDRAWN, g.purpose, g.policy, form) for g in gone]
+        return [*self._ends(gone), *self.ledger.after(head, subject, rows, self.clock())]
+
+    def _said_since(self, subject: str, since: int) -> set[Purpose]:
+        """By the ledger: a grant's own instant is that of its newest key."""
+        recent = takewhile(lambda row: row.at >= since, self.ledger.back(subject))
+        entries = [row.entry for row in recent]
+        return {e.purpose for e in entries if e.event is Event.GRANTED and e.purpose}
+
+    def _ends(self, grants: Iterable[Grant]) -> list[Write]:
+        return [
+            write
+            for grant in grants
+            for write in (
+                self.store.end_grant(grant), self.store.end_sealed(grant.subject, grant.purpose)
+            )
+        ]  # fmt: skip
 
     def granted(self, subject: str) -> dict[Purpose, str]:
         """The id of the policy that each purpose was granted under; nothing is opened."""

@@ -19,6 +19,8 @@ from chalicelib.core.errors import CetrusError
 from chalicelib.mail.links import link_token
 from chalicelib.mail.rules import MailClass
 from chalicelib.mail.wishes import BOUNCED, class_row, suppression_of
+from chalicelib.privacy.rules import Purpose, verify
+from chalicelib.privacy.sinks import mail
 from chalicelib.storage.dynamo import Database, Table
 from tests.accounts.conftest import NO_CHOICES, PASSWORD, PROFILE, REGISTRATION
 from tests.accounts.watch import watched
@@ -26,6 +28,7 @@ from tests.browser import Browser
 from tests.conftest import drop_tables, kept_client, make_tables
 from tests.crash import at_every_call
 from tests.interleaving import Turns
+from tests.privacy.test_vault import first
 
 if TYPE_CHECKING:
     from chalicelib.accounts.email_move import EmailMove
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from tests.conftest import FakeClock, Tables
 
 NEW = "studio@ballymote.example"
+CHOSEN = {Purpose.MARKETING, Purpose.PARTNER_MAIL}
 OTHER = {**REGISTRATION, "login": "somebody.else", "email": "else@kilbride.example"}
 
 
@@ -332,6 +336,61 @@ class TestTakingBack:
         owner.post(f"/reset/{mails.link('password_reset')}", {"password": "three pears in winter"})
         assert address_of(owner) == PROFILE["email"]
 
+    def say_yes(self, purpose: Purpose) -> None:
+        wiring.choosing().change(account_of(PROFILE["login"]).id, purpose, yes=True)
+
+    @pytest.mark.promise("PS-74")
+    def test_every_yes_since_the_move_is_taken_back_and_those_before_it_stay(
+        self, member: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        """A thief who moved the account agreed to mail of partners, from the thief's mailbox."""
+        self.say_yes(Purpose.MARKETING)
+        clock.advance(HOUR)
+        fields = {"email": NEW, "password": PASSWORD, **NO_CHOICES, "choice_marketing": "yes"}
+        member.post("/account/email", fields)
+        Browser().post(f"/email/{mails.link('email_change')}", {})
+        clock.advance(HOUR)
+        self.say_yes(Purpose.PARTNER_MAIL)
+        Browser().post(f"/choices/{mails.link('partner_opt_in')}", {})
+        subject = account_of(PROFILE["login"]).subject
+        assert wiring.vault().granted(subject).keys() >= CHOSEN
+        clock.advance(HOUR)
+        assert Browser().post(self.undo(mails), {}).status == 303
+        assert wiring.vault().granted(subject).keys() & CHOSEN == {Purpose.MARKETING}
+        assert not wiring.vault().noted(subject, Purpose.PARTNER_MAIL)
+        opened = wiring.vault().open(subject, Purpose.MARKETING, "test")
+        assert mail(opened, "offer").address == PROFILE["email"]
+
+    @pytest.mark.promise("PS-74")
+    def test_a_yes_that_came_with_the_move_goes_with_it_and_no_wish_waits(
+        self, member: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        answers = dict.fromkeys(NO_CHOICES, "yes")
+        member.post("/account/email", {"email": NEW, "password": PASSWORD, **answers})
+        Browser().post(f"/email/{mails.link('email_change')}", {})
+        account = account_of(PROFILE["login"])
+        assert wiring.vault().granted(account.subject).keys() >= CHOSEN
+        clock.advance(HOUR)
+        wiring.choosing().change(account.id, Purpose.PARTNER_MAIL, yes=False)
+        self.say_yes(Purpose.PARTNER_MAIL)
+        assert wiring.opt_ins().waiting(account.id)
+        wiring.email_move().undo(self.undo(mails).rpartition("/")[2])
+        assert wiring.vault().granted(account.subject).keys() & CHOSEN == set()
+        assert wiring.opt_ins().waiting(account.id) == []
+        assert verify(wiring.vault().ledger.rows(account.subject))
+
+    @pytest.mark.promise("PS-74")
+    def test_a_yes_that_comes_while_it_is_taken_back_does_not_stay(
+        self, moved: Browser, mails: Mails, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        account, vault = account_of(PROFILE["login"]), wiring.vault()
+        first(
+            monkeypatch, vault.store, "grants",
+            lambda: wiring.choosing().change(account.id, Purpose.MARKETING, yes=True),
+        )  # fmt: skip
+        wiring.email_move().undo(self.undo(mails).rpartition("/")[2])
+        assert vault.granted(account.subject).keys() & CHOSEN == set()
+
     def test_also_after_it_was_moved_once_more(
         self, moved: Browser, mails: Mails, clock: FakeClock
     ) -> None:
@@ -416,8 +475,13 @@ class TestTakingBack:
         self, moved: Browser, mails: Mails
     ) -> None:
         Browser().post("/register", {**REGISTRATION, "login": "new.comer"})
+        account = account_of(PROFILE["login"])
+        self.say_yes(Purpose.MARKETING)
+        self.say_yes(Purpose.PARTNER_MAIL)
         answer = Browser().post(self.undo(mails), {})
         assert answer.status == 409
+        assert wiring.vault().granted(account.subject).keys() & CHOSEN == set()
+        assert wiring.opt_ins().waiting(account.id) == []
         assert moved.get("/account").status == 303
         assert Browser().post("/login", {"login": NEW, "password": PASSWORD}).status == 401
 
