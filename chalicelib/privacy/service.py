@@ -17,6 +17,7 @@ from chalicelib.privacy.rules import (
     Mailed,
     Purpose,
     PurposeDenied,
+    SealBroken,
     When,
     family,
     key_context,
@@ -225,8 +226,8 @@ class Vault:
         SealBroken where anything stored was changed. `reason` is one word of the program, such as
         `page:/account/setup`.
         """
-        grant = self._opening(subject, lambda: self.store.grant(subject, purpose), reason)
-        return Secret(subject, purpose, self._opened(grant))
+        fields = self._fields(subject, lambda: self.store.grant(subject, purpose), reason)
+        return Secret(subject, purpose, fields)
 
     def open_at_rest(self, subject: str, reason: str) -> Secret[Account]:
         """Of a deactivated account whom to mail the link to that they asked for; the ledger first.
@@ -235,11 +236,23 @@ class Vault:
         """
         if not reason.startswith(ASKED_AT_REST):
             raise PurposeDenied
-        grant = self._opening(subject, lambda: self._on_hold(subject), reason)
-        return Secret(subject, Purpose.ACCOUNT, self._opened(grant))
+        fields = self._fields(subject, lambda: self._on_hold(subject), reason)
+        return Secret(subject, Purpose.ACCOUNT, fields)
 
     def _on_hold(self, subject: str) -> Grant | None:
         return self.store.held_grant(subject, Purpose.ACCOUNT)
+
+    def _fields(
+        self, subject: str, find: Callable[[], Grant | None], reason: str
+    ) -> dict[str, str]:
+        """After the ledger's row; once more where a correction came in between, under a new key."""
+        grant = self._opening(subject, find, reason)
+        try:
+            return self._opened(grant)
+        except SealBroken:
+            if grant == find():
+                raise
+        return self._opened(self._opening(subject, find, reason))
 
     def _opened(self, grant: Grant | None) -> dict[str, str]:
         """What the grant's purpose may see."""

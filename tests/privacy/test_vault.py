@@ -509,6 +509,32 @@ class TestWhatComesBetween:
         )  # fmt: skip
         assert fields_of(subject, Purpose.MARKETING) == {"email": "moved@example.com"}
 
+    def test_a_key_that_is_renewed_after_the_ledgers_row_opens_as_renewed(
+        self, subject: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        vault, moved = wiring.vault(), {**PROFILE, "email": "moved@example.com"}
+        first(
+            monkeypatch, vault, "_opening",
+            lambda: vault.commit(lambda: vault.recollect(subject, moved, wiring.now(), "test")),
+        )  # fmt: skip
+        assert fields_of(subject, Purpose.MARKETING) == {"email": "moved@example.com"}
+        told = [row.entry.event for row in vault.ledger.rows(subject)]
+        assert told.count(Event.OPENED) == 2
+
+    @pytest.mark.promise("PS-70", "PS-74")
+    @pytest.mark.parametrize("what", ["withdraw", "erase"])
+    def test_a_key_that_is_ended_after_the_ledgers_row_opens_nothing(
+        self, subject: str, what: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        vault = wiring.vault()
+        act = {
+            "withdraw": lambda: vault.withdraw(subject, Purpose.MARKETING, "test"),
+            "erase": lambda: vault.erase(subject),
+        }[what]
+        first(monkeypatch, vault, "_opening", act)
+        with pytest.raises(PurposeDenied):
+            vault.open(subject, Purpose.MARKETING, "test")
+
     @pytest.mark.promise("PS-70")
     def test_what_bills_said_is_found_for_the_law_while_it_comes_back(
         self, subject: str, monkeypatch: pytest.MonkeyPatch
