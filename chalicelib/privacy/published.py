@@ -7,6 +7,7 @@ that old and new functions collect under the same version at any instant.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from chalicelib.privacy import policies
@@ -37,8 +38,9 @@ class Published:
         return max(int(item["number"]), policies.IN_FORCE) if item else policies.IN_FORCE
 
     def history(self) -> list[Publication]:
-        """Every publication, oldest first."""
-        return [to_publication(item) for item in self.table.query(PK, prefix="VERSION#")]
+        """Every publication, oldest first: by number, as no key sorts them."""
+        found = map(to_publication, self.table.query(PK, prefix="VERSION#"))
+        return sorted(found, key=attrgetter("number"))
 
 
 def to_publication(item: Item) -> Publication:

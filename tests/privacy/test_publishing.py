@@ -178,3 +178,14 @@ class TestTheStartPage:
         with recorded() as calls:
             Browser().get("/")
         assert calls.made == [("dynamodb", "Query")]
+
+
+@pytest.mark.promise("PS-78")
+def test_the_history_is_in_the_order_of_the_numbers_also_from_the_tenth_on(tables: Tables) -> None:
+    for number in (10, 4, 11, 5):
+        item = {
+            "pk": "POLICY", "sk": f"VERSION#{number}", "type": "policy", "v": 1,
+            "number": number, "policy": f"{number}:x", "at": number,
+        }  # fmt: skip
+        tables.accounts.apply(tables.accounts.put(item))
+    assert [one.number for one in wiring.published().history()] == [4, 5, 10, 11]
