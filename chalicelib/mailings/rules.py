@@ -254,7 +254,7 @@ def check(content: Content) -> Content:
 def field_flaw(name: str, content: Content) -> str:
     spec, value = FIELDS[name], content.fields.get(name, "")
     if not value:
-        return "This is needed."
+        return f"{spec.label}: this is needed."
     if len(value) > spec.most:
         return f"This is too long: at most {spec.most} characters."
     if spec.kind in SHAPES:
