@@ -165,14 +165,22 @@ class Histories(RuleBasedStateMachine):
 
     @rule(number=PEOPLE, paid=st.booleans())
     def erase(self, number: int, paid: bool) -> None:
-        """What the law keeps of whoever paid is taken first, also from a key that is on hold."""
         if (person := self._person(number)) and person.state != ERASED:
-            self.crowd.leave(person.account)
-            if paid:
-                kept = wiring.vault().keep_by_law(person.subject, f"fis_{person.name}", "test")
-                assert kept is not None
-            wiring.vault().erase(person.subject)
-            person.state, person.granted = ERASED, {}
+            self._erase(person, paid=paid)
+
+    @precondition(lambda self: any(person.state == DEACTIVATED for person in self.people))
+    @rule()
+    def erase_a_payer_who_rests(self) -> None:
+        self._erase(next(p for p in self.people if p.state == DEACTIVATED), paid=True)
+
+    def _erase(self, person: Person, *, paid: bool) -> None:
+        """What the law keeps of whoever paid is taken first, also from a key that is on hold."""
+        self.crowd.leave(person.account)
+        if paid:
+            kept = wiring.vault().keep_by_law(person.subject, f"fis_{person.name}", "test")
+            assert kept is not None
+        wiring.vault().erase(person.subject)
+        person.state, person.granted = ERASED, {}
 
     @precondition(lambda self: self.number > 3)
     @rule()
