@@ -9,6 +9,7 @@ OUT ?= out
 URL ?= http://localhost:$(PORT)
 TESTS ?=
 
+GRANTS := .tools/grants
 READY := .venv/ready
 PYTHON_IN := .venv/bin/python
 CODE := app.py chalicelib infra tests client
@@ -25,9 +26,12 @@ run: $(READY) ## start the one-machine cloud (PORT=8000 DATA=.local)
 demo: $(READY) ## walk the whole story on a fresh cloud and print it
 	@exec $(PYTHON_IN) -m infra.demo
 
-test: $(READY) lint types contracts ## every test (TESTS="path -k word" for some of them)
+test: $(READY) lint types contracts ## every test, and roles against their use (TESTS="path -k word" for some tests)
 	@$(PYTHON_IN) -m infra.tools.needs
-	@exec $(PYTHON_IN) -m pytest --numprocesses auto --dist loadfile $(TESTS)
+	@rm -rf $(GRANTS)
+	@exec env LOCAL_GRANTS="$(CURDIR)/$(GRANTS)" \
+		$(PYTHON_IN) -m pytest --numprocesses auto --dist loadfile $(TESTS)
+	@$(if $(TESTS),,exec $(PYTHON_IN) -m infra.tools.grants $(GRANTS))
 
 check: $(READY) lint types contracts ## lint, types, import contracts and pure rules, in half a minute
 	@exec $(PYTHON_IN) -m pytest $$(find tests client/tests -name 'test_*rules*.py' -o -path '*/core/test_*.py')
