@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from infra.local.iam import parse
 from infra.local.judge import Judge
 from infra.local.wire import Call
+from infra.package import ROOT
 from infra.tools import grants
 from infra.tools.grants import main
 
@@ -109,6 +112,22 @@ def test_being_told_that_an_object_is_absent_takes_the_right_to_list_and_uses_it
 def test_a_run_without_reports_proves_nothing(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         main([str(tmp_path)])
+
+
+def test_a_run_of_all_tests_ends_with_the_comparison_and_one_of_some_does_not() -> None:
+    assert "-m infra.tools.grants" in made_by("test")[-1]
+    some = made_by("test", "TESTS=tests/infra")
+    assert "pytest" in some[-1]
+    assert not [line for line in some if "infra.tools.grants" in line]
+
+
+def made_by(*arguments: str) -> list[str]:
+    """What make would run, whatever the make that runs these tests was told."""
+    done = subprocess.run(
+        ["make", "--dry-run", *arguments], env={"PATH": os.environ["PATH"]}, cwd=ROOT,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.splitlines()
 
 
 def test_a_judge_leaves_its_report_where_the_run_collects_them(
