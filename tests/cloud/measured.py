@@ -26,13 +26,24 @@ def units(cloud: LocalCloud, act: Callable[[], Any], function: str) -> tuple[flo
     return read, write, answer
 
 
-def sweep(cloud: LocalCloud) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """Seven quiet hours pass, the sweep runs; its calls, and what it says of itself."""
-    cloud.control.advance(7 * 3600)
+def run(cloud: LocalCloud, job: str) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """A job runs once; its calls, and what it says of itself."""
     since = cloud.control.calls()[-1]["seq"]
-    done = cloud.control.run("license_sweep")
-    rows = cloud.control.calls(since, "license_sweep")
+    done = cloud.control.run(job)
+    rows = cloud.control.calls(since, job)
     return [row for row in rows if row["service"] == "dynamodb"], done
+
+
+def sweep(cloud: LocalCloud) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Seven quiet hours pass, and the sweep runs."""
+    cloud.control.advance(7 * 3600)
+    return run(cloud, "license_sweep")
+
+
+def read(rows: list[dict[str, Any]]) -> float:
+    """What is read of licenses and accounts; half a unit is what an index answers with."""
+    asked = [row for row in rows if row["action"] in READS and row["units"] != WALK]
+    return float(sum(row["units"] for row in asked))
 
 
 def written(rows: list[dict[str, Any]]) -> float:
@@ -43,14 +54,33 @@ def of_sweep(cloud: LocalCloud) -> dict[str, float]:
     """Of the walk over the shards, and of one license where nothing has happened for long."""
     sweep(cloud)
     rows, done = sweep(cloud)
-    # Half a unit is what an index answers with; a license's own rows are read strongly.
     walk = sum(row["units"] for row in rows if row["units"] == WALK)
-    read = sum(row["units"] for row in rows if row["action"] in READS) - walk
     licenses = done["licenses"]
     return {
         "walk_read": walk,
-        "sweep_read": round(read / licenses, 1),
+        "sweep_read": round(read(rows) / licenses, 1),
         "mark_write": round(written(rows) / licenses, 1),
+    }
+
+
+def of_hours(cloud: LocalCloud) -> dict[str, float]:
+    """What the log and the planner read of each license each hour, and of an account each day."""
+    _, swept = sweep(cloud)
+    run(cloud, "event_log")
+    run(cloud, "mail_planner")
+    logged, _ = run(cloud, "event_log")
+    waking, _ = run(cloud, "mail_planner")
+    cloud.control.advance(24 * 3600)
+    looking, done = run(cloud, "mail_planner")
+    sweep(cloud)
+    writing, _ = run(cloud, "event_log")
+    licenses, looks = swept["licenses"], done["looks"]
+    return {
+        "log_read": round(read(logged) / licenses, 1),
+        "log_write": round(written(writing) / licenses, 1),
+        "waking_read": round(read(waking) / licenses, 1),
+        "look_read": round((read(looking) - read(waking)) / looks, 1),
+        "look_write": round((written(looking) - written(waking)) / looks, 1),
     }
 
 
@@ -77,5 +107,6 @@ def measure(cloud: LocalCloud, application: str) -> dict[str, float]:
     cloud.control.advance(100)  # an interval of no length is no usage
     _, found["end_write"], _ = units(cloud, lambda: computer.end(first["lease"]), "api_handler")
     found["counted_write"] = written(sweep(cloud)[0]) - quiet
+    found |= of_hours(cloud)
     found["page_read"], _, _ = units(cloud, lambda: customer.open("/account"), "api_handler")
     return found
