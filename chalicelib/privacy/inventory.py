@@ -134,7 +134,9 @@ ITEMS: dict[str, Kept] = {
     ),
     "ledger": kept(
         ACCOUNTS, "LEDGER/ROW", "What was done with somebody's data; no data itself.", PERSON,
-        "privacy law", "for good, under a pseudonym that erasure makes nobody's",
+        "privacy law",
+        "for good, under a pseudonym that nothing else has after an erasure; its reasons keep ids "
+        "of orders, charges and mails, which lead to the account's id and a payer's fiscal record",
         ("pseudonym", "", "subject"),
         ("choice", "ua", "number at event purpose policy reason"),
         ("technical", "a", "previous hash"),
