@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from html import unescape
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from chalicelib.edge.access import ACCESS, Rule
+from chalicelib.edge.access import ACCESS, FOR_STAFF, Rule
 from chalicelib.edge.cookies import COOKIES, FORM, INTEREST, SESSION
-from tests.cloud.people import WEB, Visitor, new_customer
+from chalicelib.staff.rules import Role
+from tests.cloud.people import RUN, WEB, Visitor, new_customer
+from tests.cloud.test_mailings import Colleague
 
 if TYPE_CHECKING:
     import httpx
@@ -39,6 +42,9 @@ LINKS_OF_MAIL = {
     "/choices/{token}",
 }  # fmt: skip
 OF_MEMBERS = {"/account/shared/{license_id}"}
+STAFF_FILES = {"/staff/trends.csv"}
+DESKS = (Role.OPERATOR, Role.PRIVACY, Role.SERVICE)  # billing has no page but the first
+DRAFT = {"day": "2027-03-31", "begins": "06:30", "ends": "07:15", "what": f"A disk, {RUN}."}
 
 
 def paths(*rules: Rule) -> list[str]:
@@ -217,6 +223,137 @@ class TestPages:
             head = WEB.head(asked, headers={**HTML, **cookie})
             assert (path, head.status_code, head.content) == (path, 200, b"")
             assert head.headers["content-type"] == "text/html; charset=utf-8"
+
+
+@pytest.fixture(scope="module")
+def staff(cloud: LocalCloud) -> dict[str, Colleague]:
+    """One of the seeded staff for each desk, signed in."""
+    return {role: Colleague(cloud, role) for role in DESKS}
+
+
+@pytest.fixture(scope="module")
+def draft(staff: dict[str, Colleague]) -> str:
+    """The path of a mailing that stays a draft."""
+    return written(staff[Role.SERVICE])
+
+
+def written(writer: Colleague) -> str:
+    """The path of a new draft."""
+    writer.browser.open(f"{writer.cloud.app}/staff/mailings/new?kind=announcement&text=maintenance")
+    path = writer.browser.submit("/staff/mailings", **DRAFT).path
+    assert path.startswith("/staff/mailings/mlg_")
+    return path
+
+
+def led_to(colleague: Colleague, start: str) -> dict[str, int]:
+    """The status of every address that is linked from a staff page, and from those it leads to."""
+    home, seen, waiting = colleague.cloud.app, dict[str, int](), [start]
+    while waiting:
+        address = waiting.pop()
+        if address in seen:
+            continue
+        answer = colleague.browser.fetch(address)
+        seen[address] = answer.status_code
+        if urlsplit(address).path.startswith(f"{urlsplit(start).path}"):
+            found = re.findall(r'<a [^>]*href="([^"]+)"', answer.text)
+            linked = (urljoin(address, unescape(link).partition("#")[0]) for link in found)
+            waiting += [link for link in linked if link.startswith(home)]
+    return seen
+
+
+class TestStaff:
+    @PREFIXES
+    @pytest.mark.parametrize("role", DESKS)
+    def test_every_link_of_a_role_s_pages_leads_somewhere(
+        self, cloud: LocalCloud, staff: dict[str, Colleague], draft: str, role: Role, prefix: str
+    ) -> None:
+        seen = led_to(staff[role], f"{cloud.app}{prefix}/staff")
+        assert {path: status for path, status in seen.items() if status != 200} == {}
+        paths_seen = {urlsplit(address).path.removeprefix(prefix) for address in seen}
+        for path in set(paths(Rule.STAFF, Rule[f"STAFF_{role.name}"])) - STAFF_FILES:
+            if role is not Role.OPERATOR or "mailings" not in path:
+                one = re.compile(path.replace("{mailing_id}", r"mlg_\w+"))
+                assert any(map(one.fullmatch, paths_seen)), path
+
+    @PREFIXES
+    @pytest.mark.parametrize("role", DESKS)
+    @pytest.mark.parametrize("path", [path for path in paths(*FOR_STAFF) if "login" not in path])
+    def test_each_page_opens_for_its_role_and_for_no_other(
+        self, cloud: LocalCloud, staff: dict[str, Colleague], draft: str, role: Role, path: str,
+        prefix: str,
+    ) -> None:  # fmt: skip
+        asked = prefix + path.replace("{mailing_id}", draft.rpartition("/")[2])
+        answer = staff[role].browser.fetch(cloud.app + asked)
+        its_own = ACCESS[f"GET {path}"] in {Rule.STAFF, Rule[f"STAFF_{role.name}"]}
+        assert answer.status_code == (200 if its_own else 403), answer.text
+        assert answer.headers["cache-control"] == "no-store"
+        if path in STAFF_FILES:
+            return
+        keeps_the_prefix(answer.text, prefix)
+        leads_nowhere_else(answer.text, cloud.app)
+        assert len(answer.content) + size_of_styles(cloud, answer.text) < LARGEST
+
+    @pytest.mark.parametrize("path", [path for path in paths(*FOR_STAFF) if "login" not in path])
+    def test_a_stranger_and_a_customer_are_led_to_the_door_of_staff_and_back(
+        self, cloud: LocalCloud, owner: Customer, path: str
+    ) -> None:
+        asked = path.replace("{", "x").replace("}", "")
+        for answer in (WEB.get(cloud.app + asked, headers=HTML), owner.browser.fetch(asked)):
+            assert answer.status_code == 303
+            found = f"/staff/login?next={asked.replace('/', '%2F')}"
+            assert answer.headers["location"] == found
+
+    @PREFIXES
+    def test_every_form_on_the_way_of_a_mailing_posts(
+        self, cloud: LocalCloud, staff: dict[str, Colleague], prefix: str
+    ) -> None:
+        writer, reader = staff[Role.SERVICE], staff[Role.PRIVACY]
+        sent: set[str] = set()
+
+        def send(who: Colleague, step: str, expected: str, page: str = "", **fields: str) -> None:
+            who.browser.open(f"{cloud.app}{prefix}{path}{page}")
+            answer = who.browser.submit(f"{prefix}{path}/{step}", **fields)
+            assert (answer.status, answer.path) == (200, f"{prefix}{path}"), answer.text
+            assert expected in answer.text
+            sent.add(step)
+
+        path = written(writer)
+        send(writer, "text", "06:45", page="/text", begins="06:45", what=DRAFT["what"])
+        send(writer, "submit", "Submitted")
+        send(reader, "approve", "Approved")
+        send(writer, "schedule", "Scheduled", at="2029-03-31 06:30")
+        send(writer, "cancel", "Canceled")
+        path = written(writer)
+        send(writer, "submit", "Submitted")
+        send(reader, "refuse", "Refused")
+        steps = {key.rpartition("/")[2] for key in ACCESS if key.startswith("POST /staff/mail")}
+        assert sent == steps - {"mailings"}
+
+    def test_every_other_form_posts_and_says_what_is_missing(
+        self, cloud: LocalCloud, staff: dict[str, Colleague]
+    ) -> None:
+        """As it stands: an empty draft, no number of a version, days that are no days."""
+        writer, reader = staff[Role.SERVICE].browser, staff[Role.PRIVACY].browser
+        writer.open(f"{cloud.app}/staff/mailings/new?kind=announcement&text=maintenance")
+        assert writer.submit("/staff/mailings").status == 422
+        reader.open(f"{cloud.app}/staff/policy")
+        assert reader.submit("/staff/policy").status == 422
+        assert reader.open(f"{cloud.app}/staff/mailings").status == 200
+        assert reader.submit("/staff/mailings", q="disk", state="draft").status == 200
+        operator = staff[Role.OPERATOR].browser
+        operator.open(f"{cloud.app}/staff/trends")
+        found = operator.submit("/staff/trends", **{"from": "tomorrow"})
+        assert (found.status, "Error: " in found.parsed.title) == (422, True)
+
+    @PREFIXES
+    def test_signing_out_leads_to_the_door_and_closes_it(
+        self, cloud: LocalCloud, prefix: str
+    ) -> None:
+        leaver = Colleague(cloud, "operator").browser
+        leaver.open(f"{cloud.app}{prefix}/staff")
+        page = leaver.submit("/staff/logout")
+        assert (page.status, page.path) == (200, f"{prefix}/staff/login")
+        assert leaver.open(f"{cloud.app}{prefix}/staff").path == f"{prefix}/staff/login"
 
 
 class TestHeaders:
