@@ -122,8 +122,9 @@ def bytes_at(url: str) -> int:
 
 
 def size_of_styles(cloud: LocalCloud, html: str) -> int:
-    (styles,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', html)
-    return bytes_at(cloud.app + styles)
+    styles = re.findall(r'<link rel="stylesheet" href="([^"]+)"', html)
+    assert styles
+    return sum(bytes_at(cloud.app + sheet) for sheet in styles)
 
 
 PAGES = [
