@@ -135,7 +135,7 @@ def moved(sqs: Any, queue: DeadLetters) -> list[Letter]:
     return found
 
 
-def found_stack(name: str) -> bool:
+def found_stack(name: str, program: str = "dead_letters") -> bool:
     """Take the stack's environment as ours, or say in one line why there is none."""
     from botocore.exceptions import ClientError, NoCredentialsError
 
@@ -149,7 +149,7 @@ def found_stack(name: str) -> bool:
         reason = f"there is no stack {name}, or it has no APIHandler, in this account and region"
     else:
         return True
-    print(f"dead_letters: {reason}", file=sys.stderr)
+    print(f"{program}: {reason}", file=sys.stderr)
     return False
 
 
