@@ -1,9 +1,9 @@
 """Mail that reaches us: REMOVE stops partner mail at once; anything else becomes a case.
 
 So does the mail that a mail program writes to end notices, by the token in its subject.
-The raw mail waits in the bucket. A REMOVE is deleted when it is done, unless its subject speaks of
-more ("remove my account"), which somebody must read. A case keeps the object's key and nothing of
-what the mail says. An event that comes twice makes one case.
+The raw mail waits in the bucket. A REMOVE is deleted when it is done, unless its subject says
+more ("How do I remove a computer?"): that stops partner mail and is a case too. A case keeps the
+object's key and nothing of what the mail says. An event that comes twice makes one case.
 
 | who wrote | REMOVE | its confirmation | an acknowledgment | a link to correct or remove data |
 |---|---|---|---|---|
@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from chalicelib.accounts.fields import email_identity, normal_email
-from chalicelib.cases.rules import Kind
 from chalicelib.core.clock import DAY
 from chalicelib.mail.cards import without_cards
 from chalicelib.mail.incoming import Incoming, read
@@ -85,7 +84,7 @@ class InboundMail:
             self.bucket.delete(key)
             return "removed"
         removed = mail.asks_removal and self._stop_partners(mail)
-        if removed and mail.kind is Kind.SUPPORT:
+        if removed and mail.says_remove_alone:
             self.bucket.delete(key)
             return "removed"
         if (kept := without_cards(raw)) != raw:

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 AUTHORITY = "amazonses.com"
 UNSUBSCRIBE = re.compile(rf"{STOP}\s+([A-Za-z0-9_-]{{43}})", re.IGNORECASE)
 REMOVE = re.compile(r"(?<![^\W_])remove(?![^\W_])")
+PREFIX = re.compile(
+    r"(re|r|i|fwd?|aw|wg|antw|sv|vs|vb|rif|res|enc|tr|rv|odp|pd|ynt|ilt|回复|转发|回覆|轉寄|oтв|השב|הועבר)"
+    r"\s*(\[\d+\])?\s*:\s*"
+)
+"""What mail programs put before the subject of a reply or a forward, after `plain`."""
+WORD = re.compile(r"[^\W_]+")
+MANNERS = frozenset(
+    {"remove", "unsubscribe", "me", "please", "pls", "kindly", "thanks", "thank", "you"}
+)  # fmt: skip
 LOOKALIKES = str.maketrans("еомѵεομν", "eomveomv")  # Cyrillic and Greek
 UNSEEN = frozenset({"Cf", "Mn", "Me"})
 ASKS = re.compile(
@@ -76,6 +85,14 @@ class Incoming:
     def asks_removal(self) -> bool:
         """Whether REMOVE is a word of the subject, however it was replied to or forwarded."""
         return REMOVE.search(self.subject) is not None
+
+    @property
+    def says_remove_alone(self) -> bool:
+        """Whether that is all it says: with any other word it may be a question, or a wish."""
+        rest = self.subject
+        while prefix := PREFIX.match(rest):
+            rest = rest[prefix.end() :]
+        return self.asks_removal and MANNERS.issuperset(WORD.findall(rest))
 
     @property
     def kind(self) -> Kind:

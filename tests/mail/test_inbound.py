@@ -215,6 +215,41 @@ class TestRemove:
         assert [item for item in tables.items("accounts") if item["type"] == "suppression"]
         assert objects() == ["in/a"]
 
+    @pytest.mark.promise("PS-67")
+    @pytest.mark.promise("PS-76")
+    @pytest.mark.parametrize(
+        "subject",
+        [
+            "How do I remove a computer from my license?", "Cannot remove my card",
+            "Re: Cannot remove my card", "Please remove the charge of May", "Do not remove me",
+            "Card: remove", "Remove Windows 11 from the list", "RE: Offers of the week REMOVE",
+        ],
+    )  # fmt: skip
+    def test_a_question_with_the_word_is_a_case_too_and_acknowledged(
+        self, tables: Tables, clock: FakeClock, subject: str
+    ) -> None:
+        assert deliver(raw(subject)) == {"case": 1}
+        (case,) = cases(tables)
+        assert (case["kind"], case["state"], case["object"]) == ("support", "acknowledged", "in/a")
+        assert [item for item in tables.items("accounts") if item["type"] == "suppression"]
+        assert objects() == ["in/a"]
+        assert len(messages(tables, "case_received")) == 1
+
+    @pytest.mark.promise("PS-76")
+    @pytest.mark.parametrize(
+        "subject",
+        [
+            "REMOVE", "Re: REMOVE", "Fwd: AW: Please REMOVE me", "Re[2]: remove, please!",
+            "REMOVE - thanks", "Unsubscribe / remove me. Thank you", "R: I: REMOVE",
+            "回复\uff1aREMOVE", "Отв: REMOVE", "הועבר: REMOVE", "_REMOVE_", "RE\u200bMO\u200dVE",
+        ],
+    )  # fmt: skip
+    def test_a_plain_remove_is_nobodys_to_read(
+        self, tables: Tables, clock: FakeClock, subject: str
+    ) -> None:
+        assert deliver(raw(subject)) == {"removed": 1}
+        assert cases(tables) == objects() == []
+
     @pytest.mark.parametrize("sender", ["", "nobody", "<>", "a@b@c, d", "=?utf-8?q?=00?="])
     def test_without_a_usable_sender_somebody_reads_it(
         self, tables: Tables, clock: FakeClock, sender: str
