@@ -105,7 +105,7 @@ def put_aside(town: Town, tables: Tables, kept: set[tuple[str, str, str]]) -> No
 @pytest.fixture
 def town(
     tables: Tables, clock: FakeClock, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture,
 ) -> Town:  # fmt: skip
     quick(monkeypatch)
     made, verifier, pages = Town(), passwords.hasher().hash(PASSWORD), shelf()
@@ -116,7 +116,7 @@ def town(
         way = f"{pages[number % APPLICATIONS]}?hours={number}&computers=1"
         live(made, way, join(number, verifier))
     said = capsys.readouterr()
-    made.logged = said.out + said.err
+    made.logged = repr([said, [vars(record) for record in caplog.records]])
     put_aside(made, tables, kept)
     return made
 
