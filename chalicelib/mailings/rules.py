@@ -219,6 +219,13 @@ PROMOTING = (
     "act now", "don't miss", "do not miss", "best price", r"lower prices?", r"prices? from",
     r"save (?:up to|money|big|\d+)", "black friday", "cyber monday", "introducing our",
     r"our partners?",
+    r"half[ -](?:the )?price[ds]?", "half off",
+    r"(?:two|three|[23])[ -]for[ -](?:one|two|the price|[12])",
+    "complimentary", r"(?:reduced|lower|better|best) (?:rates?|fees?)(?! limit)",
+    r"reduced prices?", r"price (?:cuts?|drops?)", r"pay(?:s|ing)? (?:less|half)", "costs? less",
+    r"(?:best|great|good) value", "value for money", "on the house", "treat yourself",
+    r"(?:days?|weeks?|months?|quarters?|years?) (?:is |are )?on us",
+    r"(?:without|at no)(?: extra| additional)? (?:charge|cost)",
 )  # fmt: skip
 PROMOTION = re.compile(rf"\b(?:{'|'.join(PROMOTING)})\b")
 SPELLED_OUT = re.compile("|".join(PROMOTING))
