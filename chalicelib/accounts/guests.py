@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chalicelib.accounts.address_store import AddressStore
     from chalicelib.accounts.rules import Account
     from chalicelib.core.clock import Clock
-    from chalicelib.privacy.rules import Purpose
+    from chalicelib.privacy.rules import Purpose, Shown
     from chalicelib.privacy.service import Vault
     from chalicelib.storage.dynamo import Item, Write
 
@@ -53,11 +53,18 @@ class Guests:
         sealed = self.vault.collect_for(subject, purpose, fields, self.clock(), form)
         return subject, [self.store.put_guest(subject, ends_at, about or {}), *sealed]
 
-    def opened(self, subject: str, purpose: Purpose, reason: str) -> dict[str, str]:
+    def opened(self, subject: str, purpose: Shown, reason: str) -> dict[str, str]:
         """The guest's own fields; PurposeDenied once they are gone."""
         from chalicelib.privacy.sinks import page
 
         return page(self.vault.open(subject, purpose, reason), subject)
+
+    def as_written(self, subject: str, reason: str) -> dict[str, str]:
+        """What a guest wrote to us, for who works here to read; PurposeDenied once it is gone."""
+        from chalicelib.privacy.rules import Purpose
+        from chalicelib.privacy.sinks import staff
+
+        return staff(self.vault.open(subject, Purpose.SUPPORT, reason), subject)
 
     def stay(self, subject: str) -> Write:
         return self.store.stay(subject)

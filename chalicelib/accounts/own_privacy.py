@@ -17,11 +17,11 @@ from chalicelib.privacy.wording import Told, told
 
 if TYPE_CHECKING:
     from chalicelib.accounts.service import Accounts
-    from chalicelib.privacy.rules import Use
+    from chalicelib.privacy.rules import Shown, Use
     from chalicelib.privacy.service import Vault
 
 PAGE = "page:/account/privacy"
-OPENED = (Purpose.ACCOUNT, Purpose.BILLING, Purpose.COMPUTERS)
+OPENED: tuple[Shown, ...] = (Purpose.ACCOUNT, Purpose.BILLING, Purpose.COMPUTERS)
 """What the page opens; of the rest it names the fields, which are copies of these."""
 
 
@@ -72,6 +72,7 @@ class OwnPrivacy:
         return receipt(row, self.home, self.support)
 
     def _shown(self, subject: str, purpose: Purpose) -> dict[str, str | None]:
-        if purpose in OPENED:
-            return dict(page(self.vault.open(subject, purpose, PAGE), subject))
+        for shown in OPENED:
+            if shown is purpose:
+                return dict(page(self.vault.open(subject, shown, PAGE), subject))
         return dict.fromkeys(sorted(self.vault.noted(subject, purpose)))

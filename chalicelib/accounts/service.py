@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from chalicelib.accounts.store import AccountStore
     from chalicelib.core.clock import Clock
+    from chalicelib.privacy.rules import Shown
     from chalicelib.privacy.service import Vault
     from chalicelib.storage.dynamo import Write
 
@@ -69,8 +70,9 @@ class Accounts:
         from chalicelib.privacy.rules import Purpose
         from chalicelib.privacy.sinks import page
 
+        profile: tuple[Shown, ...] = (Purpose.ACCOUNT, Purpose.BILLING)
         fields: dict[str, str] = {}
-        for purpose in (Purpose.ACCOUNT, Purpose.BILLING):
+        for purpose in profile:
             fields.update(page(self.vault.open(subject, purpose, REASON), subject))
         return fields
 

@@ -57,6 +57,10 @@ Mailed = Literal[
     Purpose.PARTNER_MAIL, Purpose.SUPPORT, Purpose.STAFF, Purpose.SURVEYS,
 ]  # fmt: skip
 """The purposes for which an address may be written to."""
+Shown = Literal[Purpose.ACCOUNT, Purpose.BILLING, Purpose.COMPUTERS, Purpose.INVITATION]
+"""The purposes for which a person's own pages may open something."""
+ReadByStaff = Literal[Purpose.SUPPORT, Purpose.FISCAL]
+"""What somebody who works here may read by the operator's command, one case or record at a time."""
 ASKED_AT_REST = ("mail:password_reset:", "mail:rights_link:")
 """Why the address of whoever rests is opened: for a link that they asked for themselves."""
 

@@ -8,13 +8,12 @@ call that needed it, and the ledger's row always comes before the plaintext.
 from __future__ import annotations
 
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from chalicelib.privacy.rules import (
     ASKED_AT_REST,
     Entry,
     Event,
-    Mailed,
     Purpose,
     PurposeDenied,
     SealBroken,
@@ -39,8 +38,8 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Write
 
     Account = Literal[Purpose.ACCOUNT]
-    Billing = Literal[Purpose.BILLING]
 
+P = TypeVar("P", bound=Purpose)
 PROFILE = frozenset({When.REGISTRATION, When.CHOICE})
 
 
@@ -215,18 +214,14 @@ class Vault:
     @overload
     def open(self, subject: str, purpose: Account, reason: str) -> Secret[Account]: ...
     @overload
-    def open(self, subject: str, purpose: Billing, reason: str) -> Secret[Billing]: ...
-    @overload
-    def open(self, subject: str, purpose: Mailed, reason: str) -> Secret[Mailed]: ...
-    @overload
-    def open(self, subject: str, purpose: Purpose, reason: str) -> Secret[Purpose]: ...
+    def open(self, subject: str, purpose: P, reason: str) -> Secret[P]: ...
     def open(self, subject: str, purpose: Purpose, reason: str) -> Secret[Purpose]:
         """What the purpose may see, after the ledger says so; PurposeDenied without a grant.
 
         SealBroken where anything stored was changed. `reason` is one word of the program, such as
         `page:/account/setup`.
         """
-        fields = self._fields(subject, lambda: self.store.grant(subject, purpose), reason)
+        fields = self._read(subject, lambda: self.store.grant(subject, purpose), reason)
         return Secret(subject, purpose, fields)
 
     def open_at_rest(self, subject: str, reason: str) -> Secret[Account]:
@@ -236,15 +231,13 @@ class Vault:
         """
         if not reason.startswith(ASKED_AT_REST):
             raise PurposeDenied
-        fields = self._fields(subject, lambda: self._on_hold(subject), reason)
+        fields = self._read(subject, lambda: self._on_hold(subject), reason)
         return Secret(subject, Purpose.ACCOUNT, fields)
 
     def _on_hold(self, subject: str) -> Grant | None:
         return self.store.held_grant(subject, Purpose.ACCOUNT)
 
-    def _fields(
-        self, subject: str, find: Callable[[], Grant | None], reason: str
-    ) -> dict[str, str]:
+    def _read(self, subject: str, find: Callable[[], Grant | None], reason: str) -> dict[str, str]:
         """After the ledger's row; once more where a correction came in between, under a new key."""
         grant = self._opening(subject, find, reason)
         try:

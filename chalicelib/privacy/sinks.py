@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar, get_args
 
-from chalicelib.privacy.rules import Mailed, Purpose, PurposeDenied
+from chalicelib.privacy.rules import Mailed, Purpose, PurposeDenied, ReadByStaff, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,9 +39,20 @@ class Recipient:
     invited_by: str = field(default="", repr=False)
 
 
-def page(secret: Secret[Purpose], owner: str) -> dict[str, str]:
+def page(secret: Secret[Shown], owner: str) -> dict[str, str]:
     """For the person's own pages: `owner` is the subject of whoever is signed in."""
     if secret.subject != owner:
+        raise PurposeDenied
+    if secret.purpose not in get_args(Shown):
+        raise PurposeDenied
+    return dict(secret._fields)
+
+
+def staff(secret: Secret[ReadByStaff], subject: str) -> dict[str, str]:
+    """For the operator's commands: `subject` is whose case or record it is."""
+    if secret.subject != subject:
+        raise PurposeDenied
+    if secret.purpose not in get_args(ReadByStaff):
         raise PurposeDenied
     return dict(secret._fields)
 

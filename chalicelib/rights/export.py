@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from chalicelib.payments.store import PaymentStore
     from chalicelib.payments.subscription_store import SubscriptionStore
     from chalicelib.payments.taken_store import TakenStore
+    from chalicelib.privacy.rules import Shown
     from chalicelib.privacy.service import Vault
     from chalicelib.usage.service import Usage
 
 REASON = "page:/account/privacy/export"
+PROFILE: tuple[Shown, ...] = (Purpose.ACCOUNT, Purpose.BILLING)
 PEOPLE = 200  # of a license at most
 PLAN_FACTS = ("id", "state", "application_name", "license_id", "amount", "seats")
 Rows = list[dict[str, Any]]
@@ -83,7 +85,7 @@ class Export:
 
     def _profile(self, subject: str) -> dict[str, str]:
         fields: dict[str, str] = {}
-        for purpose in (Purpose.ACCOUNT, Purpose.BILLING):
+        for purpose in PROFILE:
             fields.update(page(self.vault.open(subject, purpose, REASON), subject))
         return fields
 

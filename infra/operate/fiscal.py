@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib import wiring
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import NotFound
-from chalicelib.privacy.sinks import page
+from chalicelib.privacy.sinks import staff
 from chalicelib.rights import wiring as rights
 from chalicelib.rights.store import fiscal_subject
 
@@ -22,5 +22,5 @@ def read(account_id: str) -> Json:
     if found is None or until is None:
         raise NotFound("Nothing is kept of this account.")
     secret = wiring.vault().open_kept(*found, REASON)
-    fields = page(secret, fiscal_subject(account_id))
+    fields = staff(secret, fiscal_subject(account_id))
     return {"account": account_id, "kept_until": to_text(until), "fields": fields}

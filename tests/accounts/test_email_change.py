@@ -20,7 +20,6 @@ from chalicelib.mail.links import link_token
 from chalicelib.mail.rules import MailClass
 from chalicelib.mail.wishes import BOUNCED, class_row, suppression_of
 from chalicelib.privacy.rules import Purpose, verify
-from chalicelib.privacy.sinks import mail
 from chalicelib.storage.dynamo import Database, Table
 from tests.accounts.conftest import NO_CHOICES, PASSWORD, PROFILE, REGISTRATION
 from tests.accounts.watch import watched
@@ -359,7 +358,7 @@ class TestTakingBack:
         assert wiring.vault().granted(subject).keys() & CHOSEN == {Purpose.MARKETING}
         assert not wiring.vault().noted(subject, Purpose.PARTNER_MAIL)
         opened = wiring.vault().open(subject, Purpose.MARKETING, "test")
-        assert mail(opened, "offer").address == PROFILE["email"]
+        assert opened._fields == {"email": PROFILE["email"]}
 
     @pytest.mark.promise("PS-74")
     def test_a_yes_that_came_with_the_move_goes_with_it_and_no_wish_waits(

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "chalicelib").rglob("*.py"))]
+OPERATED = sorted((ROOT / "infra").rglob("*.py"))
 HTTP_CLIENTS = frozenset(
     {
         "aiohttp", "asyncio", "ftplib", "http.client", "httpx", "requests", "smtplib", "socket",
@@ -84,6 +85,42 @@ def test_one_thing_is_done_in_one_place(name: str, files: set[str]) -> None:
 def test_nothing_but_the_processors_adapter_opens_a_connection() -> None:
     found = {(name, file) for name in HTTP_CLIENTS for file in USERS.get(name, set())}
     assert {file for _, file in found} <= {"payments/adapter.py"}
+
+
+@pytest.mark.guarantee("G8")
+@pytest.mark.promise("PS-04")
+@pytest.mark.parametrize(
+    ("sink", "files"),
+    [
+        (
+            "page",
+            {
+                "chalicelib/accounts/choosing.py", "chalicelib/accounts/guests.py",
+                "chalicelib/accounts/labels.py", "chalicelib/accounts/own_privacy.py",
+                "chalicelib/accounts/service.py", "chalicelib/rights/export.py",
+            },
+        ),
+        ("staff", {"chalicelib/accounts/guests.py", "infra/operate/fiscal.py"}),
+    ],
+)  # fmt: skip
+def test_what_is_opened_goes_where_it_is_said_to_go(sink: str, files: set[str]) -> None:
+    found = {str(path.relative_to(ROOT)) for path in [*SOURCES, *OPERATED]
+             if takes(ast.parse(path.read_text()), sink)}  # fmt: skip
+    assert found == files
+
+
+def takes(tree: ast.AST, sink: str) -> bool:
+    """By its own name, or as the module's."""
+    return f"chalicelib.privacy.sinks.{sink}" in imports(tree) or any(
+        isinstance(node, ast.Attribute) and node.attr == sink
+        and isinstance(node.value, ast.Name) and node.value.id == "sinks"
+        for node in ast.walk(tree)
+    )  # fmt: skip
+
+
+@pytest.mark.guarantee("G8")
+def test_what_was_written_to_us_is_read_by_the_command_for_cases_alone() -> None:
+    assert USERS["as_written"] == {"cases/service.py"}
 
 
 def test_the_walk_sees_what_it_is_about() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pytest
 
 from chalicelib import wiring
 from chalicelib.core.ids import new_id
 from chalicelib.privacy import policies, rules, sinks
-from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, SealBroken, verify
+from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, SealBroken, Shown, verify
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.conftest import kept_client
 from tests.crash import recorded
@@ -43,7 +43,7 @@ def collected(fields: dict[str, str] = PROFILE) -> str:
 
 
 def fields_of(subject: str, purpose: Purpose) -> dict[str, str]:
-    return sinks.page(wiring.vault().open(subject, purpose, "test"), subject)
+    return dict(wiring.vault().open(subject, purpose, "test")._fields)
 
 
 def sealed(tables: Tables, subject: str, purpose: Purpose) -> Item:
@@ -365,6 +365,27 @@ class TestSecrets:
         secret = wiring.vault().open(subject, ACCOUNT, "test")
         with pytest.raises(PurposeDenied):
             sinks.page(secret, "sub_somebody_else")
+
+    @pytest.mark.promise("PS-04")
+    @pytest.mark.parametrize("purpose", [p for p in Purpose if p not in get_args(Shown)])
+    def test_a_page_shows_nothing_that_is_not_for_pages(self, purpose: Purpose) -> None:
+        secret: Any = sinks.Secret("sub_a", purpose, {"email": "canary@example.com"})
+        with pytest.raises(PurposeDenied):
+            sinks.page(secret, "sub_a")
+
+    @pytest.mark.promise("PS-04")
+    @pytest.mark.parametrize("purpose", Purpose)
+    def test_whoever_works_here_reads_what_was_written_to_us_and_what_the_law_keeps_alone(
+        self, purpose: Purpose
+    ) -> None:
+        secret: Any = sinks.Secret("sub_a", purpose, {"message": "Canary"})
+        if purpose in {Purpose.SUPPORT, Purpose.FISCAL}:
+            assert sinks.staff(secret, "sub_a") == {"message": "Canary"}
+            with pytest.raises(PurposeDenied):
+                sinks.staff(secret, "sub_b")
+        else:
+            with pytest.raises(PurposeDenied):
+                sinks.staff(secret, "sub_a")
 
     @pytest.mark.promise("PS-18")
     def test_mail_takes_nothing_opened_for_billing(self, subject: str) -> None:

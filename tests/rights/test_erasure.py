@@ -16,7 +16,7 @@ from chalicelib.core.errors import NotFound
 from chalicelib.mail.outbox import message_of
 from chalicelib.mail.wishes import suppression_of
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, verify
-from chalicelib.privacy.sinks import page
+from chalicelib.privacy.sinks import staff
 from chalicelib.rights import sweep as sweeping
 from chalicelib.rights import wiring as rights
 from chalicelib.rights.rules import LeavingAlready, NotPlanned, fiscal_end
@@ -444,7 +444,7 @@ class TestWhatTheLawKeeps:
         found = rights.erasure().fiscal.found(MORA)
         assert found
         with pytest.raises(PurposeDenied):
-            page(wiring.vault().open_kept(*found, "staff:fiscal"), mora.subject)
+            staff(wiring.vault().open_kept(*found, "staff:fiscal"), mora.subject)
 
     def test_it_ends_ten_years_after_the_year_of_the_last_payment(
         self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables, clock: FakeClock

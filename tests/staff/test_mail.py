@@ -49,9 +49,8 @@ class TestAddress:
     def test_another_takes_its_place(self) -> None:
         member = hire("ada")
         wiring.staff().address("ada", "ada.lund@example.org")
-        assert wiring.guests().opened(member, Purpose.STAFF, "test") == {
-            "email": "ada.lund@example.org"
-        }
+        opened = wiring.vault().open(member, Purpose.STAFF, "test")
+        assert opened._fields == {"email": "ada.lund@example.org"}
 
     def test_nobody_of_that_name_has_none(self) -> None:
         with pytest.raises(NobodyOfThatName):
@@ -61,7 +60,7 @@ class TestAddress:
         member = hire("ada")
         wiring.staff().end("ada")
         with pytest.raises(PurposeDenied):
-            wiring.guests().opened(member, Purpose.STAFF, "test")
+            wiring.vault().open(member, Purpose.STAFF, "test")
         assert not list(wiring.staff_store().written_to())
 
 
