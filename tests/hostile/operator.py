@@ -77,12 +77,7 @@ JOBS: dict[str, Callable[..., Json]] = {
 def main() -> int:
     follow(os.environ["LOCAL_CLOCK"])
     job, *arguments = sys.argv[1:]
-    jobs: dict[str, Callable[..., Json]] = {
-        "mails": mails,
-        "events": events,
-        "mend": mend,
-    }
-    made = jobs[job](*arguments)
+    made = JOBS[job](*arguments)
     print(json.dumps(made))  # noqa: T201 - its answer
     return 0
 
