@@ -15,7 +15,7 @@ PYTHON_IN := .venv/bin/python
 CODE := app.py chalicelib infra tests client
 TYPED := app.py chalicelib infra tests client/cetrus client/tests client/examples
 
-.PHONY: help run demo test mutants promises check lint types contracts package preflight deploy smoke restore-drill lock clean
+.PHONY: help run demo test mutants promises check lint types contracts scan bench package preflight deploy smoke restore-drill lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
