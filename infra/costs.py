@@ -10,9 +10,14 @@ a test measures anew on the running local cloud; prices are documented and unver
 from __future__ import annotations
 
 import argparse
+import functools
 import json
+import re
 import sys
 from pathlib import Path
+from typing import Any
+
+from chalice.app import ScheduledEventConfig
 
 FILE = Path(__file__).with_name("costs.json")
 DOCUMENT = Path(__file__).parents[1] / "docs" / "costs.md"
@@ -20,7 +25,10 @@ BEGIN, END = "<!-- python -m infra.costs -->", "<!-- end -->"
 LAUNCHES = (1_000, 100_000, 10_000_000)
 MILLION = 1_000_000
 
+UNITS = {"minute": 1, "hour": 60, "day": 1440}
+
 Numbers = dict[str, float]
+Made = dict[str, Any]
 
 # List prices in USD for eu-west-1 (the edge: worldwide), as documented in 2026; unverified.
 PRICES: Numbers = {
@@ -72,15 +80,7 @@ ASSUMED: Numbers = {
     "line_bytes": 500,  # of logs, a request
     "row_bytes": 2_500,  # that stay, a launch
     "months_kept": 12,
-}
-# Counted in the templates and the code, and held there by tests/infra/template/test_costs.py.
-COUNTED: Numbers = {
-    "runs_a_day": 4_347,  # of all schedules
-    "walked": 2_000,  # licenses that one run of the planner looks up
-    "looks_a_run": 5_000,  # accounts that it looks at
-    "alarms": 50,  # metrics that alarms watch, each of which is paid for
-    "metrics_of_ours": 110,  # about; those of troubles are paid for when there is trouble
-    "keys": 5,
+    "metrics_of_ours": 110,  # those of troubles are paid for when there is trouble
 }
 MONTH: Numbers = {"minutes": 43_200}
 
@@ -96,11 +96,11 @@ AMOUNTS = (
     # A run that is out of time ends, and the next begins at another shard.
     ("swept", "sweeps * min(licenses, sweep_seconds * 1000 / license_sweep_ms)"),
     ("log_looks", "minutes / 60 * min(licenses, log_seconds * 1000 / look_ms)"),
-    ("woken", "minutes / 60 * min(licenses, walked)"),
-    ("looks", "minutes / 1440 * min(licenses, 24 * looks_a_run)"),
+    ("woken", "minutes / 1440 * planner_runs * min(licenses, walked)"),
+    ("looks", "minutes / 1440 * min(licenses, planner_runs * looks_a_run)"),
     ("log_days", "minutes / 1440 * licenses"),
     ("job_runs", "minutes / 1440 * runs_a_day"),
-    ("walks", "sweeps + minutes / 60 * 2"),
+    ("walks", "sweeps + minutes / 1440 * (24 + planner_runs)"),
     ("launch_reads", "launches * (launch_read + token_read)"),
     ("launch_writes", "launches * (launch_write + end_write + token_write + counted_write)"),
     ("job_reads", "walks * walk_read + swept * sweep_read + log_looks * log_read"),
@@ -140,6 +140,46 @@ def measured() -> Numbers:
     return found
 
 
+@functools.cache
+def counted() -> Numbers:
+    """What the templates and the code have, as they stand."""
+    from app import app
+    from chalicelib.mail import planner
+    from infra.operate.edge import read_edge
+    from infra.package import ROOT, merge_template
+
+    resources = [*merge_template("prod", ROOT)["Resources"].values()]
+    resources += read_edge()["Resources"].values()
+    jobs = {
+        job.name: runs_a_day(str(job.schedule_expression.to_string()))
+        for job in app.event_sources
+        if isinstance(job, ScheduledEventConfig)
+    }
+    return {
+        "runs_a_day": sum(jobs.values()),
+        "planner_runs": jobs["mail_planner"],  # a day
+        "walked": planner.WALKED,  # licenses that one run of it looks up
+        "looks_a_run": planner.MOST_LOOKS,  # accounts that it looks at
+        "alarms": sum(map(watched, of_type(resources, "AWS::CloudWatch::Alarm"))),
+        "keys": len(of_type(resources, "AWS::KMS::Key")),
+    }
+
+
+def of_type(resources: list[Made], kind: str) -> list[Made]:
+    return [made.get("Properties", {}) for made in resources if made.get("Type") == kind]
+
+
+def watched(alarm: Made) -> int:
+    """How many metrics it looks at: each is paid for."""
+    return sum("MetricStat" in one for one in alarm.get("Metrics", [])) or 1
+
+
+def runs_a_day(schedule: str) -> float:
+    """Of `rate(5 minutes)`; what is given by a time of day runs once."""
+    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule)
+    return 1440 / (int(found[1]) * UNITS[found[2]]) if found else 1
+
+
 def worked_out(formula: str, known: Numbers) -> float:
     """A formula of ours with the numbers that it names; an unknown name is an error."""
     allowed = {"__builtins__": {}, "min": min}
@@ -148,7 +188,7 @@ def worked_out(formula: str, known: Numbers) -> float:
 
 def month(launches: int) -> tuple[Numbers, Numbers]:
     """The amounts of a month, and what each row costs in USD."""
-    given: Numbers = {**PRICES, **ASSUMED, **COUNTED, **MONTH, **measured()}
+    given: Numbers = {**PRICES, **ASSUMED, **counted(), **MONTH, **measured()}
     known: Numbers = {**given, "launches": launches}
     for name, formula in AMOUNTS:
         known[name] = worked_out(formula, known)
@@ -183,7 +223,7 @@ def tables() -> str:
     ]
     for title, numbers in (
         ("measured on the local cloud", measured()),
-        ("counted in the templates and the code", COUNTED),
+        ("counted in the templates and the code", counted()),
         ("assumed", {**ASSUMED, **MONTH}),
         ("price, USD", PRICES),
     ):
