@@ -59,6 +59,7 @@ ACCESS: dict[str, Rule] = {
     "GET /privacy/security": Rule.VISITOR,
     "GET /privacy/v/{number}": Rule.VISITOR,
     "GET /privacy/v/{number}/changes": Rule.VISITOR,
+    "GET /privacy/v/{number}/uses": Rule.VISITOR,
     "GET /privacy/cookies/reading": Rule.VISITOR,
     "GET /privacy/proof": Rule.VISITOR,
     "GET /privacy/proof.json": Rule.ANYONE,

@@ -31,6 +31,21 @@ def show_version(request: Request, number: str) -> Response:
     return show_statement(request, version_of(number))
 
 
+@routes.page("/privacy/v/{number}/uses")
+def show_uses(request: Request, number: str) -> Response:
+    """What each use of the version opens, for whom and for how long."""
+    from chalicelib.privacy import policies
+    from chalicelib.privacy.rules import policy
+
+    version = version_of(number)
+    return html(
+        render(
+            request, "privacy/uses.html", number=version, state=states()[version],
+            policy=policy(version), fields=policies.FIELDS, recipients=policies.RECIPIENTS,
+        )
+    )  # fmt: skip
+
+
 @routes.page("/privacy/v/{number}/changes")
 def show_changes(request: Request, number: str) -> Response:
     """What the version says otherwise than the one before it, in words."""
@@ -65,15 +80,14 @@ def show_security(request: Request) -> Response:
 
 
 def show_statement(request: Request, number: int) -> Response:
-    from chalicelib.privacy import policies, statement
+    from chalicelib.privacy import statement
     from chalicelib.privacy.rules import policy
 
     text, state = statement.read(number), states()
     return html(
         render(
             request, "privacy/statement.html", statement=text, policy=policy(number),
-            state=state[number], states=state, fields=policies.FIELDS,
-            recipients=policies.RECIPIENTS, words=words(),
+            state=state[number], states=state, words=words(),
         )
     )  # fmt: skip
 

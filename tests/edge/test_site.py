@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from chalicelib.core.errors import CetrusError
 from chalicelib.edge import cookies
 from chalicelib.edge.cookies import COOKIES, Cookie
 from chalicelib.edge.exits import link_out
+from chalicelib.edge.pages import asset
 from chalicelib.edge.problem_codes import codes, family
 from chalicelib.privacy.policies import FIELDS
 from tests.browser import Answer, Browser
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
 
 PAGES = [
     "/", "/status", "/privacy", "/privacy/v/1", "/privacy/v/4", "/privacy/v/3/changes",
-    "/privacy/cookies", "/privacy/cookies/reading", "/privacy/security", "/contact", "/problems",
-    "/problems/not_found", "/register", "/register/sent", "/login", "/forgot", "/forgot/sent",
+    "/privacy/v/3/uses", "/privacy/cookies", "/privacy/cookies/reading", "/privacy/security",
+    "/contact", "/problems", "/problems/not_found", "/register", "/register/sent", "/login",
+    "/forgot", "/forgot/sent",
 ]  # fmt: skip
 STAGE = "/api"
 LARGEST = 30_000
-LONGER = dict.fromkeys(("/privacy", "/privacy/v/4", "/privacy/v/3/changes", "/problems"), 45_000)
+"""Bytes of a page with its styles."""
+TEMPLATES = sorted(Path("chalicelib").glob("*/templates/*.html"))
 
 
 class Outline(HTMLParser):
@@ -87,11 +91,24 @@ class TestEveryPage:
 
     def test_with_its_styles_it_is_light(self, browser: Browser, path: str) -> None:
         page = browser.get(path).text
-        sheet = re.search(r'href="(/assets/site\.[^"]+)"', page)
-        assert sheet
-        styles = browser.get(sheet[1])
-        assert styles.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-        assert len(page.encode()) + len(styles.text.encode()) < LONGER.get(path, LARGEST)
+        sheets = [browser.get(sheet) for sheet in re.findall(r'href="(/assets/[^"]+\.css)"', page)]
+        assert sheets
+        for sheet in sheets:
+            assert sheet.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert len(page.encode()) + sum(len(sheet.text.encode()) for sheet in sheets) < LARGEST
+
+
+def styled(sheet: str) -> set[str]:
+    """The classes that a stylesheet has rules for."""
+    return set(re.findall(r"\.([a-z]+)", re.sub(r"{[^{}]*}", "", asset(sheet)[0].decode())))
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=str)
+def test_a_template_asks_for_the_styles_of_what_it_shows(template: Path) -> None:
+    parts = styled("parts.css") - styled("site.css")
+    text = template.read_text()
+    used = {name for names in re.findall(r'class="([a-z ]+)', text) for name in names.split()}
+    assert bool(used & parts) == ("{% set parts = true %}" in text), used & parts
 
 
 class TestHeaders:
@@ -126,8 +143,9 @@ class TestStatements:
 
     @pytest.mark.promise("PS-02")
     def test_every_field_that_is_held_is_listed(self, browser: Browser) -> None:
-        words = browser.get("/privacy").words
+        words = browser.get("/privacy/v/3/uses").words
         assert not [says for says in FIELDS.values() if says not in words]
+        assert "/privacy/v/3/uses" in Outline(browser.get("/privacy")).addresses
 
     def test_privacy_control_is_honored(self, browser: Browser) -> None:
         answer = browser.get("/.well-known/gpc.json")

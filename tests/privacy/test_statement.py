@@ -174,7 +174,7 @@ class TestPages:
 
     @pytest.mark.promise("PS-04")
     def test_every_use_stands_there_with_who_sees_it_and_how_long(self, browser: Browser) -> None:
-        words = browser.get("/privacy").words
+        words = browser.get(f"/privacy/v/{NOW}/uses").words
         for use in policies.VERSIONS[NOW].values():
             assert use["says"] in words
             assert use["kept"][1:] in words
@@ -217,6 +217,7 @@ class TestPages:
     def test_another_number_is_no_version(self, browser: Browser, number: str) -> None:
         assert browser.get(f"/privacy/v/{number}").status == 404
         assert browser.get(f"/privacy/v/{number}/changes").status == 404
+        assert browser.get(f"/privacy/v/{number}/uses").status == 404
 
 
 @pytest.mark.promise("PS-01")
