@@ -265,8 +265,9 @@ def choosing() -> Choosing:
     from chalicelib.mailings import wiring as made
 
     return Choosing(
-        account_store(), opt_ins(), vault(), outbox(), links(), attempts(), now, made.ask_again
-    )
+        account_store(), opt_ins(), vault(), outbox(), links(), attempts(), now, made.ask_again,
+        notices().stopped,
+    )  # fmt: skip
 
 
 @cache

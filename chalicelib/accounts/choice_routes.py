@@ -76,11 +76,14 @@ def log(request: Request, before: int | None) -> dict[str, Any]:
 def everything(request: Request) -> dict[str, Any]:
     """What the page shows; the log is read last, so that it tells of the page's own openings."""
     from chalicelib.privacy.policies import FIELDS
+    from chalicelib.privacy.rules import Purpose
 
     account = account_of(request)
+    held = wiring.own_privacy().held(account)
+    address = next(each.fields["email"] for each in held if each.purpose is Purpose.ACCOUNT)
     return {
-        "held": wiring.own_privacy().held(account),
-        "choices": wiring.choosing().standing(account),
+        "held": held,
+        "choices": wiring.choosing().standing(account, address or ""),
         "names": FIELDS,
         "said": request.query.get("said", ""),
         "gpc": request.opts_out,

@@ -52,12 +52,16 @@ ANSWERS = frozenset({Event.COLLECTED, Event.GRANTED, Event.DECLINED, Event.WITHD
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How one question stands: `answer` is the ledger's row of it, None where it is unanswered."""
+    """How one question stands: `answer` is the ledger's row of it, None where it is unanswered.
+
+    `stopped` is since when a yes brings no mail, because a mail or a complaint ended it.
+    """
 
     question: Question
     granted: str | None
     waiting: bool
     answer: Row | None
+    stopped: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +75,27 @@ class Choosing:
     clock: Clock
     lift: Callable[[str, Purpose, str], None]
     """Lets mail for a purpose go to an address again, where its owner once stopped it."""
+    stopped: Callable[[str], Mapping[Purpose, int]]
+    """Since when mail for which purposes does not go to an address, by its owner's wish."""
 
-    def standing(self, account_id: str) -> list[Choice]:
+    def standing(self, account_id: str, address: str) -> list[Choice]:
         """Each choice of the policy in force, and each yes to what it no longer asks.
 
-        Nothing is opened.
+        `address` is the account's own, as the page has opened it; nothing more is opened.
         """
         account = self._present(account_id)
         granted = self.vault.granted(account.subject)
         asked = self._asked(granted)
         waiting = self.opt_ins.waiting(account.id)
         answers = self._answers(account.subject, {question.purpose for question in asked})
+        stopped = self.stopped(address)
         return [
-            Choice(q, granted.get(q.purpose), q.purpose in waiting, answers.get(q.purpose))
+            Choice(
+                q, granted.get(q.purpose), q.purpose in waiting, answers.get(q.purpose),
+                stopped.get(q.purpose) if q.purpose in granted else None,
+            )
             for q in asked
-        ]
+        ]  # fmt: skip
 
     def in_force(self, account_id: str) -> dict[str, str]:
         """What was said yes to, as the forms' fields name it; nothing is opened."""
@@ -172,6 +182,8 @@ class Choosing:
         if purpose not in {q.purpose for q in questions(policy(self.vault.in_force()))}:
             raise NotAChoice
         if self.vault.granted(account.subject).get(purpose):
+            # The yes stands, from the mailbox where it needs that: a mail may have stopped it.
+            self.lift(account.id, purpose, self._address(account, PAGE))
             return
         if purpose in TWICE:
             self._ask_again(account, purpose)

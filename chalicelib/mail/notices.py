@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.core.errors import Conflict
-from chalicelib.mail.rules import MailClass
+from chalicelib.mail.rules import LAWS, MailClass
 from chalicelib.mail.templates import TOPICS
 from chalicelib.mail.wishes import (
     BOUNCED,
@@ -77,6 +77,20 @@ class Notices:
         self.wishes.lift(hashed, [COMPLAINED, class_row(mail_class)], now)
         if self.of(account).complained_at is not None:
             self.wishes.table.apply(self.wishes.clear(account, COMPLAINED, now))
+
+    def stopped(self, address: str) -> dict[Purpose, int]:
+        """Since when mail that promotes does not go there, by purpose, as `ask_again` would lift.
+
+        Mail that came back is not somebody's wish.
+        """
+        held = self.wishes.in_force(suppression_of(self.keyed, address))
+        since = {item["sk"]: item["at"] for item in held}
+        found: dict[Purpose, int] = {}
+        for mail_class, law in LAWS.items():
+            ends = [since[row] for row in (COMPLAINED, class_row(mail_class)) if row in since]
+            if law.promotes and ends:
+                found |= dict.fromkeys(law.purposes, min(ends))
+        return found
 
     def works_again(self, account: str) -> None:
         """The person says that the mailbox takes mail again; what bounces once more says no."""

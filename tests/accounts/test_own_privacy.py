@@ -10,7 +10,8 @@ import pytest
 
 from chalicelib import wiring
 from chalicelib.accounts.choice_routes import ROWS
-from chalicelib.core.clock import to_text
+from chalicelib.core.clock import DAY, to_text
+from chalicelib.mail.wishes import COMPLAINED, suppression_of
 from chalicelib.privacy.rules import Entry, Event, Purpose
 from tests.accounts.conftest import PROFILE, REGISTRATION
 from tests.accounts.test_choices import answer, subject_of
@@ -37,6 +38,12 @@ def shown(browser: Browser, path: str = PAGE) -> list[tuple[int, str, str]]:
     lines = [(int(number), at, reason) for number, at, reason in LINE.findall(text)]
     older = re.search(r'href="(/account/privacy\?before=\d+)"', text)
     return lines + (shown(browser, older[1]) if older else [])
+
+
+def grant(tables: Tables, purpose: Purpose) -> None:
+    vault, subject = wiring.vault(), subject_of(tables)
+    fields = {"email": PROFILE["email"]}
+    vault.commit(lambda: vault.grant(subject, purpose, fields, "test"))
 
 
 class TestThePage:
@@ -72,6 +79,40 @@ class TestThePage:
             ("Partners. material", "No ?, since 25"),
         ):
             assert re.search(rf"{choice} .*? {answered} November 2026 ?, under version 3", words)
+
+    @pytest.mark.promise("PS-06")
+    @pytest.mark.promise("PS-76")
+    @pytest.mark.parametrize(
+        ("purpose", "row"),
+        [
+            (Purpose.PARTNER_MAIL, "CLASS#partner"), (Purpose.PARTNER_MAIL, COMPLAINED),
+            (Purpose.MARKETING, "CLASS#offer"), (Purpose.MARKETING, COMPLAINED),
+        ],
+    )  # fmt: skip
+    def test_says_that_a_mail_stopped_it_and_a_yes_lifts_that(
+        self, member: Browser, tables: Tables, clock: FakeClock, purpose: Purpose, row: str
+    ) -> None:
+        grant(tables, purpose)
+        hashed = suppression_of(wiring.keyed(), PROFILE["email"].upper())
+        clock.advance(DAY)
+        wiring.wishes().suppress(hashed, row, "remove", clock.now)
+        assert re.search(
+            r"Stopped by mail on 27 November 2026 ?: none of it comes until you say yes again ?\."
+            r" You said yes on 26 November 2026", member.get(PAGE).words,
+        )  # fmt: skip
+        card = member.get(PAGE).text.partition(f'id="card-{purpose}"')[2].partition("</form>")[0]
+        assert 'value="yes"' in card
+        assert 'value="no"' in card
+        assert answer(member, purpose, "yes").status == 303
+        assert wiring.wishes().in_force(hashed) == []
+        assert "Stopped by mail" not in member.get(PAGE).words
+
+    def test_what_is_not_granted_is_a_no_whatever_stopped_it(
+        self, member: Browser, clock: FakeClock
+    ) -> None:
+        hashed = suppression_of(wiring.keyed(), PROFILE["email"])
+        wiring.wishes().suppress(hashed, COMPLAINED, "mail_service", clock.now)
+        assert "Stopped by mail" not in member.get(PAGE).words
 
     def test_is_of_nobody_else(self, member: Browser, mails: Mails, tables: Tables) -> None:
         assert Browser().get(PAGE).status == 303
