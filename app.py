@@ -88,7 +88,7 @@ def mail_feedback(event: Any) -> Any:
     return wiring.mail_feedback().handle_batch(event.to_dict(), event.context)
 
 
-@app.schedule(Rate(1, unit=Rate.HOURS), name="mail_planner")
+@app.schedule(Rate(5, unit=Rate.MINUTES), name="mail_planner")
 def mail_planner(event: Any) -> Any:
     """Write the mails that come due this morning, wherever it is one."""
     return wiring.mail_planner().run()

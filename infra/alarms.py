@@ -63,6 +63,13 @@ COUNTED = (
         "An event of the processor was given up after 72 hours.",
         ("webhook_unmatched",),
     ),
+    # Each run that is late counts once, every five minutes.
+    Counted(
+        "PlannerBehindAlarm",
+        "Morning mail is late: the planner was cut short with people left whose morning it is.",
+        ("planner_behind",),
+        seconds=900,
+    ),
     # The sweep counts it at each look, every ten minutes at the most.
     Counted(
         "ErasureLateAlarm",

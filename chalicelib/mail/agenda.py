@@ -11,10 +11,12 @@ moves the row from the state that it read, in the transaction that writes the me
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from chalicelib.core.clock import HOUR, due_key
+from chalicelib.core.clock import due_key
 from chalicelib.mail.store import SHARDS
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -46,17 +48,19 @@ class AgendaStore:
     def __init__(self, table: Table) -> None:
         self.table = table
 
-    def due(self, up_to: int) -> Iterator[str]:
-        """Accounts that the index nominates, the longest due first in each shard.
+    def due(self, up_to: int) -> Iterator[tuple[str, int]]:
+        """Accounts that the index nominates and since when, whoever has waited longest first.
 
-        Each hour begins at another shard: a run that is cut short does not starve the same ones.
+        That is over all shards: a run that is cut short leaves nobody behind twice.
         """
-        first = up_to // HOUR % SHARDS
-        for shard in (number % SHARDS for number in range(first, first + SHARDS)):
-            keys = self.table.index(
-                "gsi1", "gsi1pk", f"MORNINGS#{shard}", range_name="gsi1sk", up_to=due_key(up_to)
-            )
-            yield from (key.pk.removeprefix("AGENDA#") for key in keys)
+        shards = (self._waiting(number, up_to) for number in range(SHARDS))
+        return heapq.merge(*shards, key=itemgetter(1))
+
+    def _waiting(self, shard: int, up_to: int) -> Iterator[tuple[str, int]]:
+        found = self.table.index(
+            "gsi1", "gsi1pk", f"MORNINGS#{shard}", range_name="gsi1sk", up_to=due_key(up_to)
+        )
+        return ((key.pk.removeprefix("AGENDA#"), int(key.place)) for key in found)
 
     def agenda(self, account: str) -> Agenda | None:
         item = self.table.get(f"AGENDA#{account}", "AGENDA")

@@ -55,6 +55,13 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Nominated(Key):
+    """A key that an index knows, and its place there."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
     """One conditional write, alone or in a transaction."""
 
@@ -327,7 +334,7 @@ class Table:
         up_to: str | None = None,
         above: str | None = None,
         between: tuple[str, str] | None = None,
-    ) -> Iterator[Key]:
+    ) -> Iterator[Nominated]:
         """Keys that a sparse index nominates; eventually consistent, so it never decides.
 
         `up_to` and `between` include their ends and `above` does not; at most one of them is given.
@@ -342,7 +349,7 @@ class Table:
             condition, names["#r"] = condition + " AND #r BETWEEN :low AND :high", range_name
             values[":low"], values[":high"] = between
         found = self._indexed(name, condition, names, values)
-        return (Key(item["pk"], item["sk"]) for item in found)
+        return (Nominated(item["pk"], item["sk"], item[range_name]) for item in found)
 
     def places(
         self, name: str, hash_name: str, value: str, *, range_name: str, between: tuple[str, str]

@@ -14,6 +14,7 @@ from chalicelib.mail.agenda import AgendaStore
 from chalicelib.mail.planner import PlanningIncomplete
 from chalicelib.mail.store import SHARDS
 from chalicelib.storage.dynamo import ConditionFailed, Database, Table
+from infra.alarms import COUNTED
 from tests.conftest import kept_client
 from tests.crash import at_every_call, recorded
 from tests.interleaving import Turns
@@ -440,6 +441,55 @@ class TestTrouble:
         assert len(town.written()) == 3
 
 
+class TestManyAtOnce:
+    """More accounts with one morning than a run looks at."""
+
+    @pytest.fixture
+    def said(self, town: Town, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Five, of whom a run looks at two; what is counted."""
+        for number in range(5):
+            used_last_week(town, BERLIN, f"kim{number}")
+        town.at("2026-11-22T07:00:00Z")
+        town.plan_mail()
+        told: list[str] = []
+        monkeypatch.setattr(planning, "MOST_LOOKS", 2)
+        monkeypatch.setattr(planning, "count", lambda name, _=1: told.append(name))
+        return told
+
+    def test_the_next_runs_take_the_others_and_all_are_there_in_time(
+        self, town: Town, said: list[str]
+    ) -> None:
+        for minute in (50, 55, 59):
+            town.at(f"2026-11-23T06:{minute}:00Z")
+            town.plan_mail()
+        assert town.said() == ["usage_summary 2026-11-23T07:00"] * 5
+        assert "planner_behind" not in said
+
+    def test_it_is_told_that_people_wait_whose_morning_it_is(
+        self, town: Town, said: list[str]
+    ) -> None:
+        town.at("2026-11-23T07:00:00Z")
+        town.plan_mail()
+        assert said.count("planner_behind") == 1
+        town.plan_mail()
+        assert said.count("planner_behind") == 2
+        town.plan_mail()
+        assert said.count("planner_behind") == 2
+        assert town.said() == ["usage_summary 2026-11-23T07:00"] * 5
+
+    def test_also_where_its_time_is_over(
+        self, town: Town, said: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(planning, "ENOUGH", -1)
+        town.at("2026-11-23T07:00:00Z")
+        assert town.plan_mail()["looks"] == 0
+        assert "planner_behind" in said
+
+    def test_somebody_is_told(self) -> None:
+        behind = [one.name for one in COUNTED if "planner_behind" in one.metrics]
+        assert behind == ["PlannerBehindAlarm"]
+
+
 class TestCost:
     def test_nobody_else_is_read(self, town: Town) -> None:
         used_last_week(town)
@@ -457,7 +507,7 @@ class TestCost:
             town.plan_mail()
         town.at("2026-11-24T07:00:00Z")
         with recorded() as among:
-            for account in list(planner.agendas.due(town.clock.now)):
+            for account, _ in list(planner.agendas.due(town.clock.now)):
                 planner.look(account)
         assert len(among) <= calls + 4
 
@@ -516,26 +566,26 @@ class TestAgenda:
         store = AgendaStore(tables.accounts)
         for number in range(5):
             store.wake(f"acc_{number}", clock.now + number)
-        assert sorted(store.due(clock.now + 2)) == ["acc_0", "acc_1", "acc_2"]
+        assert dict(store.due(clock.now + 2)).keys() == {"acc_0", "acc_1", "acc_2"}
         assert store.look_at("acc_4", clock.now)
-        assert "acc_4" in set(store.due(clock.now))
+        assert "acc_4" in dict(store.due(clock.now))
         agenda = store.agenda("acc_0")
         assert agenda
         tables.accounts.transact(store.sleep(agenda))
-        assert "acc_0" not in set(store.due(clock.now + DAY))
+        assert "acc_0" not in dict(store.due(clock.now + DAY))
         assert not store.look_at("acc_0", clock.now)
 
-    def test_each_hour_another_shard_has_its_turn_first(
+    @pytest.mark.usefixtures("both_engines")
+    def test_whoever_has_waited_longest_comes_first_whatever_the_shard(
         self, tables: Tables, clock: FakeClock
     ) -> None:
         """A run that is cut short does not leave the same accounts behind each time."""
         store = AgendaStore(tables.accounts)
-        accounts = [f"acc_{number}" for number in range(SHARDS)]
-        for account in accounts:
-            store.wake(account, clock.now)
-        orders = [list(store.due(clock.now + hour * HOUR)) for hour in range(SHARDS)]
-        assert [sorted(order) for order in orders] == [accounts] * SHARDS
-        assert sorted(order[0] for order in orders) == accounts
+        waits = {f"acc_{number}": 7 * number % 12 for number in range(3 * SHARDS)}
+        for account, since in waits.items():
+            store.wake(account, clock.now + since)
+        order = sorted(waits, key=waits.__getitem__)
+        assert list(store.due(clock.now + DAY)) == [(one, clock.now + waits[one]) for one in order]
 
 
 def runner(turns: Turns) -> Any:
