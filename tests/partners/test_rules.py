@@ -15,6 +15,7 @@ from chalicelib.partners.rules import (
     EPSILON,
     THRESHOLD,
     TOP_BAND,
+    YEAR_BUDGET,
     Use,
     affordable,
     counted,
@@ -80,6 +81,11 @@ class TestHiding:
         assert hidden({"a": 3, "b": 4, "c": 30}) == {"a": None, "b": None, "c": 30}
         assert hidden({"a": 3}) == {"a": None}
         assert hidden({"a": 30, "b": 31}) == {"a": 30, "b": 31}
+
+    def test_the_numbers_are_those_that_were_promised(self) -> None:
+        promised = (20, Fraction(1, 2), Fraction(12))
+        assert promised == (THRESHOLD, EPSILON, YEAR_BUDGET)
+        assert hidden({"a": 19, "b": 19, "c": 20}) == {"a": None, "b": None, "c": 20}
 
 
 class TestDifference:
