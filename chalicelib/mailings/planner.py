@@ -11,10 +11,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.core.clock import DAY
 from chalicelib.mail.rules import Unapproved
 from chalicelib.mail.templates import TEMPLATES
-from chalicelib.mailings.rules import State, established
+from chalicelib.mailings.rules import LATEST, State, established
 from chalicelib.mailings.texts import KINDS, Kind
 from chalicelib.observability import count, failure
 from chalicelib.privacy.rules import Purpose, PurposeDenied
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 ENOUGH = 200  # seconds that one run writes for; the next goes on behind the cursor
 STRIDE = 50  # accounts between two marks of the cursor
-LATEST = 14 * DAY  # after its instant no mail of a mailing is worth sending
 CHOSEN = frozenset({Purpose.MARKETING, Purpose.PARTNER_MAIL})
 
 

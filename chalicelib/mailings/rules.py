@@ -5,19 +5,20 @@
                           |                     |                       |       finish: all written
                           |                     |                       |                   v
                           |                     |                       |                 sent
-    draft to sending --cancel--> canceled       |                       |
-    submitted to sending --refuse--> refused <--+-----------------------+
+    draft to sent --cancel--> canceled          |                       |
+    submitted to sent --refuse--> refused <-----+-----------------------+
 
 | step | who | condition |
 |---|---|---|
 | write, change | role service | a draft of one's own; the text passes every check |
 | submit | role service, the author | it is a draft; its hash is kept |
 | approve | role privacy, **not the author** | it is submitted, with the hash that was looked at |
-| refuse | role privacy | it is submitted or later, and not all of it is sent |
+| refuse | role privacy | it is submitted or later, and mails of it may still be handed over |
 | schedule | role service | it is approved |
 | begin, finish | the planner | its instant has come; its hash is the approved one |
-| cancel | role service | not all of it is sent |
+| cancel | role service | mails of it may still be handed over |
 
+`sent` says that every mail is written: they are handed over afterwards, within `LATEST`.
 A launch screen has no mail to send: scheduled, it shows from its first instant to its last.
 
 CetrusError
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
 PAID = "paid"
 EVERYBODY = frozenset({"", "everybody"})
 LONGEST_SCREEN = 90 * DAY
+LATEST = 14 * DAY
+"""After its instant no mail of a mailing is worth sending."""
 SHOWN_FROM = 11
 """Counts of people below this are neither shown nor told (the same as everywhere inside)."""
 
@@ -76,14 +79,19 @@ class State(StrEnum):
 FROM: Mapping[str, frozenset[State]] = {
     "submit": frozenset({State.DRAFT}),
     "approve": frozenset({State.SUBMITTED}),
-    "refuse": frozenset({State.SUBMITTED, State.APPROVED, State.SCHEDULED, State.SENDING}),
+    "refuse": frozenset(
+        {State.SUBMITTED, State.APPROVED, State.SCHEDULED, State.SENDING, State.SENT}
+    ),
     "schedule": frozenset({State.APPROVED}),
     "begin": frozenset({State.SCHEDULED}),
     "finish": frozenset({State.SENDING}),
     "cancel": frozenset(
-        {State.DRAFT, State.SUBMITTED, State.APPROVED, State.SCHEDULED, State.SENDING}
+        {
+            State.DRAFT, State.SUBMITTED, State.APPROVED, State.SCHEDULED, State.SENDING,
+            State.SENT,
+        }
     ),
-}
+}  # fmt: skip
 GOING_OUT = frozenset({State.SENDING, State.SENT})
 """The states in which what was written to the outbox may be handed over."""
 
@@ -159,6 +167,11 @@ class Mailing:
     @property
     def channel(self) -> Channel:
         return KINDS[self.content.kind].channel
+
+    def may(self, step: str, now: int) -> bool:
+        """Whether the step is one from here; what is sent is over once no mail can still go."""
+        over = self.state is State.SENT and now >= (self.at or 0) + LATEST
+        return self.state in FROM[step] and not over
 
     def shows(self, now: int) -> bool:
         """Whether it is a launch screen that is shown now: from its first instant to its last."""

@@ -14,7 +14,6 @@ from chalicelib.core.ids import derived_id
 from chalicelib.mail.rules import State as MessageState
 from chalicelib.mail.rules import Unapproved
 from chalicelib.mailings.rules import (
-    FROM,
     GOING_OUT,
     LONGEST_SCREEN,
     Content,
@@ -215,7 +214,7 @@ class Mailings:
 
     def _stop(self, staff: str, step: str, mailing_id: str, to: State) -> None:
         mailing = self.mailing(mailing_id)
-        if mailing.state not in FROM[step]:
+        if not mailing.may(step, self.clock()):
             raise WrongState
         self._act(staff, step, mailing_id, self.store.stop(mailing, to))
 

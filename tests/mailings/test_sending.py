@@ -17,6 +17,7 @@ from chalicelib.mail.rules import CLAIM_LIFE, LAWS, Lane, MailClass, State, Stop
 from chalicelib.mail.templates import TEMPLATES
 from chalicelib.mail.wishes import BOUNCED, COMPLAINED, suppression_of
 from chalicelib.mailings import texts
+from chalicelib.mailings.rules import LATEST, WrongState
 from chalicelib.mailings.rules import State as Phase
 from chalicelib.mailings.texts import TEXTS, Kind
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied
@@ -466,6 +467,30 @@ class TestWhatGoesOut:
         assert house.hand_over() == {"refused": 1}
         house.join("lee")
         assert planner.run()["messages"] == 0
+
+    @pytest.mark.parametrize("step", ["cancel", "refuse"])
+    @pytest.mark.parametrize("kind", MAILED)
+    def test_what_is_written_and_not_handed_over_stays_unsent_once_it_is_stopped(
+        self, house: House, kind: Kind, step: str
+    ) -> None:
+        house.join("kim", owns="app_1")
+        mailing = house.scheduled(kind)
+        wiring.mailing_planner().run()
+        assert wiring.mailings().mailing(mailing).state is Phase.SENT
+        house.clock.advance(LATEST - HOUR)
+        getattr(wiring.mailings(), step)(APPROVER, mailing)
+        assert house.hand_over() == {"refused": 1}
+        assert [item["why"] for item in house.messages()] == ["unapproved"]
+        assert house.handed == []
+
+    @pytest.mark.parametrize("step", ["cancel", "refuse"])
+    def test_what_can_no_longer_go_out_stays_sent(self, house: House, step: str) -> None:
+        mailing = house.scheduled(Kind.ANNOUNCEMENT)
+        wiring.mailing_planner().run()
+        house.clock.advance(LATEST)
+        with pytest.raises(WrongState):
+            getattr(wiring.mailings(), step)(APPROVER, mailing)
+        assert wiring.mailings().mailing(mailing).state is Phase.SENT
 
     def test_it_is_not_sent_when_it_is_stale(self, house: House) -> None:
         house.join("kim")
