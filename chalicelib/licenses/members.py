@@ -134,6 +134,8 @@ class Members:
             raise InvalidInput(errors={"email": "This is your own address."})
         if before and (before.state == ACCEPTED or before.waits(now)):
             raise InvalidInput(errors={"email": "This address is on the list already."})
+        if before and before.state == PENDING:  # its time is over, and no sweep has come by yet
+            lapse(self.store, before, now)
         self._write(owned, account.subject, name, claim, email, role, now)
 
     def _require_open(self, license_id: str, role: str, now: int) -> None:
@@ -333,14 +335,16 @@ class Lapsing:
         found = self.store.invitation(license_id, invitation_id)
         if found is None or found.subject != subject or found.state != PENDING:
             return
-        try:
-            self.store.transact(
-                self.store.end_invitation(found, self.clock()), self.store.free_place(license_id)
-            )
-        except ConditionFailed as refusal:
-            if not refusal.at(0):
-                raise
-            return  # withdrawn at the last moment
+        lapse(self.store, found, self.clock())
+
+
+def lapse(store: MemberStore, found: Invitation, now: int) -> None:
+    """The invitation is over, and its place is free, unless it has moved since it was read."""
+    try:
+        store.transact(store.end_invitation(found, now), store.free_place(found.license))
+    except ConditionFailed as refusal:
+        if not refusal.at(0):
+            raise
 
 
 def runs(role: str) -> bool:

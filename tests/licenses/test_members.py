@@ -317,6 +317,21 @@ class TestAccepting:
         assert taken(tables, owned) == 0
         assert invite(desk, owned).status == 303, "and it may be invited anew"
 
+    def test_after_seven_days_it_may_be_sent_anew_whether_or_not_a_sweep_came_by(
+        self, desk: Desk, other_desk: Desk, owned: str, tables: Tables, clock: FakeClock
+    ) -> None:
+        invite(desk, owned)
+        sent_mails()
+        old = newest(tables)
+        clock.advance(INVITATION_LIFE)
+        assert invite(desk, owned).status == 303
+        assert sent_mails() == [(GUEST, "You are invited to use Orchard")]
+        assert taken(tables, owned) == 1
+        assert wiring.cleanup().run(lambda: MINUTE)["guests"] == 1, "the old address is forgotten"
+        assert Browser().get(old).status == 404
+        assert other_desk.browser.post(newest(tables), {}).status == 303
+        assert taken(tables, owned) == 1
+
     def test_the_sweep_spares_what_was_accepted(
         self, joined: str, desk: Desk, clock: FakeClock
     ) -> None:
@@ -478,6 +493,26 @@ class TestDeaths:
                 members.invite(desk.account, owned, GUEST, "user")
 
         wiring.members().invite(desk.account, owned, "first@loch.example", "user")
+        assert at_every_call(
+            prepare, lambda _: members.invite(desk.account, owned, GUEST, "user"), judge
+        )
+
+    def test_inviting_again_where_no_sweep_came_by(
+        self, desk: Desk, owned: str, tables: Tables, clock: FakeClock
+    ) -> None:
+        members = wiring.members()
+
+        def prepare() -> None:
+            clock.advance(INVITATION_LIFE)
+
+        def judge(_: Any) -> None:
+            clock.advance(DAY)
+            found = members.store.invitations(owned)
+            assert taken(tables, owned) == len([each for each in found if each.state != "over"])
+            if not any(each.waits(clock.now) for each in found):
+                members.invite(desk.account, owned, GUEST, "user")
+
+        members.invite(desk.account, owned, GUEST, "user")
         assert at_every_call(
             prepare, lambda _: members.invite(desk.account, owned, GUEST, "user"), judge
         )
