@@ -19,10 +19,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chalicelib.visits.classes import PATTERNS
+from chalicelib.visits.networks import NETWORKS, network_of
+from chalicelib.visits.rules import Roll, rolled
 from tests.visits.logs import CHROME, DAY, FIREFOX, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    Days = dict[str, dict[str, dict[str, int]]]
 
 SAFARI = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
@@ -31,7 +35,9 @@ SAFARI = (
 EDGE = f"{CHROME} Edg/142.0.0.0"
 AGENTS = {"Chrome": CHROME, "Safari": SAFARI, "Edge": EDGE, "Firefox": FIREFOX}
 WEIGHTS = (60, 20, 12, 8)
+ASNS = tuple(sorted(NETWORKS))[:40]  # of which the first has the most customers
 DAY_SECONDS = 24 * 3600
+HOUR_SECONDS = 3600
 
 
 @dataclass
@@ -41,6 +47,7 @@ class Visitor:
     browser: str
     times: list[int]
     pages: list[str] = field(default_factory=list)
+    asn: str = "3320"
 
 
 @dataclass(frozen=True)
@@ -58,13 +65,14 @@ def world(
     """A day of visits at random times; some of them end in a registration, up to 2 s later."""
     dice = random.Random(seed)  # noqa: S311 - a model, reproducible
     people = []
+    homes = dice.choices(ASNS, [1 / rank for rank in range(1, len(ASNS) + 1)], k=visitors)
     for number in range(visitors):
         start = dice.randrange(DAY_SECONDS - 1_300)
         times = sorted(start + dice.randrange(1_200) for _ in range(dice.randrange(1, 8)))
         (browser,) = dice.choices(list(AGENTS), WEIGHTS)
         address = f"10.{dice.randrange(256)}.{dice.randrange(256)}.{dice.randrange(256)}"
         pages = [dice.choice(["/", "/apps", "/apps/*", "/privacy"]) for _ in times]
-        people.append(Visitor(number, address, browser, times, pages))
+        people.append(Visitor(number, address, browser, times, pages, homes[number]))
     made = []
     for person in dice.sample(people, accounts):
         person.times.append(person.times[-1] + 1)
@@ -74,17 +82,26 @@ def world(
     return people, made
 
 
-def log_lines(people: Iterable[Visitor]) -> list[bytes]:
+def clicks_of(people: Iterable[Visitor]) -> list[tuple[int, bytes]]:
+    """Every click by its second, and its line of the log."""
     hits = [
         (time, person.number, person, page)
         for person in people
         for time, page in zip(person.times, person.pages, strict=True)
     ]
     hits.sort(key=lambda hit: hit[:2])
-    return [
-        line(day=DAY, at=clock(time), ip=person.address, agent=AGENTS[person.browser], page=page)
-        for time, _, person, page in hits
-    ]
+    return [(time, line_of(time, person, page)) for time, _, person, page in hits]
+
+
+def log_lines(people: Iterable[Visitor]) -> list[bytes]:
+    return [text for _, text in clicks_of(people)]
+
+
+def line_of(time: int, person: Visitor, page: str) -> bytes:
+    return line(
+        day=DAY, at=clock(time), ip=person.address, asn=person.asn,
+        agent=AGENTS[person.browser], page=page,
+    )  # fmt: skip
 
 
 def clock(second: int) -> str:
@@ -96,65 +113,185 @@ def clock(second: int) -> str:
 
 @dataclass(frozen=True)
 class Trace:
-    """Something retained about a time: whom it names, if it names anybody, and what it says."""
+    """Something retained: the time it is about, whom it names, if anybody, and what it says."""
 
     start: int
     length: int
-    whose: int | None
-    browser: str | None
+    browser: str = ""
+    network: str = ""
+    clicks: int = 1
+    whose: int | None = None
+
+    @property
+    def kind(self) -> tuple[int, bool, bool]:
+        return self.length, bool(self.browser), bool(self.network)
 
 
-def traces_of_counters(days: dict[str, dict[str, dict[str, int]]]) -> list[Trace]:
-    """Every cell of the counters, with the time that it is about."""
+PIECE = re.compile(r"[^|>]+")
+HOUR_NAME = re.compile(r"[01]\d|2[0-3]")
+NAMED = frozenset(NETWORKS.values())
+
+
+def traces_of_counters(days: Days, start: int = 0, length: int = DAY_SECONDS) -> list[Trace]:
+    """Every cell of the counters by what its name says, in whatever family it stands."""
     found = []
     for families in days.values():
         for family, names in families.items():
-            for name in names:
-                hour = int(name) if family == "hour" else None
-                start, length = (0, DAY_SECONDS) if hour is None else (hour * 3600, 3600)
-                found.append(Trace(start, length, None, name if family == "browser" else None))
+            for name, clicks in names.items():
+                pieces = [piece.strip() for piece in PIECE.findall(name)]
+                browser = next((piece for piece in pieces if piece in AGENTS), "")
+                network = next((piece for piece in pieces if piece in NAMED), "")
+                hours = [piece for piece in pieces if HOUR_NAME.fullmatch(piece)]
+                if hours:
+                    at = int(hours[0]) * HOUR_SECONDS
+                    found.append(Trace(at, HOUR_SECONDS, browser, network, clicks))
+                elif browser or network or family == "page":
+                    found.append(Trace(start, length, browser, network, clicks))
     return found
+
+
+class CrossTab(Roll):
+    """A roll-up that is leaky: it also counts by browser, network and hour at once."""
+
+    def click(self, row: tuple[str, ...], counts: dict[str, dict[str, int]], minute: int) -> None:
+        super().click(row, counts, minute)
+        name = f"{self.agent(row[9]).browser}|{network_of(row[3])}|{row[1][:2]}"
+        crossed = counts.setdefault("crossed", {})
+        crossed[name] = crossed.get(name, 0) + 1
+
+
+def crossed(lines: Iterable[bytes]) -> Days:
+    roll = CrossTab("", None)
+    for text in lines:
+        roll.take(text)
+    return roll.finish().days
+
+
+def traces_of_files(people: Sequence[Visitor], seconds: int) -> list[Trace]:
+    """Another one: it keeps what each file added, and when the file was written."""
+    files: dict[int, list[bytes]] = {}
+    for time, text in clicks_of(people):
+        files.setdefault(time // seconds * seconds, []).append(text)
+    return [
+        trace
+        for start, lines in files.items()
+        for trace in traces_of_counters(rolled(lines).days, start, seconds)
+    ]
 
 
 def traces_of_rows(people: Iterable[Visitor], stamp: int = 1) -> list[Trace]:
     """The twin: a row a hit under a salted id, which the insider resolves for known addresses."""
     return [
-        Trace(time // stamp * stamp, stamp, person.number, person.browser)
+        Trace(time // stamp * stamp, stamp, person.browser, whose=person.number)
         for person in people
         for time in person.times
     ]
 
 
+class Insider:
+    """Knows the browser and the network of everybody who came, and the second of each account.
+
+    Not who came when: whoever knows that needs nothing of ours.
+    """
+
+    def __init__(self, traces: Sequence[Trace], people: Sequence[Visitor]) -> None:
+        self.everybody = [person.number for person in people]
+        self.groups: dict[tuple[str, str], list[int]] = {}
+        self.sizes: Counter[tuple[str, str]] = Counter()
+        for person in people:
+            own = browser, network = person.browser, NETWORKS[person.asn]
+            self.groups.setdefault(own, []).append(person.number)
+            self.sizes.update((own, (browser, ""), ("", network)))
+        self.rows: dict[int, list[Trace]] = {}
+        self.cells: dict[tuple[int, bool, bool], dict[int, dict[tuple[str, str], int]]] = {}
+        for trace in traces:
+            if trace.whose is not None:
+                self.rows.setdefault(trace.start, []).append(trace)
+                continue
+            cells = self.cells.setdefault(trace.kind, {}).setdefault(trace.start, {})
+            value = trace.browser, trace.network
+            cells[value] = cells.get(value, 0) + trace.clicks
+        self.stamps = {trace.length for trace in traces if trace.whose is not None}
+
+    def named(self, made: int) -> list[Trace]:
+        """Rows about the seconds just before an account was made."""
+        starts = {t // stamp * stamp for stamp in self.stamps for t in range(made - 2, made + 1)}
+        return [row for start in sorted(starts) for row in self.rows.get(start, ())]
+
+    def about(self, made: int) -> list[tuple[tuple[int, bool, bool], dict[tuple[str, str], int]]]:
+        """The cells of each kind whose time holds the last click before an account was made."""
+        found = []
+        for kind, by_start in self.cells.items():
+            starts = {t // kind[0] * kind[0] for t in (made - 2, made)}
+            near: dict[tuple[str, str], int] = {}
+            for start in starts:
+                for value, clicks in by_start.get(start, {}).items():
+                    near[value] = near.get(value, 0) + clicks
+            found.append((kind, near))
+        return found
+
+    def suspects(self, account: Account) -> list[int]:
+        """Who may have made the account by what is kept; one alone is a link."""
+        rows = self.named(account.created)
+        if rows:
+            return sorted({row.whose for row in rows if row.whose is not None})
+        about, left, exact = self.about(account.created), [], []
+        for own, group in self.groups.items():
+            fits = [self.fits(own, kind, near, account.created) for kind, near in about]
+            if all(fits):
+                left += group
+                exact += group if 2 in fits else []
+        return exact or left or self.everybody
+
+    def fits(
+        self, own: tuple[str, str], kind: tuple[int, bool, bool],
+        near: dict[tuple[str, str], int], made: int,
+    ) -> int:  # fmt: skip
+        """0 where the cell says it was somebody else, 2 where it says all that the hour says.
+
+        Whoever registers clicks twice that day. Whoever has a cell alone made all its clicks, and
+        those have to go into the hour of the account and the one before.
+        """
+        length, by_browser, by_network = kind
+        if not by_browser and not by_network:
+            return 1
+        value = own[0] if by_browser else "", own[1] if by_network else ""
+        clicks = near.get(value, 0)
+        if length < DAY_SECONDS:
+            return int(clicks > 0)
+        alone = self.sizes[value] == 1
+        hours = self.cells.get((HOUR_SECONDS, False, False), {})
+        if clicks < 2 or not alone or not hours:
+            return int(clicks >= 2)
+        hour = made // HOUR_SECONDS * HOUR_SECONDS
+        now, before = (hours.get(at, {}).get(("", ""), 0) for at in (hour, hour - HOUR_SECONDS))
+        if clicks > now + before:
+            return 0
+        return 2 if clicks in {now, now + before} else 1
+
+
 def link_by_time(
-    traces: Sequence[Trace], accounts: Sequence[Account], population: int, seed: int
+    traces: Sequence[Trace], accounts: Sequence[Account], people: Sequence[Visitor], seed: int
 ) -> int:
-    """How many accounts are linked rightly: by the finest traces just before they were made."""
+    """How many accounts are linked rightly: whoever is left, and a guess among more than one."""
     dice = random.Random(seed)  # noqa: S311 - a model, reproducible
-    right = 0
-    for account in accounts:
-        near = [
-            t for t in traces
-            if t.start <= account.created and account.created - 3 < t.start + t.length
-        ]  # fmt: skip
-        named = sorted({t.whose for t in near if t.whose is not None})
-        guess = dice.choice(named) if named else dice.randrange(population)
-        right += guess == account.owner
-    return right
+    insider = Insider(traces, people)
+    return sum(dice.choice(insider.suspects(one)) == one.owner for one in accounts)
 
 
 def infer_browser(
-    traces: Sequence[Trace], counts: dict[str, int], accounts: Sequence[Account]
+    traces: Sequence[Trace], accounts: Sequence[Account], people: Sequence[Visitor]
 ) -> int:
-    """How many browsers of accounts are guessed rightly: by a row near, else the most frequent."""
-    common = max(counts, key=lambda name: counts[name])
+    """How many browsers are guessed rightly: the most frequent of the finest that is kept."""
+    insider = Insider(traces, people)
     right = 0
     for account in accounts:
-        near = [
-            t.browser for t in traces
-            if t.browser and t.whose is not None and 0 <= account.created - t.start < 3
-        ]  # fmt: skip
-        guess = Counter(near).most_common(1)[0][0] if near else common
-        right += guess == account.browser
+        found: Counter[str] = Counter(row.browser for row in insider.named(account.created))
+        for (_, by_browser, _), near in sorted(insider.about(account.created)):
+            if by_browser and near and not found:
+                for (browser, _), clicks in near.items():
+                    found[browser] += clicks
+        right += found.most_common(1)[0][0] == account.browser
     return right
 
 
