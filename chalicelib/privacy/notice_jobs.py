@@ -17,9 +17,10 @@ from chalicelib.storage.dynamo import ABSENT, ConditionFailed
 if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item, Table, Write
 
-# Accounts are walked again each day for this long: who confirms an address, or comes back, between
-# two walks is met by the next.
+# Accounts are walked again each day for this long, and from then on each week: who confirms an
+# address, or comes back, between two walks is met by the next, however long they rested.
 WALKED = 30 * DAY
+LATER = 7 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Job:
     at: int
     place: str
     look_at: int
+
+    def due(self, now: int) -> bool:
+        """Whether it goes on by now; `look_at` is a day after the last walk."""
+        rests = LATER - DAY if self.look_at >= self.at + WALKED else 0
+        return self.look_at + rests <= now
 
     @property
     def shard(self) -> int:
@@ -60,10 +66,9 @@ class NoticeJobs:
         )  # fmt: skip
 
     def due(self, now: int) -> list[Job]:
-        """Jobs whose walk is not over, in the order of their versions."""
+        """Jobs whose walk goes on by now, in the order of their versions."""
         found = [to_job(item) for item in self.table.query(PK, prefix="NOTICES#")]
-        walking = [job for job in found if job.look_at <= now and job.look_at < job.at + WALKED]
-        return sorted(walking, key=lambda job: job.number)
+        return sorted((job for job in found if job.due(now)), key=lambda job: job.number)
 
     def move(self, job: Job, place: str, look_at: int) -> Job | None:
         """The job as it is from now on; None where another run moved it meanwhile."""

@@ -30,6 +30,18 @@ def crowd(tables: Tables, clock: FakeClock) -> Crowd:
     return Crowd(tables, clock)
 
 
+def come_back(account: str) -> None:
+    """Active again, in the index as before."""
+    store = wiring.account_store()
+    store.accounts.apply(
+        store.accounts.update(
+            f"ACCOUNT#{account}", "ACCOUNT", "SET #s = :active",
+            {":active": "active"}, condition="attribute_exists(pk)", names={"#s": "state"},
+        )
+    )  # fmt: skip
+    store.enter_index(account)
+
+
 def time_for(looks: int) -> Callable[[], int]:
     """Time that is over after so many looks at it."""
     left = count(looks, -1)
@@ -160,16 +172,39 @@ class TestWhoLeft:
         crowd.leave(account, "deactivated")
         crowd.publish()
         crowd.notify()
-        wiring.account_store().accounts.apply(
-            wiring.account_store().accounts.update(
-                f"ACCOUNT#{account}", "ACCOUNT", "SET #s = :active",
-                {":active": "active"}, condition="attribute_exists(pk)", names={"#s": "state"},
-            )
-        )  # fmt: skip
-        wiring.account_store().enter_index(account)
+        come_back(account)
         assert crowd.notify()["told"] == 0
         crowd.clock.advance(DAY)
         assert crowd.notify()["told"] == 1
+
+    @pytest.mark.parametrize("rested", [WALKED, 31 * DAY, 400 * DAY])
+    def test_and_comes_back_however_late_is_told_within_a_week_and_once(
+        self, crowd: Crowd, rested: int
+    ) -> None:
+        account = crowd.join("back")
+        crowd.leave(account, "deactivated")
+        crowd.publish()
+        end = crowd.clock.now + rested
+        while crowd.clock.now < end:
+            assert crowd.notify()["told"] == 0
+            crowd.clock.advance(DAY)
+        come_back(account)
+        for _ in range(8):
+            crowd.notify()
+            crowd.clock.advance(DAY)
+        assert crowd.written().keys() == {account}
+        assert [mail.to for mail in crowd.send()] == ["back@example.com"]
+        crowd.clock.advance(WALKED)
+        assert crowd.notify()["told"] == 0
+
+    def test_the_walks_are_daily_for_thirty_days_and_weekly_after_that(self, crowd: Crowd) -> None:
+        crowd.join("mora")
+        crowd.publish()
+        walked = []
+        for day in range(60):
+            walked += [day] if crowd.notify()["looked"] else []
+            crowd.clock.advance(DAY)
+        assert walked == [*range(30), 36, 43, 50, 57]
 
     def test_and_whoever_never_confirmed_is_told_only_once_they_did(self, crowd: Crowd) -> None:
         account = crowd.join("slow", state=State.UNCONFIRMED)
