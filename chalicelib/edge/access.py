@@ -62,6 +62,7 @@ ACCESS: dict[str, Rule] = {
     "GET /privacy/v/{number}/uses": Rule.VISITOR,
     "GET /privacy/cookies/reading": Rule.VISITOR,
     "GET /privacy/proof": Rule.VISITOR,
+    "GET /privacy/proof/{section}": Rule.VISITOR,
     "GET /privacy/proof.json": Rule.ANYONE,
     "GET /privacy/inventory.json": Rule.ANYONE,
     "GET /contact": Rule.VISITOR,

@@ -2,6 +2,7 @@
 
 Two documents: `proof/ci.json` is put by whoever deploys (infra/operate/proof.py), and
 `proof/night.json` by the nightly check. A document that our key did not sign is not shown.
+Sentences and promises are shown in parts, one a section of the statement.
 """
 
 from __future__ import annotations
@@ -15,15 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.clock import HOUR
 from chalicelib.observability import failure
+from chalicelib.privacy.promises import promises
 from chalicelib.privacy.seals import SealInvalid
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chalicelib.privacy.seals import Seals
+    from chalicelib.privacy.statement import Sentence, Statement
     from chalicelib.storage.objects import Bucket
 
 Json = dict[str, Any]
 TESTS, NIGHT = "proof tests", "proof night"
 FILES = {TESTS: "proof/ci.json", NIGHT: "proof/night.json"}
+UNNAMED = "unnamed"
 STALE = 26 * HOUR
 """A night's figures are stale when the next night should have come."""
 
@@ -70,6 +76,34 @@ class ProofBoard:
         except SealInvalid as error:
             failure("proof_unsigned", error)
             return Shown(None, None, broken=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one page of proof shows: sentences, and the promises that they make, each once."""
+
+    id: str
+    title: str
+    sentences: tuple[Sentence, ...]
+    promises: tuple[str, ...]
+
+
+def parts(statement: Statement) -> dict[str, Part]:
+    """The sections of a statement, and one more of the promises that no sentence of it names."""
+    found = {
+        section.id: Part(section.id, section.title, section.sentences, made(section.sentences))
+        for section in statement.sections
+    }
+    unnamed = promises().keys() - made(statement.sentences().values())
+    if unnamed:
+        rest = tuple(promise for promise in promises() if promise in unnamed)
+        found[UNNAMED] = Part(UNNAMED, "Named by no sentence", (), rest)
+    return found
+
+
+def made(sentences: Iterable[Sentence]) -> tuple[str, ...]:
+    """The promises that these sentences make, in their order."""
+    return tuple(dict.fromkeys(promise for each in sentences for promise in each.keeps))
 
 
 @cache

@@ -27,8 +27,6 @@ HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 PREFIXES = pytest.mark.parametrize("prefix", ["", "/api"], ids=["root", "stage"])
 LARGEST = 30_000
 """Bytes of a page with its styles."""
-LARGEST_READING = 60_000
-"""The same of the statement, which is all there for a browser to search in."""
 NOT_PAGES = {
     "/assets/{name}", "/account/downloads/{artifact_id}", "/.well-known/gpc.json",
     "/privacy/inventory.json", "/privacy/proof.json", "/account/usage/days.csv",
@@ -81,6 +79,7 @@ def filled(owner: Customer, cloud: LocalCloud) -> dict[str, str]:
         "{slug}": "halyard",
         "{number}": "3",
         "{code}": "not_found",
+        "{section}": "security",
         "{order_id}": orders.link("/orders/ord_").rpartition("/")[2],
         "{artifact_id}": page.link("for Linux").rpartition("/")[2],
     }
@@ -186,9 +185,7 @@ class TestPages:
         assert answer.headers["cache-control"] == "no-store"
         keeps_the_prefix(answer.text, prefix)
         leads_nowhere_else(answer.text, cloud.app)
-        reading = path.startswith(("/privacy", "/problems"))
-        largest = LARGEST_READING if reading else LARGEST
-        assert len(answer.content) + size_of_styles(cloud, answer.text) < largest
+        assert len(answer.content) + size_of_styles(cloud, answer.text) < LARGEST
 
     @pytest.mark.parametrize("path", paths(Rule.PERSON))
     def test_a_stranger_is_led_to_sign_in_and_back(self, cloud: LocalCloud, path: str) -> None:

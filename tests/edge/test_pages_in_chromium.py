@@ -38,6 +38,8 @@ OPEN_PAGES = {
     "privacy": "/privacy",
     "cookies": "/privacy/cookies",
     "security": "/privacy/security",
+    "proof": "/privacy/proof",
+    "proof of a section": "/privacy/proof/collection",
     "prepared version": "/privacy/v/4",
     "changes of a version": "/privacy/v/3/changes",
     "reading of cookies": "/privacy/cookies/reading",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,19 +18,23 @@ from chalicelib.mail.rules import State, Why
 from chalicelib.privacy import statement
 from chalicelib.privacy import wiring as records
 from chalicelib.privacy.promises import promises
-from chalicelib.privacy.proof import NIGHT, TESTS, code_hash
+from chalicelib.privacy.proof import NIGHT, TESTS, UNNAMED, code_hash, parts
 from chalicelib.privacy.seals import statement as signed_text
 from chalicelib.privacy.timings import Which
 from infra import verify_ledger
 from infra.operate import proof
+from infra.tools import mutants
+from infra.tools.promises import findings
 from tests.browser import Browser
 from tests.conftest import kept_client
+from tests.edge.test_site import LARGEST, weight
 from tests.privacy.test_night import mailed
 from tests.privacy.test_vault import collected
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from chalicelib.privacy.proof import Part
     from tests.conftest import FakeClock, Tables
 
 pytestmark = pytest.mark.promise("PS-45")
@@ -58,6 +64,15 @@ def publish(folder: Path, **changed: Any) -> None:
     assert proof.main(["--results", str(path), "--linkage", str(folder / "linkage.json")]) == 0
 
 
+def in_force() -> dict[str, Part]:
+    return parts(statement.read(wiring.published().number()))
+
+
+def sections(browser: Browser) -> list[str]:
+    """The addresses of the sections' pages, as the proof page links them."""
+    return re.findall(rf'href="({PAGE}/[^"]+)"', browser.get(PAGE).text)
+
+
 def checked(folder: Path, content: bytes, pem: str) -> int:
     """As an auditor does who has the file, the key and nothing of ours but the verifier."""
     (folder / "proof.json").write_bytes(content)
@@ -79,8 +94,10 @@ class TestWhereThereIsNothing:
         assert "No head is known here yet." in words
 
     def test_every_promise_is_there_all_the_same(self, page: Browser) -> None:
-        text = page.get(PAGE).text
-        assert all(f'id="{promise}"' in text for promise in promises())
+        shown = [page.get(address).text for address in sections(page)]
+        for promise in promises().values():
+            assert any(f'<dt id="{promise.id}">{promise.id}</dt>' in text for text in shown)
+        assert "7 sentences, 4 promises." in page.get(PAGE).words
 
     def test_the_file_says_so_too(self, page: Browser) -> None:
         found = json.loads(page.get(f"{PAGE}.json").text)
@@ -94,32 +111,106 @@ class TestWhereThereIsNothing:
 
 
 class TestResults:
-    def test_each_sentence_has_its_promises_and_what_became_of_them(
-        self, page: Browser, tmp_path: Path
-    ) -> None:
-        publish(tmp_path)
-        text = page.get(PAGE).text
-        for sentence in statement.read(wiring.published().number()).sentences().values():
-            for promise in sentence.keeps:
-                found = "does not hold" if promise == "PS-02" else "holds"
-                assert f'<a href="#{promise}">{promise}</a> {found}' in text
-
-    def test_a_promise_has_its_tests_and_why_it_does_not_hold(
+    def test_each_section_says_how_many_of_its_promises_hold(
         self, page: Browser, tmp_path: Path
     ) -> None:
         publish(tmp_path)
         words = page.get(PAGE).words
         assert f"{len(promises()) - 1} of {len(promises())} promises hold" in words
+        for part in in_force().values():
+            held = len(part.promises) - part.promises.count("PS-02")
+            told = f"; {held} of {len(part.promises)} promise" if part.promises else ", no promises"
+            assert f"{part.title} {len(part.sentences)} sentences{told}" in words
+
+    def test_under_each_sentence_stands_each_promise_and_what_became_of_it(
+        self, page: Browser, tmp_path: Path
+    ) -> None:
+        publish(tmp_path)
+        for address, part in zip(sections(page), in_force().values(), strict=True):
+            before, *after = page.get(address).text.split('<p class="notice">')
+            assert f"<h1>{part.title}</h1>" in before
+            for sentence, text in zip(part.sentences, after, strict=True):
+                for promise in sentence.keeps:
+                    found = "<strong>does not hold" if promise == "PS-02" else "holds"
+                    again = f'<a href="#{promise}">{promise}</a>'
+                    assert again in text or f'id="{promise}">{promise}: {found}<' in text
+                assert bool(sentence.keeps) != ("promises nothing by itself" in text)
+
+    def test_a_promise_of_two_sentences_stands_on_the_page_once(
+        self, page: Browser, tmp_path: Path
+    ) -> None:
+        publish(tmp_path)
+        for address, part in zip(sections(page), in_force().values(), strict=True):
+            text = page.get(address).text
+            assert [text.count(f'id="{promise}"') for promise in part.promises] == [
+                1 for _ in part.promises
+            ]
+
+    def test_a_promise_has_its_tests_and_why_it_does_not_hold(
+        self, page: Browser, tmp_path: Path
+    ) -> None:
+        publish(tmp_path)
+        words = page.get(f"{PAGE}/about").words
+        assert "6 of 7 promises hold" in words
+        assert "2 of 2 tests passed; sabotages tried: 1. Killed: x." in words
         assert "1 of 2 tests passed; sabotages tried: 1. Failed: test_two." in words
+
+    def test_what_older_results_do_not_know_is_said_without_them(
+        self, page: Browser, tmp_path: Path
+    ) -> None:
+        known = [each for each in results()["promises"] if each["id"] != "PS-02"]
+        publish(tmp_path, promises=known)
+        section = page.get(f"{PAGE}/about")
+        assert '<dt id="PS-02">PS-02</dt>' in section.text
+        assert "6 of 6 promises hold" in section.words
+
+    @pytest.mark.parametrize("section", ["unnamed", "none", "PS-02", "About"])
+    def test_what_is_no_section_is_unknown(self, section: str, page: Browser) -> None:
+        assert page.get(f"{PAGE}/{section}").status == 404
+
+    def test_promises_that_no_sentence_names_have_a_section_of_their_own(
+        self, page: Browser
+    ) -> None:
+        earliest = parts(statement.read(1))
+        named = {promise for part in earliest.values() for promise in part.promises}
+        assert list(earliest)[-1] == UNNAMED
+        assert named == promises().keys()
+        assert "PS-01" in earliest[UNNAMED].promises
+        assert UNNAMED not in in_force()
+
+    def test_they_are_shown_there(self, page: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+        text = statement.read(wiring.published().number())
+        shorter = replace(text, sections=text.sections[1:])
+        monkeypatch.setattr(statement, "read", lambda number: shorter)
+        unnamed = parts(shorter)[UNNAMED].promises
+        assert "PS-01" in unnamed
+        assert sections(page)[-1] == f"{PAGE}/{UNNAMED}"
+        shown = page.get(f"{PAGE}/{UNNAMED}").text
+        assert tuple(re.findall(r'<dt id="([^"]+)"', shown)) == unnamed
+
+    def test_with_all_that_is_tested_and_sabotaged_each_page_is_light(
+        self, page: Browser, tmp_path: Path
+    ) -> None:
+        """As `make promises` would tell it of this very tree, with more tests than there are."""
+        names = [f"tests/privacy/test_of_some_feature.py::TestThat::test_{n}" for n in range(150)]
+        tests = {promise: dict.fromkeys(names, "passed") for promise in promises()}
+        outcomes = dict.fromkeys((mutant.name for mutant in mutants.load()), mutants.KILLED)
+        whole = [asdict(found) for found in findings(tests, outcomes)]
+        assert sum(len(each["mutants"]) for each in whole) > 300
+        publish(tmp_path, promises=whole)
+        for address in (PAGE, *sections(page)):
+            assert weight(page, address) < LARGEST, address
+        assert "150 of 150 tests passed" in page.get(f"{PAGE}/security").words
 
     def test_results_of_another_build_are_called_stale(self, page: Browser, tmp_path: Path) -> None:
         publish(tmp_path)
-        assert "stale" not in page.get(PAGE).words
+        assert not [at for at in (PAGE, f"{PAGE}/about") if "stale" in page.get(at).words]
         board = records.proof_board()
         body = board.tests().body
         assert body
         board.put_tests({**body, "code": "0" * 64})
-        assert "These results are stale." in page.get(PAGE).words
+        for at in (PAGE, f"{PAGE}/about"):
+            assert "These results are stale." in page.get(at).words
 
     def test_figures_of_linkage_are_shown_where_there_are_some(
         self, page: Browser, tmp_path: Path
@@ -143,6 +234,8 @@ class TestResults:
             Bucket="cetrus-proof", Key=name, Body=json.dumps(document).encode()
         )
         assert "was not signed by our key , so it is not shown" in page.get(PAGE).words
+        of_section = page.get(f"{PAGE}/about").words
+        assert ("was not signed by our key" in of_section) == (name == "proof/ci.json")
 
 
 class TestTheNight:

@@ -45,8 +45,8 @@ def page(request: pytest.FixtureRequest, tables: Tables, clock: FakeClock) -> It
         browser.close()
 
 
-def fits(page: Page, name: str) -> None:
-    page.goto(PAGE)
+def fits(page: Page, name: str, section: str = "") -> None:
+    page.goto(PAGE + section)
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
     if SHOTS:
         width = page.viewport_size or {"width": 0}
@@ -57,6 +57,7 @@ def test_it_fits_with_nothing_and_with_everything(
     page: Page, clock: FakeClock, tmp_path: Path
 ) -> None:
     fits(page, "empty")
+    fits(page, "empty-section", "/about")
     publish(tmp_path)
     collected()
     clock.advance(HOUR + 10 * MINUTE)
@@ -67,12 +68,25 @@ def test_it_fits_with_nothing_and_with_everything(
     mailed("msg_b", State.REFUSED, clock.now - HOUR, Why.UNAPPROVED)
     records.night_check().run()
     fits(page, "full")
+    fits(page, "full-section", "/about")
+    fits(page, "longest-section", "/security")
 
 
-def test_a_sentence_leads_to_its_promise(page: Page, tmp_path: Path) -> None:
+def test_a_section_leads_to_its_sentences_and_back(page: Page, tmp_path: Path) -> None:
     publish(tmp_path)
     page.goto(PAGE)
-    link = page.locator("details[open] small a").first
+    link = page.locator("[aria-labelledby=sections] a").first
+    name = link.inner_text()
+    link.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    page.get_by_role("link", name="Proof", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Proof")
+
+
+def test_a_promise_that_was_named_above_is_one_step_away(page: Page, tmp_path: Path) -> None:
+    publish(tmp_path)
+    page.goto(f"{PAGE}/collection")
+    link = page.locator("dt a").first
     name = link.inner_text()
     link.click()
     expect(page.locator(f"#{name}")).to_be_in_viewport()
