@@ -87,7 +87,7 @@ class Settling:
             self.licenses.tell(after.license_id)
 
     def _changes(self, before: Payment, after: Payment) -> tuple[list[Write], list[str]]:
-        seen = ("refunded", "dispute", "disputed")
+        seen = ("refunded", "dispute", "disputed", "lost")
         if all(getattr(before, name) == getattr(after, name) for name in seen):
             return [], []
         now = self.clock()

@@ -10,6 +10,7 @@
 | won | yes | yes | processor +, disputed - |
 | lost | no: the license ends | none | losses +, disputed - |
 
+Of several disputes each is in the books as it stands, and the license follows the gravest.
 What runs is never stopped by a dispute: a lease runs to its end. What stands here follows from the
 payment as the processor has it, not from the events about it: their order and number change
 nothing.
@@ -43,7 +44,8 @@ GRAVITY = ("", INQUIRY, OPEN, LOST)
 class Payment:
     """One payment and the license that it is the ground of; None: it fits none.
 
-    Amounts are minor units. `period` counts a subscription's periods from 0.
+    Amounts are minor units. `period` counts a subscription's periods from 0. `dispute` is the
+    gravest there is; `disputed` is what banks still decide on, `lost` what they took for good.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Payment:
     refunded: int = 0
     dispute: str = ""
     disputed: int = 0
+    lost: int = 0
     version: int = 1
 
     @property
@@ -75,14 +78,12 @@ class Payment:
 
 def position(payment: Payment) -> dict[str, int]:
     """What the books hold of a payment; it sums to zero."""
-    waits = payment.disputed if payment.dispute == OPEN else 0
-    lost = payment.disputed if payment.dispute == LOST else 0
     return {
-        PROCESSOR: payment.amount - payment.refunded - waits - lost,
+        PROCESSOR: payment.amount - payment.refunded - payment.disputed - payment.lost,
         SALES if payment.license_id else UNMATCHED: -payment.amount,
         REFUNDS: payment.refunded,
-        DISPUTED: waits,
-        LOSSES: lost,
+        DISPUTED: payment.disputed,
+        LOSSES: payment.lost,
     }
 
 
@@ -94,14 +95,13 @@ def standing(payment: Payment) -> str:
 
 
 def settled(payment: Payment, state: PaymentState, disputes: Sequence[DisputeState]) -> Payment:
-    """The payment as the processor has it now; of several disputes the gravest counts."""
+    """The payment as the processor has it now, with what each of its disputes makes of it."""
     found = [(DISPUTES.get(one.status, ""), one.amount) for one in disputes]
-    gravest = max((kind for kind, _ in found), key=GRAVITY.index, default="")
-    amount = sum(amount for kind, amount in found if kind == gravest)
     return replace(
         payment,
         refunded=state.refunded,
-        dispute=gravest,
-        disputed=amount if gravest in {OPEN, LOST} else 0,
+        dispute=max((kind for kind, _ in found), key=GRAVITY.index, default=""),
+        disputed=sum(amount for kind, amount in found if kind == OPEN),
+        lost=sum(amount for kind, amount in found if kind == LOST),
         version=payment.version + 1,
     )

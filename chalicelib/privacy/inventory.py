@@ -219,7 +219,7 @@ ITEMS: dict[str, Kept] = {
         "billing", BOOKS,
         ("pseudonym", "", "account_id"),
         ("purchase", "u", ("id order_id license_id application_name amount currency taken_at "
-         "period refunded dispute disputed")),
+         "period refunded dispute disputed lost")),
         ("technical", "", "application_id vendor_id version"),
     ),
     "payment_pointer": kept(

@@ -187,6 +187,25 @@ class TestDisputes:
         assert books(tables) == {"sales": -2_700, "losses": 2_700}
         assert mails(tables).count("subscription_ended") == 1
 
+    def test_one_lost_and_one_open_are_each_in_the_books_until_both_are_decided(
+        self, both_engines: str, of: Subscription, tables: Tables, processor: FakeProcessor
+    ) -> None:
+        taken = {"processor": 1_300, "sales": -2_700}
+        for number, (second, left) in enumerate(
+            [
+                ("needs_response", {"processor": 900, "disputed": 400}),
+                ("won", {}),
+                ("under_review", {"processor": 900, "disputed": 400}),
+                ("lost", {"processor": 900, "losses": 1_800}),
+            ]
+        ):
+            processor.disputes[payment_of(of)] = [
+                DisputeState("dp_1", "lost", 1_400), DisputeState("dp_2", second, 400),
+            ]  # fmt: skip
+            told("charge.dispute.updated", payment_of(of), f"evt_{number}")
+            assert books(tables) == {**taken, "losses": 1_400, **left}
+            assert codes(of) == [Code.EXPIRED]
+
     def test_two_payments_of_one_license_hold_it_each(
         self, both_engines: str, of: Subscription, processor: FakeProcessor, clock: FakeClock
     ) -> None:
@@ -346,6 +365,17 @@ class TestRules:
         straight = as_seen(PAID, last)
         assert standing(of) == standing(straight)
         assert held == {**dict.fromkeys(held, 0), **position(straight)}
+
+    @given(STATES)
+    def test_the_books_hold_each_dispute_whatever_the_others_are(
+        self, state: tuple[int, list[str]]
+    ) -> None:
+        refunded, disputes = state
+        waits = [one for one in disputes if one in {"needs_response", "under_review"}]
+        held = position(as_seen(PAID, state))
+        assert held["disputed"] == 2_700 * len(waits)
+        assert held["losses"] == 2_700 * disputes.count("lost")
+        assert held["processor"] == 2_700 - refunded - held["disputed"] - held["losses"]
 
     @pytest.mark.parametrize(
         ("refunded", "disputes", "becomes"),
