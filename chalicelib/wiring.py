@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.accounts.recovery import Recovery
     from chalicelib.accounts.registration import Registration
     from chalicelib.accounts.service import Accounts
+    from chalicelib.accounts.session_store import SessionStore
     from chalicelib.accounts.sessions import Sessions
     from chalicelib.accounts.store import AccountStore
     from chalicelib.billing.service import Books
@@ -214,6 +215,13 @@ def account_store() -> AccountStore:
 
 
 @cache
+def session_store() -> SessionStore:
+    from chalicelib.accounts.session_store import SessionStore
+
+    return SessionStore(accounts_table(), usage_table())
+
+
+@cache
 def accounts() -> Accounts:
     from chalicelib.accounts.service import Accounts
 
@@ -283,7 +291,9 @@ def sessions() -> Sessions:
     from chalicelib.accounts.passwords import Passwords
     from chalicelib.accounts.sessions import Sessions
 
-    return Sessions(account_store(), outbox(), links(), Passwords(), attempts(), keyed(), now)
+    return Sessions(
+        account_store(), session_store(), outbox(), links(), Passwords(), attempts(), keyed(), now
+    )
 
 
 @cache

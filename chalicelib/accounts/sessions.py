@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chalicelib.accounts.attempts import Attempts
     from chalicelib.accounts.links import Links
     from chalicelib.accounts.passwords import Match, Passwords
+    from chalicelib.accounts.session_store import SessionStore
     from chalicelib.accounts.store import AccountStore
     from chalicelib.core.clock import Clock
     from chalicelib.core.keyed import KeyedHash
@@ -68,6 +69,7 @@ class Listed:
 @dataclass(frozen=True, slots=True)
 class Sessions:
     store: AccountStore
+    kept: SessionStore
     outbox: Outbox
     links: Links
     passwords: Passwords
@@ -108,7 +110,7 @@ class Sessions:
         token = new_token()
         since = account.epoch if epoch is None else epoch
         session = Session(account.id, since, now, now + SESSION_LIFE, day_of(now))
-        return token, self.store.put_session(self._hashed(token), session)
+        return token, self.kept.put_session(self._hashed(token), session)
 
     def account_of(self, token: str) -> Account | None:
         """Who is signed in by this token: at most two strong reads."""
@@ -120,7 +122,7 @@ class Sessions:
         if not TOKEN.fullmatch(token):
             return None
         hashed = self._hashed(token)
-        session = self.store.session(hashed)
+        session = self.kept.session(hashed)
         if session is None:
             return None
         account = self.store.account(session.account)
@@ -134,7 +136,7 @@ class Sessions:
         """Remembers the day, once a day."""
         day = day_of(self.clock())
         if held.session.used_on != day:
-            self.store.use_session(held.hashed, held.session, day)
+            self.kept.use_session(held.hashed, held.session, day)
 
     def listed(self, here: str, before: str | None, limit: int) -> tuple[list[Listed], str | None]:
         """A page of the live sessions of whose this one is, newest first, and where to go on.
@@ -149,17 +151,17 @@ class Sessions:
 
     def _live(self, held: Held, before: str | None) -> Iterator[Listed]:
         now = self.clock()
-        for name, hashed in self.store.sessions_of(held.account.id, before):
-            session = self.store.session(hashed)
+        for name, hashed in self.kept.sessions_of(held.account.id, before):
+            session = self.kept.session(hashed)
             if session and admits(session, held.account, now):
                 yield Listed(name, session.created_at, session.used_on, hashed == held.hashed)
 
     def end_one(self, account_id: str, name: str) -> None:
         """NotFound where the account has no such session, whoever else may have it."""
-        hashed = self.store.session_named(account_id, name)
+        hashed = self.kept.session_named(account_id, name)
         if hashed is None:
             raise NotFound
-        self.store.end_session(account_id, name, hashed)
+        self.kept.end_session(account_id, name, hashed)
 
     def end_others(self, here: str) -> None:
         """Every other session of the account is dead at once; AccountGone where this one is."""
@@ -168,7 +170,7 @@ class Sessions:
             if held is None:
                 raise AccountGone
             try:
-                self.store.keep_session(held.account, held.hashed)
+                self.kept.keep_session(held.account, held.hashed)
             except ConditionFailed:
                 continue
             return
@@ -183,7 +185,7 @@ class Sessions:
 
     def ended(self, token: str) -> list[Write]:
         """What ends the session of a token, if it is one."""
-        return [self.store.delete_session(self._hashed(token))] if TOKEN.fullmatch(token) else []
+        return [self.kept.delete_session(self._hashed(token))] if TOKEN.fullmatch(token) else []
 
     def claim_of(self, name: str) -> tuple[Claim, str]:
         """By which claim a person names the account; an impossible address is only unknown."""

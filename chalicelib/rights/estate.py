@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from chalicelib.accounts.guests import Guests
     from chalicelib.accounts.rules import Account
+    from chalicelib.accounts.session_store import SessionStore
     from chalicelib.accounts.store import AccountStore
     from chalicelib.licenses.members import Members
     from chalicelib.licenses.service import Licenses
@@ -39,6 +40,7 @@ MAILED = "mail:"
 @dataclass(frozen=True, slots=True)
 class Estate:
     accounts: AccountStore
+    sessions: SessionStore
     licenses: Licenses
     members: Members
     guests: Guests
@@ -106,8 +108,8 @@ class Estate:
         table.apply(table.delete(f"MESSAGE#{message_id}", "MESSAGE"))
 
     def _sessions(self, account_id: str) -> None:
-        for name, hashed in list(self.accounts.sessions_of(account_id, None)):
-            self.accounts.end_session(account_id, name, hashed)
+        for name, hashed in list(self.sessions.sessions_of(account_id, None)):
+            self.sessions.end_session(account_id, name, hashed)
 
     def _rows(self, account_id: str) -> None:
         """Every row of the account's partition goes, unless it is named here."""

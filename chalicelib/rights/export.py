@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from chalicelib.accounts.labels import Labels
     from chalicelib.accounts.rules import Account
+    from chalicelib.accounts.session_store import SessionStore
     from chalicelib.accounts.store import AccountStore
     from chalicelib.core.clock import Clock
     from chalicelib.core.keyed import KeyedHash
@@ -42,6 +43,7 @@ Rows = list[dict[str, Any]]
 @dataclass(frozen=True, slots=True)
 class Export:
     accounts: AccountStore
+    sessions: SessionStore
     vault: Vault
     licenses: Licenses
     members: Members
@@ -168,8 +170,8 @@ class Export:
         ]  # fmt: skip
 
     def _sessions(self, account: Account) -> Iterator[dict[str, Any]]:
-        for _, hashed in self.accounts.sessions_of(account.id, None):
-            found = self.accounts.session(hashed)
+        for _, hashed in self.sessions.sessions_of(account.id, None):
+            found = self.sessions.session(hashed)
             if found:
                 yield {
                     "started_at": to_text(found.created_at), "used_on": found.used_on,

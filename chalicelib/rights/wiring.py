@@ -32,8 +32,8 @@ def erasure() -> Erasure:
 
     table = wiring.accounts_table()
     estate = Estate(
-        wiring.account_store(), wiring.licenses(), wiring.members(), wiring.guests(),
-        wiring.subscription_store(), [MailStore(table, lane) for lane in Lane],
+        wiring.account_store(), wiring.session_store(), wiring.licenses(), wiring.members(),
+        wiring.guests(), wiring.subscription_store(), [MailStore(table, lane) for lane in Lane],
         wiring.vault().ledger,
     )  # fmt: skip
     return Erasure(
@@ -75,8 +75,8 @@ def export() -> Export:
     from chalicelib.rights.export import Export
 
     return Export(
-        wiring.account_store(), wiring.vault(), wiring.licenses(), wiring.members(),
-        wiring.labels(), wiring.usage(), wiring.payment_store(), wiring.taken(),
+        wiring.account_store(), wiring.session_store(), wiring.vault(), wiring.licenses(),
+        wiring.members(), wiring.labels(), wiring.usage(), wiring.payment_store(), wiring.taken(),
         wiring.subscription_store(), wiring.wishes(), wiring.keyed(), wiring.now,
     )  # fmt: skip
 

@@ -138,7 +138,7 @@ class TestLastUse:
             raise LookupError
 
         clock.advance(DAY)
-        monkeypatch.setattr(type(wiring.sessions().store), "use_session", broken)
+        monkeypatch.setattr(type(wiring.sessions().kept), "use_session", broken)
         assert member.get("/device").status == 200
 
 
