@@ -93,7 +93,7 @@ class Tables:
 
     def items(self, name: str) -> list[Item]:
         """Every item of one table, by a scan that the product itself may not make."""
-        from chalicelib.storage.dynamo import from_wire_item
+        from chalicelib.storage.wire import from_wire_item
 
         pages = self.database.client.get_paginator("scan").paginate(TableName=name)
         return [from_wire_item(item) for page in pages for item in page["Items"]]

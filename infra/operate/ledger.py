@@ -12,7 +12,7 @@ from chalicelib.privacy.heads import PREFIX as HEADS
 from chalicelib.privacy.ledger import PREFIX as ROWS
 from chalicelib.privacy.ledger import from_item
 from chalicelib.settings import settings
-from chalicelib.storage.dynamo import from_wire_item
+from chalicelib.storage.wire import from_wire_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

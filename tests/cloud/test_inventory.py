@@ -13,7 +13,7 @@ from chalicelib.privacy import disclosures, policies
 from chalicelib.privacy.declaration import FORMS, POINTS, SHOWN
 from chalicelib.privacy.inventory import FAMILIES, ITEMS, TECHNICAL
 from chalicelib.privacy.rules import Purpose, policy
-from chalicelib.storage.dynamo import from_wire_item
+from chalicelib.storage.wire import from_wire_item
 from tests.cloud.people import WEB, Customer, new_customer
 from tests.cloud.program import Computer, ok, vendor_get
 from tests.cloud.test_purchases import sign_in

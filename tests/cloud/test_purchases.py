@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.storage.dynamo import from_wire_item
+from chalicelib.storage.wire import from_wire_item
 from tests.cloud.conftest import operate
 from tests.cloud.people import PASSWORD, WEB, new_customer
 from tests.cloud.program import ok

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.storage.dynamo import from_wire
+from chalicelib.storage.wire import from_wire
 
 if TYPE_CHECKING:
     from infra.local.front.client import Control

@@ -21,7 +21,7 @@ from chalicelib.privacy.rules import Entry, Event, Purpose, follow
 from chalicelib.privacy.timings import Which, spread
 from chalicelib.rights import wiring as rights
 from chalicelib.rights.rules import Kind, Leaving, Stage
-from chalicelib.storage.dynamo import to_wire_item
+from chalicelib.storage.wire import to_wire_item
 from tests.conftest import NOON, kept_client
 from tests.privacy.test_vault import ACCOUNT, PROFILE, collected
 

@@ -16,10 +16,8 @@ from chalicelib.storage.dynamo import (
     Contended,
     Database,
     Table,
-    from_wire_item,
-    to_wire,
-    to_wire_item,
 )
+from chalicelib.storage.wire import from_wire_item, to_wire, to_wire_item
 
 if TYPE_CHECKING:
     from tests.conftest import Tables
