@@ -363,11 +363,16 @@ INSTANT = re.compile(r"(?<!\d)1[5-9]\d{11}(?!\d)|\d{2}:\d{2}:\d{2}")
 
 @dataclass(frozen=True)
 class Left:
-    """What an insider holds after the last raw file is gone: both sides, and what was logged."""
+    """What an insider holds after the last raw file is gone: both sides, and what was logged.
+
+    `days` are the counters of the visitor side; an account's owner is a number among the known.
+    """
 
     visits: str
     identity: str
     logged: str
+    days: Days = field(default_factory=dict)
+    accounts: tuple[Account, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -376,6 +381,8 @@ class Known:
 
     address: str
     agent: str
+    browser: str = "Chrome"
+    asn: str = "3320"
 
 
 def windows(text: str) -> set[str]:
@@ -413,6 +420,10 @@ def attacks(
     ids = [*network, *(k.address + k.agent for k in known)]
     if guessed(held, ids, keys):
         found.add("A2 an address was rebuilt")
+    people = [Visitor(n, k.address, k.browser, [], asn=k.asn) for n, k in enumerate(known)]
+    insider = Insider(traces_of_counters(left.days), people)
+    if any(insider.suspects(account) == [account.owner] for account in left.accounts):
+        found.add("A3 an account is left with one visitor")
     if INSTANT.search(left.visits):
         found.add("A6 a visit has an instant")
     everything = f"{left.visits} {left.identity} {left.logged}"

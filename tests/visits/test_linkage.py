@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib import wiring
+from chalicelib.core.clock import from_text
 from chalicelib.edge.exits import link_out
-from chalicelib.visits.rules import day_start, rolled
+from chalicelib.visits import rules
+from chalicelib.visits.rules import Roll, day_start, rolled
+from chalicelib.visits.store import names_of
 from tests.accounts.conftest import REGISTRATION
 from tests.browser import Browser
 from tests.conftest import HASH_KEY
@@ -196,39 +199,96 @@ class TestDifference:
         assert lived("/apps/*", "/register*") == lived("/register*", "/apps/*")
 
 
+ADDRESSES = tuple(f"198.51.{n // 256}.{n % 256}" for n in range(2_048))
+KNOWN = tuple(
+    linkage.Known(address, f"{linkage.AGENTS[browser]} Canary/7f3a{n}", browser)
+    for n, (address, browser) in enumerate(
+        zip(ADDRESSES, ("Chrome", "Firefox", "Safari"), strict=False)
+    )
+)
+
+
+def lived(
+    door: Door, tables: Tables, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> linkage.Left:
+    """What is left of three people who visit and register, each in an hour of their own."""
+    accounts = []
+    for number, person in enumerate(KNOWN):
+        hour = 11 + number
+        clock.now = from_text(f"{DAY}T{hour}:20:34Z")
+        browser = Browser()
+        browser.get("/")
+        email = f"visitor{number}@kilbride.example"
+        browser.post("/register", {**REGISTRATION, "email": email, "login": f"visitor.{number}"})
+        browser.get(link_out("https://docs.example.org/", wiring.keyed()))
+        own = partial(line, at=f"{hour}:20:33", ip=person.address)
+        door.write(
+            own(page="/", agent=person.agent),
+            own(page="/register*", agent=person.agent, method="POST"),
+            own(page="/register*", agent=person.agent, method="POST", status="303"),
+            own(page="/v1/*", agent="cetrus/1.0"),
+        )
+        rollup()
+        accounts.append(linkage.Account(number, hour * 3600 + 20 * 60 + 34, person.browser))
+    rows = [item for name in ("accounts", "usage", "keys") for item in tables.items(name)]
+    visits = [item for item in rows if item["pk"].startswith(("VISITS#", "EXITS#"))]
+    identity = [item for item in rows if item not in visits]
+    counted = {f"{item['pk']} {item['sk']}": names_of(item) for item in visits}
+    logged = repr([vars(record) for record in caplog.records])
+    assert door.left == []
+    assert visits
+    assert identity
+    return linkage.Left(repr(visits), repr(identity), logged, {DAY: counted}, tuple(accounts))
+
+
+class TestRollUp:
+    """All attacks at once on what the roll-up itself left, and on what leaky ones leave."""
+
+    def attacked(self, left: linkage.Left) -> set[str]:
+        return linkage.attacks(left, KNOWN, ADDRESSES, [HASH_KEY, DAY])
+
+    def test_what_it_leaves_ties_no_visit_to_an_account(
+        self, door: Door, tables: Tables, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert self.attacked(lived(door, tables, clock, caplog)) == set()
+
+    def test_one_that_keeps_rows_under_the_hash_key_falls(
+        self, door: Door, tables: Tables, clock: FakeClock, caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        """Past the table's own port, which lets nothing through that is not declared."""
+        real = Roll.click
+
+        def click(roll: Roll, row: Any, counts: Any, minute: int) -> None:
+            real(roll, row, counts, minute)
+            who = hmac.new(HASH_KEY.encode(), (row[2] + row[9]).encode(), "sha256").hexdigest()
+            item = {"pk": {"S": f"VISITS#ROWS#{row[0]}"}, "sk": {"S": f"{row[1]}#{who}"}}
+            tables.database.client.put_item(TableName="usage", Item=item)
+
+        monkeypatch.setattr(Roll, "click", click)
+        assert self.attacked(lived(door, tables, clock, caplog)) == {
+            "A2 an address was rebuilt", "A6 a visit has an instant",
+        }  # fmt: skip
+
+    def test_one_that_crosses_attributes_with_the_hour_falls(
+        self, door: Door, tables: Tables, clock: FakeClock, caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr(rules, "Roll", linkage.CrossTab)
+        left = lived(door, tables, clock, caplog)
+        assert self.attacked(left) == {"A3 an account is left with one visitor"}
+
+
 class TestDump:
     """A1, A2, A6 and A7 on everything that is left after people have visited and registered."""
-
-    ADDRESSES = tuple(f"198.51.{n // 256}.{n % 256}" for n in range(2_048))
 
     @pytest.fixture
     def sides(
         self, door: Door, tables: Tables, clock: FakeClock, caplog: pytest.LogCaptureFixture
     ) -> tuple[str, str, str]:
         """The visitor side, the identity side, and what was logged."""
-        for number in range(3):
-            browser = Browser()
-            browser.get("/")
-            email = f"visitor{number}@kilbride.example"
-            browser.post(
-                "/register", {**REGISTRATION, "email": email, "login": f"visitor.{number}"}
-            )
-            browser.get(link_out("https://docs.example.org/", wiring.keyed()))
-            ip, agent = self.ADDRESSES[number], f"{CHROME} Canary/7f3a{number}"
-            door.write(
-                line(page="/", ip=ip, agent=agent),
-                line(page="/register*", ip=ip, agent=agent, method="POST", status="303"),
-                line(page="/v1/*", ip=ip, agent="cetrus/1.0"),
-            )
-            rollup()
-        rows = [item for name in ("accounts", "usage", "keys") for item in tables.items(name)]
-        visits = [i for i in rows if i["pk"].startswith(("VISITS#", "EXITS#"))]
-        identity = [i for i in rows if i not in visits]
-        logged = repr([vars(record) for record in caplog.records])
-        assert door.left == []
-        assert visits
-        assert identity
-        return repr(visits), repr(identity), logged
+        left = lived(door, tables, clock, caplog)
+        return left.visits, left.identity, left.logged
 
     def keys(self) -> list[str]:
         return [HASH_KEY, DAY]
@@ -248,14 +308,14 @@ class TestDump:
             assert linkage.shared(f"{visits} {planted}", identity, self.keys()) == {planted}
 
     def test_no_address_can_be_rebuilt(self, sides: tuple[str, str, str]) -> None:
-        agents = [f"{CHROME} Canary/7f3a{n}" for n in range(3)]
+        agents = [person.agent for person in KNOWN]
         for side in sides:
-            assert linkage.rebuilt(side, self.ADDRESSES, agents, self.keys()) == set()
+            assert linkage.rebuilt(side, ADDRESSES, agents, self.keys()) == set()
 
     def test_a_salted_address_would_be_rebuilt(self, sides: tuple[str, str, str]) -> None:
-        agent, address = f"{CHROME} Canary/7f3a0", self.ADDRESSES[0]
+        agent, address = f"{CHROME} Canary/7f3a0", ADDRESSES[0]
         salted = hmac.new(HASH_KEY.encode(), (address + agent).encode(), "sha256").hexdigest()[:16]
-        found = linkage.rebuilt(f"{sides[0]} {salted}", self.ADDRESSES[:64], [agent], self.keys())
+        found = linkage.rebuilt(f"{sides[0]} {salted}", ADDRESSES[:64], [agent], self.keys())
         assert found == {address}
 
     def test_no_address_and_no_agent_stands_anywhere(self, sides: tuple[str, str, str]) -> None:
