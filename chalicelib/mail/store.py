@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.core.clock import day_of, due_key
+from chalicelib.core.clock import DAY, day_of, due_key, purge_at
 from chalicelib.mail.rules import (
     CLAIM_LIFE,
     LAWS,
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item, Table, Write
 
 SHARDS = 4
+UNOPENED = frozenset({State.STALE, State.NO_RECIPIENT})
+# Longer than a fact is looked at again. A policy change is, each week: who rested is told then.
+KEPT = 90 * DAY
 NAMES = {"#state": "state"}
 
 # waiting ----due----> may be claimed        sending ----claimed_until----> the claim has lapsed
@@ -149,11 +152,16 @@ class MailStore:
     def end(self, message: Message, state: State, now: int, why: Why | None = None) -> None:
         """The last state it takes; ConditionFailed where the claim is no longer ours.
 
-        It is counted for its mailing; `why` says more of a message that ended unsent.
+        It is counted for its mailing; `why` says more of a message that ended unsent. One that
+        was never opened is deleted by the broom: no row of the ledger leads an erasure to it.
         """
+        more: Item = {"why": why} if why else {}
+        if state in UNOPENED or why is Why.UNAPPROVED:
+            more["purge_at"] = purge_at(now + KEPT)
+        sets = "".join(f"{name} = :{name}, " for name in more)
         values = {**mine(message), **ended(message, state, now, why)}
-        told = ENDING if why is None else ENDING.replace("SET ", "SET why = :why, ", 1)
-        end = self._update(message.id, told, values | ({":why": why} if why else {}), MINE)
+        values |= {f":{name}": value for name, value in more.items()}
+        end = self._update(message.id, ENDING.replace("SET ", f"SET {sets}", 1), values, MINE)
         if message.mailing is None:
             self.table.apply(end)
         else:

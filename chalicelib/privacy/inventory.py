@@ -398,7 +398,7 @@ ITEMS: dict[str, Kept] = {
     # mail
     "message": kept(
         ACCOUNTS, "MESSAGE/MESSAGE", "A mail to be sent, without an address.", PERSON, "mail",
-        ERASED,
+        f"{ERASED}; one that ended before it was opened, ninety days from then",
         ("pseudonym", "", "account claim"),
         ("mail", "u", "template arguments"),
         ("technical", "", ("id class created_at due not_after state tries claimed_until handing "

@@ -17,7 +17,7 @@ from botocore.exceptions import (
 from moto.ses.models import ses_backends
 
 from chalicelib import wiring
-from chalicelib.core.clock import HOUR, SECOND
+from chalicelib.core.clock import DAY, HOUR, SECOND, purge_at
 from chalicelib.mail.rules import CLAIM_LIFE, MAX_TRIES, Lane, MailClass, State, pause
 from chalicelib.mail.templates import RESTING, TEMPLATES
 from chalicelib.mail.wishes import WishStore, class_row, suppression_of
@@ -219,6 +219,39 @@ class TestRecipients:
 
 
 @pytest.mark.guarantee("G11")
+@pytest.mark.promise("PS-70")
+class TestWhatIsKept:
+    def row(self, office: Office, message: str) -> dict[str, Any]:
+        found = office.store.table.get(f"MESSAGE#{message}", "MESSAGE")
+        assert found
+        return found
+
+    @pytest.mark.parametrize("state", [RESTING, "ending"])
+    def test_a_mail_to_somebody_who_rests_goes_ninety_days_after_it_ended(
+        self, cloud: Cloud, office: Office, state: str
+    ) -> None:
+        message = office.write("welcome")
+        office.people.members["acc_member"] = Person(state, "sub_member")
+        office.clock.advance(DAY)
+        assert office.mailer(cloud).send(message) is State.NO_RECIPIENT
+        assert self.row(office, message)["purge_at"] == purge_at(office.clock.now + 90 * DAY)
+
+    def test_so_does_one_that_was_not_worth_sending_any_more(
+        self, cloud: Cloud, office: Office
+    ) -> None:
+        message = office.write("welcome", account="acc_member", not_after=office.clock.now + DAY)
+        office.clock.advance(DAY)
+        assert office.mailer(cloud).send(message) is State.STALE
+        assert self.row(office, message)["purge_at"] == purge_at(office.clock.now + 90 * DAY)
+
+    def test_one_that_was_opened_stays_so_that_it_is_never_sent_again(
+        self, cloud: Cloud, office: Office
+    ) -> None:
+        message = office.write("welcome")
+        assert office.mailer(cloud).send(message) is State.SENT
+        assert "purge_at" not in self.row(office, message)
+
+
 class TestOutcomes:
     @pytest.mark.parametrize("problem", UNANSWERED, ids=repr)
     def test_account_mail_without_an_answer_goes_again_as_the_same_bytes(

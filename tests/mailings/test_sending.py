@@ -437,6 +437,7 @@ class TestWhatGoesOut:
         monkeypatch.setitem(texts.TEXTS, "maintenance", changed)
         assert house.hand_over() == {"refused": 1}
         assert [item["why"] for item in house.messages()] == ["unapproved"]
+        assert all("purge_at" in item for item in house.messages())
         assert house.handed == []
 
     def test_a_row_that_was_tampered_with_is_never_sent(self, house: House) -> None:
