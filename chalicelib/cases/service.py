@@ -27,6 +27,7 @@ from chalicelib.cases.rules import (
 from chalicelib.core.clock import day_of, to_datetime
 from chalicelib.core.ids import derived_id
 from chalicelib.observability import count
+from chalicelib.privacy.acts import OPERATOR, commanded
 from chalicelib.privacy.rules import Purpose
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from chalicelib.core.clock import Clock
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.mail.outbox import Outbox
+    from chalicelib.privacy.ledger import Ledger
     from chalicelib.storage.dynamo import Write
 
 FORM, MAIL, COMMAND = "page:/contact", "mail:inbound", "command:case"
@@ -65,6 +67,7 @@ class Cases:
     attempts: Attempts
     by_claim: Callable[[str], Account | None]
     keyed: KeyedHash
+    ledger: Ledger
     clock: Clock
 
     def from_form(self, kind: Kind, fields: Mapping[str, str]) -> str:
@@ -148,13 +151,21 @@ class Cases:
         return case, self.guests.as_written(case.subject, f"{COMMAND}:{case.id}")
 
     def close(self, case_id: str) -> Case:
-        """It is answered: nothing is due any more, and what was written is erased in time."""
+        """It is answered: nothing is due any more, and what was written is erased in time.
+
+        The operator's chain says that it was closed, once.
+        """
         case, now = self._case(case_id), self.clock()
         if not case.open:
             return case
         leaves = [self.guests.leave(case.subject, now + KEPT)] if case.subject else []
+        row = commanded("case-close", case.id)
         try:
-            self.store.transact(self.store.close(case, now), *leaves)
+            self.ledger.commit(
+                lambda: [
+                    self.store.close(case, now), *leaves, *self.ledger.append(OPERATOR, [row], now),
+                ]
+            )  # fmt: skip
         except ConditionFailed as refusal:
             if not refusal.at(0):
                 raise

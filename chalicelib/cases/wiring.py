@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 def cases() -> Cases:
     from chalicelib.cases.service import Cases
     from chalicelib.cases.store import CaseStore
+    from chalicelib.privacy.ledger import Ledger
 
     return Cases(
         CaseStore(wiring.accounts_table()), wiring.guests(), wiring.outbox(), wiring.links(),
-        wiring.attempts(), wiring.accounts().by_claim, wiring.keyed(), wiring.now,
+        wiring.attempts(), wiring.accounts().by_claim, wiring.keyed(),
+        Ledger(wiring.accounts_table()), wiring.now,
     )  # fmt: skip
 
 

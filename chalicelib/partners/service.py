@@ -24,6 +24,7 @@ from chalicelib.partners.rules import (
     released,
 )
 from chalicelib.partners.store import FileLink, Released
+from chalicelib.privacy.acts import OPERATOR, commanded
 from chalicelib.privacy.rules import Entry, Event
 from chalicelib.rights.rules import HOLD
 from chalicelib.storage.dynamo import ConditionFailed
@@ -137,7 +138,7 @@ def document(month: str, tables: Mapping[str, Mapping[str, int | None]]) -> dict
 
 @dataclass(frozen=True, slots=True)
 class Partners:
-    """The register, and the way to a file."""
+    """The register, and the way to a file; each act of the operator with a row in the ledger."""
 
     store: PartnerStore
     ledger: Ledger
@@ -149,8 +150,11 @@ class Partners:
         """A new partner, or another end of the contract of one that is there."""
         if partner_id and self.store.partner(partner_id) is None:
             raise PartnerUnknown
-        partner = Partner(partner_id or new_id("ptr"), name, ends_at)
-        self.store.put(partner, self.clock())
+        partner, now = Partner(partner_id or new_id("ptr"), name, ends_at), self.clock()
+        row = commanded("partner", partner.id, day_of(ends_at))
+        self.ledger.commit(
+            lambda: [self.store.put(partner, now), *self.ledger.append(OPERATOR, [row], now)]
+        )
         return partner
 
     def new_link(self, partner_id: str, month: str) -> str:
@@ -161,7 +165,10 @@ class Partners:
             raise NoSuchFile
         token = new_token()
         link = FileLink(self._hashed(token), partner_id, month, now + LINK_LIFE, used=False)
-        self.store.usage.apply(self.store.put_link(link))
+        row = commanded("partner-link", partner_id, month)
+        self.ledger.commit(
+            lambda: [self.store.put_link(link), *self.ledger.append(OPERATOR, [row], now)]
+        )
         return token
 
     def waiting(self, token: str) -> tuple[Partner, Released]:

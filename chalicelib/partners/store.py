@@ -49,13 +49,13 @@ class PartnerStore:
 
     # the register
 
-    def put(self, partner: Partner, now: int) -> None:
+    def put(self, partner: Partner, now: int) -> Write:
         """A partner, or another end of its contract."""
         item: Item = {
             "pk": "PARTNERS", "sk": partner.id, "type": "partner", "v": 1, "name": partner.name,
             "ends_at": partner.ends_at, "at": now,
         }  # fmt: skip
-        self.accounts.apply(self.accounts.put(item))
+        return self.accounts.put(item)
 
     def partner(self, partner_id: str) -> Partner | None:
         item = self.accounts.get("PARTNERS", partner_id)

@@ -19,10 +19,13 @@ CetrusError
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.core.clock import day_of
 from chalicelib.core.errors import Unavailable
+from chalicelib.privacy.acts import OPERATOR, commanded
 from chalicelib.privacy.rules import Entry, Event, Purpose, PurposeDenied, use_under
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -97,13 +100,13 @@ class Contracts:
         item = self.table.get(f"RECIPIENT#{recipient}", "CONTRACT")
         return Contract(recipient, item["contract"], item["until"]) if item else None
 
-    def keep(self, contract: Contract, now: int) -> None:
+    def put(self, contract: Contract, now: int) -> Write:
         """In place of the one before."""
         item: Item = {
             "pk": f"RECIPIENT#{contract.recipient}", "sk": "CONTRACT", "type": "contract", "v": 1,
             "contract": contract.contract, "until": contract.until, "at": now,
         }  # fmt: skip
-        self.table.apply(self.table.put(item))
+        return self.table.put(item)
 
 
 class Disclosures:
@@ -111,6 +114,19 @@ class Disclosures:
         self, contracts: Contracts, grants: VaultStore, ledger: Ledger, clock: Clock
     ) -> None:
         self.contracts, self.grants, self.ledger, self.clock = contracts, grants, ledger, clock
+
+    def sign(self, contract: Contract) -> None:
+        """From now on it binds its recipient, and the operator's chain says until when.
+
+        The row knows it by a hash: a contract's name may be that of somebody.
+        """
+        now, hashed = self.clock(), hashlib.sha256(contract.contract.encode()).hexdigest()[:16]
+        row = commanded("contract", contract.recipient, hashed, day_of(contract.until))
+        self.ledger.commit(
+            lambda: [
+                self.contracts.put(contract, now), *self.ledger.append(OPERATOR, [row], now),
+            ]
+        )  # fmt: skip
 
     def share(self, subject: str, recipient: str, act: str, reference: str) -> None:
         """The row before the request. `reference` is the opaque name that the request carries.

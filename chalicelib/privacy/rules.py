@@ -84,6 +84,7 @@ class Event(StrEnum):
     STAFF_ENDED = "staff_ended"
     STAFF_SIGNED_IN = "staff_signed_in"
     MAILING = "mailing"
+    OPERATED = "operated"
 
 
 class PurposeDenied(Forbidden):

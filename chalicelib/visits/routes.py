@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib import wiring
 from chalicelib.core.clock import day_of
 from chalicelib.core.errors import NotFound
+from chalicelib.edge.callers import member_of
 from chalicelib.edge.forms import Filled
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import html
@@ -78,8 +79,9 @@ def values(days: trends.Range, today: str, shown: str) -> dict[str, Any]:
 
 @routes.page("/staff/trends.csv")
 def save_trends(request: Request) -> Response:
-    """Every row that may be shown, as a spreadsheet takes it."""
+    """Every row that may be shown, as a spreadsheet takes it; the ledger says who took it."""
     days = asked(request)
+    wiring.staff().took(member_of(request), f"page:/staff/trends.csv:{days.first}:{days.last}")
     report = wiring.trends().report(days)
     lines: list[tuple[str, ...]] = []
     for family in trends.TITLES:

@@ -23,9 +23,8 @@ def sign(recipient: str, contract: str, until: str) -> dict[str, Any]:
         ends = from_text(f"{until}T00:00:00Z")
     except ValueError:
         raise InvalidInput(errors={"until": "A day such as 2027-12-31."}) from None
-    now = wiring.now()
-    wiring.disclosures().contracts.keep(Contract(recipient, contract, ends), now)
+    wiring.disclosures().sign(Contract(recipient, contract, ends))
     return {
         "recipient": recipient, "contract": contract, "until": to_text(ends),
-        "in_force": ends > now,
+        "in_force": ends > wiring.now(),
     }  # fmt: skip

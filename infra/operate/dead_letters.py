@@ -127,12 +127,27 @@ def listed(sqs: Any, queue: DeadLetters) -> list[Letter]:
 
 
 def moved(sqs: Any, queue: DeadLetters) -> list[Letter]:
-    """All that was there, each moved as it was received, until the queue gives nothing more."""
-    found = []
+    """All that was there, each moved as it was received, until the queue gives nothing more.
+
+    Before the first the operator's chain says that this queue is run again.
+    """
+    found: list[Letter] = []
     for letter in letters(sqs, queue):
+        if not found:
+            record_act("dead-letters", queue.name.lower())
         run_again(sqs, queue, letter)
         found.append(letter)
     return found
+
+
+def record_act(command: str, *ids: str) -> None:
+    """A row on the operator's chain, of what is done to something else than a table."""
+    from chalicelib import wiring
+    from chalicelib.privacy.acts import OPERATOR, commanded
+    from chalicelib.privacy.ledger import Ledger
+
+    ledger = Ledger(wiring.accounts_table())
+    ledger.record(OPERATOR, commanded(command, *ids), wiring.now())
 
 
 def found_stack(name: str, program: str = "dead_letters") -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib import wiring
+from chalicelib.privacy.acts import OPERATOR
 from infra import admin
 from tests.cases.conftest import FORM, by_form, deliver, raw
 
@@ -40,6 +42,15 @@ def test_a_number_is_seen_for_an_open_case_or_not_at_all(
     assert admin.main(["case", "--case", case.id]) == 1
     assert FORM["phone"] not in (said := capsys.readouterr()).out + said.err
     assert ran(capsys, "cases") == {"open": []}
+
+
+@pytest.mark.promise("PS-45")
+def test_closing_one_is_on_the_operators_chain_once(capsys: pytest.CaptureFixture[str]) -> None:
+    case = by_form()
+    for _ in range(2):
+        ran(capsys, "case-close", "--case", case.id)
+    rows = [row.entry.reason for row in wiring.cases().ledger.rows(OPERATOR)]
+    assert rows == [f"command:case-close:{case.id}"]
 
 
 def test_no_such_case_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -205,7 +205,7 @@ def add_account(account_id: str, state: State = State.ACTIVE) -> None:
 
 def sign_contract(until: int) -> None:
     """What binds the processor, until then."""
-    wiring.disclosures().contracts.keep(Contract("processor", "DPA-1", until), wiring.now())
+    wiring.disclosures().sign(Contract("processor", "DPA-1", until))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import wiring
+from chalicelib.core.errors import Unavailable
 from chalicelib.edge.pages import asset_path
 from chalicelib.staff.rules import Role
 from chalicelib.visits.charts import bars, scale
@@ -36,6 +37,7 @@ from tests.visits.logs import FIREFOX, Door, line, rollup
 
 if TYPE_CHECKING:
     from tests.browser import Browser
+    from tests.conftest import Tables
 
 
 @pytest.fixture
@@ -159,6 +161,10 @@ class TestPage:
         assert not re.findall(r'(?:href|action|src)="/(?!api/)', page)
 
 
+def refused(*_: object) -> None:
+    raise Unavailable
+
+
 class TestFile:
     def test_it_has_the_same_figures(self, operator: Browser, door: Door) -> None:
         busy(door)
@@ -171,6 +177,20 @@ class TestFile:
         assert found["page", "(others)"] == "15"
         assert found["country", "DE"] == "30"
         assert not [n for n in found.values() if n.isdigit() and int(n) < LEAST]
+
+    @pytest.mark.promise("PS-45")
+    def test_who_took_it_and_of_which_days_is_in_the_ledger_first(
+        self, operator: Browser, tables: Tables, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        days = "from=2026-11-24&to=2026-11-25"
+        with monkeypatch.context() as failing:
+            failing.setattr(type(wiring.staff()), "took", refused)
+            assert operator.get(f"/staff/trends.csv?{days}").status == 503
+        assert operator.get(f"/staff/trends.csv?{days}").status == 200
+        (member,) = [i["pk"] for i in tables.items("accounts") if i["type"] == "staff"]
+        chain = wiring.staff().ledger.rows(member.removeprefix("STAFF#"))
+        rows = [row.entry.reason for row in chain]
+        assert rows[-1] == "page:/staff/trends.csv:2026-11-24:2026-11-25"
 
     def test_days_that_cannot_be_had_are_refused(self, operator: Browser) -> None:
         assert operator.get("/staff/trends.csv?to=2027-01-01").status == 422

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.exceptions import NoCredentialsError
 
+from chalicelib import wiring
+from chalicelib.privacy.acts import OPERATOR
+from chalicelib.privacy.ledger import Ledger
 from infra.operate import dead_letters
 from infra.operate.dead_letters import main
+
+if TYPE_CHECKING:
+    from tests.conftest import Tables
 
 REGION = "eu-west-1"
 
@@ -50,7 +56,7 @@ class Queues:
 
 
 @pytest.fixture
-def queues(aws: object, monkeypatch: pytest.MonkeyPatch) -> Queues:
+def queues(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> Queues:
     made = Queues()
     monkeypatch.setenv("MAIL_QUEUE_URL", made.mail)
     monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
@@ -168,6 +174,27 @@ def test_each_is_moved_before_more_are_received(
     assert len(dead_letters.moved(sqs, queue)) == 17
     assert max(most) <= 10
     assert held == 0
+
+
+@pytest.mark.promise("PS-45")
+def test_the_operators_chain_says_first_which_queues_are_run_again(
+    queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as failing:
+        failing.setattr(dead_letters, "run_again", cut_off)
+        with pytest.raises(ConnectionError):
+            main(["--again"])
+    assert said() == ["command:dead-letters:cetrus-maildlq-1"]
+    assert main([]) == 0
+    assert len(said()) == 1
+
+
+def said() -> list[str | None]:
+    rows = Ledger(wiring.accounts_table()).rows(OPERATOR)
+    return [row.entry.reason for row in rows]
 
 
 def test_a_crash_between_the_two_calls_loses_nothing(

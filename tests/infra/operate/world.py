@@ -258,7 +258,8 @@ def accounts(world: World) -> Table:
 def put_contract(world: World, days: int) -> None:
     now = int(NOW.timestamp() * 1000)
     until = int((NOW + dt.timedelta(days=days)).timestamp() * 1000)
-    Contracts(accounts(world)).keep(Contract(PROCESSOR, "terms of service", until), now)
+    table = accounts(world)
+    table.apply(Contracts(table).put(Contract(PROCESSOR, "terms of service", until), now))
 
 
 def put_staff(world: World, role: Role, member_id: str = "stf_one") -> None:
