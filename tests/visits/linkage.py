@@ -18,9 +18,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chalicelib.visits.classes import PATTERNS
+from chalicelib.visits.classes import PAGES, PATTERNS
 from chalicelib.visits.networks import NETWORKS, network_of
-from chalicelib.visits.rules import Roll, rolled
+from chalicelib.visits.rules import WAY, Roll, rolled
 from tests.visits.logs import CHROME, DAY, FIREFOX, line
 
 if TYPE_CHECKING:
@@ -160,8 +160,7 @@ class CrossTab(Roll):
         crossed[name] = crossed.get(name, 0) + 1
 
 
-def crossed(lines: Iterable[bytes]) -> Days:
-    roll = CrossTab("", None)
+def counted_by(roll: Roll, lines: Iterable[bytes]) -> Days:
     for text in lines:
         roll.take(text)
     return roll.finish().days
@@ -293,6 +292,86 @@ def infer_browser(
                     found[browser] += clicks
         right += found.most_common(1)[0][0] == account.browser
     return right
+
+
+# whole paths from counts of pairs
+
+
+def walkers(seed: int, visitors: int = 1_000) -> list[Visitor]:
+    """Visits of four to six pages; from each page people mostly go on to one of three."""
+    dice = random.Random(seed)  # noqa: S311 - a model, reproducible
+    liked = {page: [PAGES[(7 * n + k) % len(PAGES)] for k in (1, 2, 3)]
+             for n, page in enumerate(PAGES)}  # fmt: skip
+    people = []
+    for number in range(visitors):
+        pages = [dice.choice(PAGES)]
+        for _ in range(dice.randrange(3, 6)):
+            pages.append(dice.choice(liked[pages[-1]] if dice.random() < 0.6 else PAGES))
+        start = dice.randrange(DAY_SECONDS - 1_300)
+        times = [start + 60 * n for n in range(len(pages))]
+        address = f"10.{number // 250}.{number % 250}.9"
+        people.append(Visitor(number, address, "Chrome", times, pages))
+    return people
+
+
+class WholePaths(Roll):
+    """A roll-up that is leaky: what it counts as a visit's last page is the way that led there."""
+
+    def follow(self, visitor: int, day: str, page: str, minute: int) -> None:
+        last = self.visits.get(visitor)
+        super().follow(visitor, day, page, minute)
+        if last is not None:
+            self.visits[visitor] = (day, f"{last[1]}{WAY}{page}", minute)
+
+
+class Ways:
+    """Counts of moves and exits, out of which each way that is found is taken.
+
+    Those of entries say nothing more, since the first pages are known.
+    """
+
+    def __init__(self, families: dict[str, dict[str, int]]) -> None:
+        self.left: dict[tuple[str, ...], Counter[tuple[str, ...]]] = {}
+        for family in ("move", "exit"):
+            for name, clicks in families[family].items():
+                pieces = tuple(name.split(WAY))
+                for known in range(1, len(pieces) + (family == "exit")):
+                    self.left.setdefault(pieces[:known], Counter())[pieces[known:]] += clicks
+
+    def follow(self, known: Sequence[str], dice: random.Random | None) -> list[str]:
+        """The way of somebody whose first pages are known: the likeliest on, or one at random.
+
+        By the longest name that goes on from where the way is; () is its end.
+        """
+        path = list(known)
+        while len(path) < LONGEST:
+            on: dict[tuple[str, ...], int] = {}
+            for start in range(len(path)):
+                found = self.left.get(tuple(path[start:]), Counter())
+                on = {rest: clicks for rest, clicks in found.items() if clicks > 0}
+                if on:
+                    break
+            if not on:
+                break
+            best = max(on, key=lambda rest: (on[rest], rest))
+            rest = dice.choices(list(on), list(on.values()))[0] if dice else best
+            self.left[tuple(path[start:])][rest] -= 1
+            if not rest:
+                break
+            path += rest
+        return path
+
+
+LONGEST = 12
+FIRST = 3  # pages that the insider saw over somebody's shoulder
+
+
+def reconstruct(
+    families: dict[str, dict[str, int]], people: Sequence[Visitor], dice: random.Random | None
+) -> int:
+    """How many whole paths are found rightly from their first pages and the counts."""
+    ways = Ways(families)
+    return sum(ways.follow(one.pages[:FIRST], dice) == one.pages for one in people)
 
 
 def wilson(right: int, tries: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import random
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -61,7 +62,9 @@ def worlds() -> dict[int, list[Any]]:
 
 
 def crossed(people: Any) -> Any:
-    return linkage.traces_of_counters(linkage.crossed(linkage.log_lines(people)))
+    return linkage.traces_of_counters(
+        linkage.counted_by(linkage.CrossTab("", None), linkage.log_lines(people))
+    )
 
 
 def by_file(people: Any) -> Any:
@@ -197,6 +200,36 @@ class TestDifference:
             return rolled(linkage.log_lines(people))
 
         assert lived("/apps/*", "/register*") == lived("/register*", "/apps/*")
+
+
+@pytest.mark.promise("PS-30")
+class TestPaths:
+    """Whole paths of a thousand visitors, put together from how often people went where."""
+
+    def found(self, roll: Roll) -> tuple[int, int, int]:
+        """Of those who were counted; at random; and of as many who never were."""
+        people, others = linkage.walkers(1), linkage.walkers(2)
+        families = linkage.counted_by(roll, linkage.log_lines(people))[DAY]
+        dice = random.Random(3)  # noqa: S311 - a model, reproducible
+        return (
+            linkage.reconstruct(families, people, None),
+            linkage.reconstruct(families, people, dice),
+            linkage.reconstruct(families, others, None),
+        )
+
+    def test_pairs_of_pages_give_no_more_than_chance(self, figures: dict[str, str]) -> None:
+        right, chance, strangers = self.found(Roll("", None))
+        figures["whole paths found by what is kept"] = f"{right} of 1000; {chance} at random"
+        assert right <= chance + 20
+        assert right <= strangers + 20
+
+    def test_a_roll_up_that_names_whole_paths_gives_most_away(
+        self, figures: dict[str, str]
+    ) -> None:
+        right, _, strangers = self.found(linkage.WholePaths("", None))
+        figures["the same by names of whole paths, which are not kept"] = f"{right} of 1000"
+        assert right >= 500
+        assert strangers <= 100
 
 
 ADDRESSES = tuple(f"198.51.{n // 256}.{n % 256}" for n in range(2_048))
