@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.bench.costs import Cost, cost
 from infra.bench.figures import Figure
 from infra.bench.sandbox import Failed, Sandbox
 from infra.local.package import runtime_folder
@@ -69,6 +70,15 @@ def test_a_function_that_does_not_load_is_no_figure(task: Path) -> None:
 )
 def test_the_ratio_says_how_many_times_better_ours_is(figure: Figure, ratio: float | None) -> None:
     assert json.loads(figure.line())["ratio"] == ratio
+
+
+def test_units_of_writes_are_told_from_units_of_reads() -> None:
+    rows = [
+        {"action": "Query", "units": 2},
+        {"action": "TransactWriteItems", "units": 4},
+        {"action": "UpdateItem", "units": 1},
+    ]
+    assert cost(rows) == Cost(calls=3, units=7, written=5)
 
 
 def test_a_line_has_the_six_facts() -> None:
