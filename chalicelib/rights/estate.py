@@ -68,6 +68,13 @@ class Estate:
         """Whether a charge is on its way, which the renewals find out about."""
         return any(each.charging is not None for each in self.subscriptions.of_account(account_id))
 
+    def end_subscriptions(self, account_id: str) -> bool:
+        """False while a charge is on its way; one that failed meanwhile is not tried again."""
+        for each in self.subscriptions.of_account(account_id):
+            self._end_subscription(account_id, each.license_id)
+        left = self.subscriptions.of_account(account_id)
+        return all(each.state == periods.ENDED for each in left)
+
     def _end_license(self, account_id: str, license_id: str) -> None:
         """Revoked at once and for good, its people gone, and nothing is charged for it any more."""
         self._end_subscription(account_id, license_id)

@@ -93,7 +93,7 @@ class RightsSweep:
         account = self.erasure.accounts.account(leaving.account)
         if account is None:
             return False
-        if self.erasure.estate.charging(account.id):
+        if not self.erasure.estate.end_subscriptions(account.id):
             now = self.clock()
             self.erasure.store.look_later(account.id, now, now + LATER)
             return False  # the renewals find out what became of it
