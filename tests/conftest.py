@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from moto import mock_aws
 from moto.dynamodb.responses import DynamoHandler
 from moto.kms.utils import generate_private_key
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item, Table
 
 pytest_plugins = ["tests.needs", "tests.gate"]
+
+# A busy machine is no finding: no example is judged by its time.
+settings.register_profile("cetrus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cetrus")
 
 REGION = "eu-west-1"
 NOON = 1_795_608_000_000  # 2026-11-25T12:00:00Z

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cetrus import Client, Session
 from cetrus.credentials import from_tokens
@@ -15,6 +16,10 @@ from client_tests.reference import APPLICATION, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# A busy machine is no finding: no example is judged by its time.
+settings.register_profile("cetrus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cetrus")
 
 # The plain example is tested as it stands too, not only out of its archive.
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "tally"))
