@@ -129,7 +129,8 @@ def document(month: str, tables: Mapping[str, Mapping[str, int | None]]) -> dict
     """What the file holds; hidden cells are null."""
     return {
         "month": month,
-        "unit": "accounts, each counted once in a table",
+        "unit": "Accounts, each counted once in a table. Epsilon is a table's, for one account "
+        "added or removed.",
         "epsilon": str(EPSILON),
         "threshold": THRESHOLD,
         "tables": tables,

@@ -6,6 +6,7 @@ import math
 import random
 from collections import Counter
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,7 @@ from chalicelib.core.clock import HOUR
 from chalicelib.partners.noise import noise
 from chalicelib.partners.rules import (
     EPSILON,
+    MONTH_COST,
     THRESHOLD,
     TOP_BAND,
     YEAR_BUDGET,
@@ -23,6 +25,11 @@ from chalicelib.partners.rules import (
     month_before,
     released,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    File = dict[str, dict[str, int | None]]
 
 pytestmark = pytest.mark.promise("PS-38")
 SEEDS = 2_000
@@ -88,6 +95,23 @@ class TestHiding:
         assert hidden({"a": 19, "b": 19, "c": 20}) == {"a": None, "b": None, "c": 20}
 
 
+def file_of(uses: list[Use], seed: int) -> File:
+    source = draws(seed).randrange
+    tables = counted(uses, ["Halyard", "Tally"])
+    return {name: released(cells, EPSILON, source) for name, cells in tables.items()}
+
+
+def came(file: File) -> bool:
+    """Whether one more account looks likely by each cell that it would be in."""
+    return (file["application"]["Halyard"] or 0) > 60 and (file["hours"]["1 to 10"] or 0) > 120
+
+
+def changed(file: File) -> bool:
+    """Whether one account looks to have gone from Tally to Halyard."""
+    applications = file["application"]
+    return (applications["Halyard"] or 0) > 60 >= (applications["Tally"] or 0)
+
+
 class TestDifference:
     def test_a_release_with_and_without_one_account_can_hardly_be_told_apart(self) -> None:
         """The best guess by one cell, over many seeds: no better than epsilon allows."""
@@ -102,6 +126,27 @@ class TestDifference:
         advantage = (told[0] - told[1]) / SEEDS
         assert advantage <= bound + 3 * math.sqrt(0.5 / SEEDS)
         assert advantage > 0.05, "the guess looks at nothing"
+
+    @pytest.mark.parametrize(
+        ("before", "after", "guess"),
+        [
+            ([], [Use({"Halyard": HOUR})], came),
+            ([Use({"Tally": HOUR})], [Use({"Halyard": HOUR})], changed),
+        ],
+        ids=["comes", "changes-its-main-application"],
+    )
+    def test_the_whole_file_tells_of_an_account_what_two_epsilons_allow(
+        self, before: list[Use], after: list[Use], guess: Callable[[File], bool]
+    ) -> None:
+        """Who comes is in both tables, who changes in two cells of one: either way in two cells."""
+        others = [Use({name: HOUR}) for name in ("Halyard", "Tally") for _ in range(60)]
+        yes = [
+            sum(guess(file_of([*others, *extra], seed)) for seed in range(*seeds))
+            for extra, seeds in ((after, (0, 2 * SEEDS)), (before, (2 * SEEDS, 4 * SEEDS)))
+        ]
+        odds = yes[0] / yes[1]
+        assert odds <= math.exp(MONTH_COST) * 1.17, "four standard deviations more"
+        assert odds > math.exp(EPSILON) * 1.2, "the guess looks at one cell alone"
 
     def test_without_noise_it_would_be_told_apart_each_time(self) -> None:
         plain = [hidden({"Halyard": count}) for count in (61, 60)]

@@ -65,6 +65,7 @@ class TestRelease:
         assert tables["hours"]["under 1"] is None
         assert tables["application"] == {"halyard": None, "tally": None}, "one never hides alone"
         assert told()["month"] == MONTH
+        assert "for one account added or removed" in told()["unit"]
 
     @pytest.mark.promise("PS-73", "PS-83")
     @pytest.mark.parametrize(
