@@ -36,6 +36,11 @@ Json = dict[str, Any]
 HEADS_READ = 750
 """The newest, a month of them; that none of the older is missing is seen by their names."""
 CHAINS_READ = 1_000
+HEADS_AGAIN = 250
+"""Of all heads so many each night, in turn: who did not move lately is named by older ones."""
+QUIET_READ = 500
+"""About so many histories a night that did not move, in turn, so that each has a night."""
+JUDGED = ("broken", "not_as_signed", "grants_differ", "ungranted_uses", "moving")
 LATE = 3 * HOUR
 RAW_LIMIT = 24 * HOUR
 
@@ -68,13 +73,16 @@ class NightCheck:
     def run(self) -> Json:
         """What was found; the same is published."""
         now = self.clock()
-        heads, of_heads = self._heads(now)
+        heads, again, of_heads = self._heads(now)
         of_chains, day = self._chains(heads, now)
+        of_quiet = self._quiet(heads, again, of_heads["count"], now)
+        for name in JUDGED:
+            of_chains[name] += of_quiet.pop(name)
         found: Json = {
             "at": now,
             "code": self.code,
             "heads": of_heads,
-            "chains": of_chains,
+            "chains": {**of_chains, **of_quiet},
             "statement": self.live.statement(),
             "raw_files": self._raw_files(now),
             **self._mails(now),
@@ -90,49 +98,65 @@ class NightCheck:
             logger.error("privacy.findings", extra={"findings": found["findings"]})
         return found
 
-    def _heads(self, now: int) -> tuple[list[Head], Json]:
-        """The newest heads that are good, and what is wrong with any."""
+    def _heads(self, now: int) -> tuple[list[Head], list[Head], Json]:
+        """The newest heads that are good, those whose turn it is, and what is wrong with any."""
         numbers = self.live.heads.numbers()
         missing = len(set(range(1, max(numbers, default=0) + 1)) - set(numbers))
-        heads, unsigned = [], 0
-        for number in numbers[-HEADS_READ:]:
+        newest, turn = numbers[-HEADS_READ:], in_turn(numbers, HEADS_AGAIN, now // DAY)
+        wanted = {*newest, *turn}
+        good, unsigned = {}, 0
+        for number in sorted(wanted):
             try:
                 body = self.live.heads.seals.read(HEAD, self.live.heads.bucket.read(key_of(number)))
-                heads.append(from_body(body))
+                good[number] = from_body(body)
             except SealInvalid:
                 unsigned += 1
+        heads = [good[number] for number in newest if number in good]
         last = heads[-1] if heads else None
-        return heads, {
-            "count": len(numbers),
-            "read": min(len(numbers), HEADS_READ),
-            "missing": missing,
-            "unsigned": unsigned,
-            "broken": broken_links(heads),
-            "late": bool(last and last.until < last_end(now - LATE)),
-            "last": {"number": last.number, "until": last.until, "hash": last.hash}
-            if last
-            else None,
-        }
+        return (
+            heads,
+            [good[number] for number in turn if number in good],
+            {
+                "count": len(numbers),
+                "read": len(wanted),
+                "missing": missing,
+                "unsigned": unsigned,
+                "broken": broken_links(heads),
+                "late": bool(last and last.until < last_end(now - LATE)),
+                "last": {"number": last.number, "until": last.until, "hash": last.hash}
+                if last
+                else None,
+            },
+        )
 
     def _chains(self, heads: list[Head], now: int) -> tuple[Json, list[Row]]:
         """The chains that moved since yesterday, or as many of them as one night reads."""
-        seen: dict[str, list[tuple[int, str]]] = {}
-        for head in heads:
-            if head.until > now - DAY:
-                for subject, number, found in head.chains:
-                    seen.setdefault(subject, []).append((number, found))
+        seen = named(moved_since(heads, now - DAY))
         told: Counter[str] = Counter()
         day: list[Row] = []
         for subject in sample(seen, day_of(now)):
             rows = list(self.live.ledger.rows(subject))
             day += [row for row in rows if row.at > now - DAY]
             told.update(self._chain(subject, rows, seen[subject], now - DAY))
-        counted = ("broken", "not_as_signed", "grants_differ", "ungranted_uses", "moving")
         return {
             "moved": len(seen),
             "read": min(len(seen), CHAINS_READ),
-            **{name: told[name] for name in counted},
+            **{name: told[name] for name in JUDGED},
         }, day
+
+    def _quiet(self, heads: list[Head], again: list[Head], count: int, now: int) -> Json:
+        """The chains that did not move and whose turn it is: a planted key moves nothing."""
+        moved, seen = named(moved_since(heads, now - DAY)), named(again)
+        quiet = sorted(seen.keys() - moved.keys())
+        parts = nights(len(quiet), QUIET_READ)
+        turn = now // DAY // nights(count, HEADS_AGAIN) % parts
+        told: Counter[str] = Counter(quiet_known=len(quiet), quiet_read=0)
+        for subject in quiet:
+            if part_of(subject, parts) == turn:
+                told["quiet_read"] += 1
+                rows = list(self.live.ledger.rows(subject))
+                told.update(self._chain(subject, rows, seen[subject], now - DAY))
+        return {name: told[name] for name in ("quiet_known", "quiet_read", *JUDGED)}
 
     def _chain(
         self, subject: str, rows: list[Row], seen: list[tuple[int, str]], since: int
@@ -173,6 +197,35 @@ class NightCheck:
                 reasons = told["mails_held_back"].setdefault(mail_class, {})
                 reasons[why] = reasons.get(why, 0) + number
         return told
+
+
+def moved_since(heads: Iterable[Head], since: int) -> list[Head]:
+    return [head for head in heads if head.until > since]
+
+
+def named(heads: Iterable[Head]) -> dict[str, list[tuple[int, str]]]:
+    """What heads saw of each chain: numbers of rows, and their hashes."""
+    seen: dict[str, list[tuple[int, str]]] = {}
+    for head in heads:
+        for subject, number, found in head.chains:
+            seen.setdefault(subject, []).append((number, found))
+    return seen
+
+
+def nights(number: int, most: int) -> int:
+    """How many nights it takes to come by all."""
+    return max(1, -(-number // most))
+
+
+def in_turn(numbers: list[int], most: int, night: int) -> list[int]:
+    """So many at most; in as many nights as it takes, each."""
+    turns = nights(len(numbers), most)
+    return numbers[night % turns :: turns]
+
+
+def part_of(subject: str, parts: int) -> int:
+    """The same for a subject whoever else comes or goes."""
+    return int.from_bytes(hashlib.sha256(subject.encode()).digest()[:8]) % parts
 
 
 def sample(seen: dict[str, list[tuple[int, str]]], day: str) -> list[str]:

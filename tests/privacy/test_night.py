@@ -17,6 +17,7 @@ from chalicelib.privacy import wiring as records
 from chalicelib.privacy.folding import fold
 from chalicelib.privacy.heads import key_of
 from chalicelib.privacy.ledger import Ledger
+from chalicelib.privacy.night import in_turn, nights
 from chalicelib.privacy.rules import Entry, Event, Purpose, follow
 from chalicelib.privacy.timings import Which, spread
 from chalicelib.rights import wiring as rights
@@ -195,6 +196,87 @@ class TestWhatIsFound:
     def test_one_whose_hour_has_not_come_is_none(self, subject: str, clock: FakeClock) -> None:
         wait(clock.now - HOUR + 1)
         assert night()["erasures_overdue"] == 0
+
+
+def plant_grant(subject: str) -> None:
+    """A key that no row of the ledger tells of; the chain does not move."""
+    (grant, *_) = wiring.vault().store.grants(subject)
+    item = {
+        "pk": f"SUBJECT#{subject}", "sk": "KEY#marketing", "policy": grant.policy,
+        "data_key": grant.wrapped, "at": NOON,
+    }  # fmt: skip
+    plant("keys", item)
+
+
+def nights_that_find_it(clock: FakeClock, number: int) -> list[bool]:
+    """Night after night, with no head in between."""
+    found = []
+    for _ in range(number):
+        clock.advance(DAY)
+        found.append("grants_differ" in night()["findings"])
+    return found
+
+
+class TestWhoDidNotMove:
+    def test_a_planted_key_is_found(self, subject: str, clock: FakeClock) -> None:
+        clock.advance(40 * DAY)
+        head(clock)
+        plant_grant(subject)
+        found = night()
+        assert found["findings"] == ["grants_differ"]
+        chains = found["chains"]
+        assert (chains["moved"], chains["quiet_known"], chains["quiet_read"]) == (0, 1, 1)
+
+    def test_a_key_that_came_back_after_an_erasure_is_found(
+        self, subject: str, clock: FakeClock, tables: Tables
+    ) -> None:
+        (kept, *_) = [item for item in tables.items("keys") if item["type"] == "grant"]
+        wiring.vault().erase(subject)
+        clock.advance(40 * DAY)
+        head(clock)
+        clock.advance(40 * DAY)
+        head(clock)
+        assert night()["findings"] == []
+        plant("keys", kept)
+        assert night()["findings"] == ["grants_differ"]
+
+    def test_a_row_that_was_cut_off_long_ago_is_found(
+        self, subject: str, clock: FakeClock, tables: Tables
+    ) -> None:
+        clock.advance(40 * DAY)
+        head(clock)
+        tables.accounts.apply(tables.accounts.delete(f"LEDGER#{subject}", "ROW#0000000004"))
+        assert night()["findings"] == ["chains_not_as_signed"]
+
+    def test_of_more_than_a_night_reads_each_has_its_night(
+        self, tables: Tables, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("chalicelib.privacy.night.QUIET_READ", 1)
+        subjects = [collected() for _ in range(4)]
+        head(clock)
+        clock.advance(2 * DAY)
+        plant_grant(subjects[2])
+        assert sum(nights_that_find_it(clock, 4)) == 1
+
+    def test_whom_an_old_head_alone_names_has_a_night_too(
+        self, subject: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("HEADS_READ", "HEADS_AGAIN"):
+            monkeypatch.setattr(f"chalicelib.privacy.night.{name}", 1)
+        for _ in range(2):
+            clock.advance(2 * DAY)
+            head(clock)
+        plant_grant(subject)
+        assert sum(nights_that_find_it(clock, 3)) == 1
+
+    @given(st.integers(0, 60), st.integers(1, 20), st.integers(0, 20_000))
+    def test_in_so_many_nights_each_has_its_turn_under_the_bound(
+        self, number: int, most: int, first: int
+    ) -> None:
+        numbers = list(range(number))
+        turns = [in_turn(numbers, most, first + n) for n in range(nights(number, most))]
+        assert sorted(each for turn in turns for each in turn) == numbers
+        assert all(len(turn) <= most for turn in turns)
 
 
 def mailed(name: str, state: State, now: int, why: Why | None = None) -> None:
