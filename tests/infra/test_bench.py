@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib.visits.rules import CACHED, MOST_VISITS, ROOM
 from infra.bench.costs import Cost, cost
 from infra.bench.figures import Figure
+from infra.bench.rolling import Crowd, growth
 from infra.bench.sandbox import Failed, Sandbox
 from infra.local.package import runtime_folder
 
@@ -70,6 +72,14 @@ def test_a_function_that_does_not_load_is_no_figure(task: Path) -> None:
 )
 def test_the_ratio_says_how_many_times_better_ours_is(figure: Figure, ratio: float | None) -> None:
     assert json.loads(figure.line())["ratio"] == ratio
+
+
+def test_the_roll_up_takes_no_more_memory_for_a_greater_crowd(tmp_path: Path) -> None:
+    """Both have more visitors, agents and referrers than it keeps at once."""
+    few, many = 60_000, 180_000
+    kept = max(MOST_VISITS, CACHED, ROOM)
+    assert min(Crowd.of(few).visitors, 4 * Crowd.of(few).agents) > kept
+    assert growth(tmp_path, few, many) < 1.1
 
 
 def test_units_of_writes_are_told_from_units_of_reads() -> None:
