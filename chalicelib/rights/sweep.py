@@ -99,8 +99,7 @@ class RightsSweep:
             return False  # the renewals find out what became of it
         self._tell(account)
         self.erasure.estate.waiting_mail(account, self.clock() + AHEAD)
-        self._bury(account)
-        return True
+        return self._bury(account)
 
     def _tell(self, account: Account) -> None:
         """The processor deletes its customer, who was known there by no name of ours."""
@@ -111,19 +110,28 @@ class RightsSweep:
         table = self.payments.table
         table.apply(table.delete(f"ACCOUNT#{account.id}", "CUSTOMER"))
 
-    def _bury(self, account: Account) -> None:
-        """Nothing is left but that there was one; its pseudonym is forgotten with its row."""
+    def _bury(self, account: Account) -> bool:
+        """Nothing is left but that there was one; its pseudonym is forgotten with its row.
+
+        False where another run was first.
+        """
         store, accounts = self.erasure.store, self.erasure.accounts
         leaving, now = store.leaving(account.id), self.clock()
         if leaving is None:
-            return
-        accounts.transact(
-            accounts.forget(account.id),
-            store.tombstone(account.id, day_of(now)),
-            store.forget(leaving),
-            self.erasure.times.took(Which.NOTHING_IS_LEFT, leaving.due, now),
-        )
+            return False
+        try:
+            accounts.transact(
+                accounts.forget(account.id),
+                store.tombstone(account.id, day_of(now)),
+                store.forget(leaving),
+                self.erasure.times.took(Which.NOTHING_IS_LEFT, leaving.due, now),
+            )
+        except ConditionFailed:
+            if store.leaving(account.id):
+                raise
+            return False
         count("erasure_done")
+        return True
 
     def _end_fiscal(self, account_id: str) -> bool:
         try:

@@ -28,7 +28,7 @@ class Office:
 
     def use(
         self, account: str, slug: str, milliseconds: int, *, day: str = "2026-11-10",
-        standing: str = "active", holds: frozenset[str] = frozenset(),
+        standing: str = "active", holds: frozenset[str] = frozenset(), granted_at: int = 0,
     ) -> None:  # fmt: skip
         """A license of the account's with so much usage on a day, as the sweep leaves it."""
         usage, license_id = self.tables.usage, f"lic_{account}_{slug}"
@@ -36,7 +36,7 @@ class Office:
             license=license_id, application=f"app_{slug}", application_name=slug, slug=slug,
             vendor="vnd_1", plan="pln_1", plan_name="Plan", currency="USD", account=account,
             people=frozenset({account}), standing=standing, epoch=0, terms=Terms(1, 0),
-            granted_at=0,
+            granted_at=granted_at,
         )  # fmt: skip
         item = items.from_head(head, f"HEADS#{len(account) % 4:02d}")
         usage.apply(usage.put(item | ({"holds": set(holds)} if holds else {})))

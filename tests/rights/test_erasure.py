@@ -20,7 +20,7 @@ from chalicelib.privacy.sinks import staff
 from chalicelib.rights import sweep as sweeping
 from chalicelib.rights import wiring as rights
 from chalicelib.rights.rules import LeavingAlready, NotPlanned, fiscal_end
-from chalicelib.rights.store import fiscal_subject
+from chalicelib.rights.store import LeavingStore, fiscal_subject
 from chalicelib.rights.sweep import SweepIncomplete
 from chalicelib.storage.dynamo import Database, Table
 from infra.alarms import COUNTED
@@ -43,6 +43,7 @@ from tests.rights.conftest import (
 if TYPE_CHECKING:
     from chalicelib.accounts.rules import Account
     from chalicelib.catalog.rules import Plan
+    from chalicelib.storage.dynamo import Write
     from tests.conftest import FakeClock, Tables
     from tests.payments.conftest import FakeProcessor
 
@@ -389,6 +390,25 @@ class TestCoolingOff:
             erase(hours=0)
         with pytest.raises(LeavingAlready):
             rights.deactivation().deactivate(MORA)
+
+    @pytest.mark.guarantee("G12")
+    def test_a_sweep_that_another_overtook_has_failed_nothing(
+        self, mora: Account, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        erase(hours=1)
+        clock.advance(HOUR)
+        tomb, others = LeavingStore.tombstone, list[dict[str, int]]()
+
+        def overtaken(store: LeavingStore, account: str, day: str) -> Write:
+            """The other sweep does all there is, just before this one would."""
+            monkeypatch.setattr(LeavingStore, "tombstone", tomb)
+            others.append(sweep())
+            return tomb(store, account, day)
+
+        monkeypatch.setattr(LeavingStore, "tombstone", overtaken)
+        assert sweep() == {"finished": 0, "fiscal_ended": 0, "failed": 0}
+        assert others == [{"finished": 1, "fiscal_ended": 0, "failed": 0}]
+        assert erased(mora)
 
     def test_whoever_is_gone_cannot_be_erased_again(self, mora: Account) -> None:
         erase()
