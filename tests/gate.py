@@ -1,13 +1,14 @@
 """The gate of the promises: at the end of a whole run each had a passing test and none that failed.
 
 A test says which promises it proves by `@pytest.mark.promise("PS-nn")`. The ids travel with its
-report, so that the gate also sees them where the tests run in other processes.
+report, so that the gate also sees them where the tests run in other processes. So do figures for
+the proof page: only those of a whole run are kept, and none of a sabotage.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from _pytest.terminal import TerminalReporter
 
-PROPERTY = "promise"
+PROPERTY, FIGURE = "promise", "figure"
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 Outcomes = dict[str, dict[str, str]]
@@ -59,12 +60,16 @@ class Gate:
         self.telling = self.whole or is_whole(config, PROPERTY)
         self.tree = evidence.tree() if self.telling else ""
         self.outcomes: Outcomes = defaultdict(dict)
+        self.figures: dict[str, str] = {}
         self.said: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for name, value in report.user_properties:
             if name == PROPERTY:
                 self.hear(str(value), report)
+            elif name == FIGURE:
+                said, figure = cast("tuple[str, str]", value)
+                self.figures[said] = figure
 
     def hear(self, promise: str, report: pytest.TestReport) -> None:
         """A test passed where its call did; whatever else fails, before or after, is a failure."""
@@ -82,6 +87,7 @@ class Gate:
         if not ended or not self.telling:
             return
         evidence.keep("tests", self.tree, self.outcomes)
+        evidence.keep("linkage", self.tree, self.figures)
         if self.whole:
             self.said = shortcomings(promises(), self.outcomes, some_skipped=bool(absent()))
         if self.said:

@@ -1,9 +1,10 @@
 """Publishes what the tests of the promises found, signed, for the page `/privacy/proof`.
 
-    python -m infra.operate.proof [--results .tools/promises.json] [--linkage FILE] [--stack NAME]
+    python -m infra.operate.proof [--results .tools/promises.json] [--stack NAME]
 
-The results are those of `make promises`. They carry the hash of the program that they are of, so
-that the page says it where another program runs. `--linkage` is a JSON object of figures by name.
+The results are those of `make promises`, with what the attacks on visits came to in the same run.
+They carry the hash of the program that they are of, so that the page says it where another one
+runs: also where the files here were changed since.
 """
 
 from __future__ import annotations
@@ -11,34 +12,31 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from chalicelib.privacy import wiring as records
-from chalicelib.privacy.proof import code_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / ".tools" / "promises.json"
-LINKAGE = ROOT / ".tools" / "linkage.json"
 Json = dict[str, Any]
 
 
-def publish(results: Path, linkage: Path, commit: str) -> Json:
+def publish(results: Path) -> Json:
     """Sign and store what was found; OSError or ValueError where there are no results."""
     found = json.loads(results.read_text())
     body: Json = {
         "at": int(results.stat().st_mtime * 1000),
-        "commit": commit,
+        "commit": found["commit"],
         "tree": found["tree"],
-        "code": code_hash(),
+        "code": found["code"],
         "quick": found["quick"],
         "promises": [shown(promise) for promise in found["promises"]],
-        "linkage": json.loads(linkage.read_text()) if linkage.exists() else {},
+        "linkage": found["linkage"],
     }
     records.proof_board().put_tests(body)
-    return {"promises": len(body["promises"]), "commit": commit, "code": body["code"]}
+    return {"promises": len(body["promises"]), "commit": body["commit"], "code": body["code"]}
 
 
 def shown(promise: Json) -> Json:
@@ -47,19 +45,11 @@ def shown(promise: Json) -> Json:
     return {name: promise[name] for name in names}
 
 
-def commit_of(root: Path = ROOT) -> str:
-    """The commit of the files here, with a mark where they were changed since; empty without."""
-    asked = ["git", "describe", "--always", "--abbrev=12", "--dirty=-changed", "--exclude=*"]
-    done = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m infra.operate.proof", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--linkage", type=Path, default=LINKAGE)
     parser.add_argument("--stack", help="take names from this CloudFormation stack")
     given = parser.parse_args(arguments)
     if clock := os.environ.get("LOCAL_CLOCK"):
@@ -71,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         use_stack(given.stack)
     try:
-        print(json.dumps(publish(given.results, given.linkage, commit_of())))
+        print(json.dumps(publish(given.results)))
     except (OSError, ValueError, KeyError) as error:
         print(f"no results to publish: {type(error).__name__}; run make promises", file=sys.stderr)
         return 1

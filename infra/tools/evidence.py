@@ -40,6 +40,13 @@ def present(root: Path) -> list[str]:
     ]
 
 
+def commit(root: Path = ROOT) -> str:
+    """The commit of the files here, with a mark where they were changed since; empty without."""
+    asked = ["git", "describe", "--always", "--abbrev=12", "--dirty=-changed", "--exclude=*"]
+    done = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
 def keep(name: str, of: str, facts: Any, root: Path = ROOT) -> bool:
     """Keep the facts for that tree; False where the tree has moved while they were found."""
     if tree(root) != of:

@@ -3,8 +3,9 @@
     python -m infra.tools.promises [--quick]
 
 Runs the tests that are marked with a promise, and the mutants that break one, and writes
-`.tools/promises.json`. What `make test` and `make mutants` found for the very same files is taken
-as it is. Exits 0 only where every promise in scope holds. `--quick` tries no sabotage.
+`.tools/promises.json`, with the commit and the hash of the program that was tested, and what the
+attacks on visits came to. What `make test` and `make mutants` found for the very same files is
+taken as it is. Exits 0 only where every promise in scope holds. `--quick` tries no sabotage.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.privacy.promises import promises
+from chalicelib.privacy.proof import code_hash
 from infra.tools import evidence, mutants
 
 if TYPE_CHECKING:
@@ -120,10 +122,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="try no sabotage")
     quick = parser.parse_args(arguments).quick
     began, of = time.monotonic(), evidence.tree()
+    about = {"tree": of, "commit": evidence.commit(), "code": code_hash(), "quick": quick}
     found = findings(tested(of), None if quick else sabotaged(of))
     print("\n".join(map(str, found)))
     OUT.parent.mkdir(exist_ok=True)
-    told = {"tree": of, "quick": quick, "promises": [asdict(finding) for finding in found]}
+    told = {
+        **about,
+        "promises": [asdict(finding) for finding in found],
+        "linkage": evidence.kept("linkage", of) or {},
+    }
     OUT.write_text(json.dumps(told, indent=1) + "\n")
     tally = dict.fromkeys((HOLDS, DEFERRED, UNPROVED, BROKEN), 0)
     for finding in found:

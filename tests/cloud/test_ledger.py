@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from chalicelib.privacy.proof import code_hash
 from infra import verify_ledger
 from infra.package import ROOT
 from tests.cloud.people import WEB, new_customer
@@ -149,9 +150,12 @@ def test_results_that_are_published_are_of_the_program_that_runs(
         "id": "PS-45", "says": "x", "result": "holds", "why": "", "control": [], "template": [],
         "tests": {"t": "passed"}, "mutants": {},
     }  # fmt: skip
-    results.write_text(json.dumps({"tree": "t", "quick": True, "promises": [promise]}))
+    found = {"tree": "t", "commit": "c0ffee", "code": code_hash(), "quick": True}
+    figures = {"accounts linked": "1 of 1000"}
+    results.write_text(json.dumps({**found, "promises": [promise], "linkage": figures}))
     done = command(cloud, "-m", "infra.operate.proof", "--results", str(results))
     assert done.returncode == 0, done.stderr
     page = WEB.get(f"{cloud.app}/privacy/proof").text
     assert "1 of 1 promises hold" in page
+    assert "<dt>Accounts linked</dt><dd>1 of 1000.</dd>" in page
     assert "stale" not in page

@@ -9,11 +9,12 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chalicelib.privacy.promises import KINDS, Promise, made, promises
+from chalicelib.privacy.proof import code_hash
 from infra.fragments import read_fragment
 from infra.tools import evidence, mutants
 from infra.tools import promises as report
@@ -169,6 +170,22 @@ class TestTheReport:
         promise = entry("PS-1", deferred="It waits.")
         assert self.result(promise, {"a": "passed"}, {"m": "killed"}) == "deferred"
 
+    def test_it_names_the_files_that_it_is_of_and_what_the_attacks_came_to(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        kept = {"tests": dict[str, Any](), "linkage": {"linked": "1 of 1000"}}
+        monkeypatch.setattr(report, "OUT", tmp_path / "promises.json")
+        monkeypatch.setattr(evidence, "tree", lambda: "this tree")
+        monkeypatch.setattr(
+            evidence, "kept", lambda name, of: kept[name] if of == "this tree" else None
+        )
+        assert report.main(["--quick"]) == 1
+        assert f"{len(PROMISES)} promises: 0 holds" in capsys.readouterr().out
+        told = json.loads((tmp_path / "promises.json").read_text())
+        assert (told["tree"], told["code"]) == ("this tree", code_hash())
+        assert told["commit"] == evidence.commit()
+        assert told["linkage"] == {"linked": "1 of 1000"}
+
 
 class TestEvidence:
     def test_it_is_good_for_the_very_files_that_it_was_made_from(self, tmp_path: Path) -> None:
@@ -189,13 +206,18 @@ def test_one(): pass
 
 @pytest.mark.promise('PS-02')
 class TestTwo:
-    def test_a(self): pass
+    def test_a(self, told): pass
     def test_b(self): assert False
 
 @pytest.fixture
 def broken():
     yield
     raise OSError
+
+@pytest.fixture
+def told(record_property):
+    yield
+    record_property('figure', ('linked', '1 of 1000'))
 
 @pytest.mark.promise('PS-03')
 def test_three(broken): pass
@@ -216,7 +238,8 @@ def test_a_run_hears_of_every_test_also_from_other_processes(
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"},
     )  # fmt: skip
     assert done.returncode == 1
-    outcomes = json.loads((tmp_path / "heard.json").read_text())
+    outcomes, figures = json.loads((tmp_path / "heard.json").read_text())
+    assert figures == {"linked": "1 of 1000"}
     assert {name: sorted(each.values()) for name, each in outcomes.items()} == {
         "PS-01": ["passed"], "PS-02": ["failed", "passed"], "PS-03": ["failed"],
     }  # fmt: skip
@@ -229,5 +252,5 @@ import json
 
 def pytest_unconfigure(config):
     if gate := config.pluginmanager.get_plugin("promises"):
-        open("heard.json", "w").write(json.dumps(gate.outcomes))
+        open("heard.json", "w").write(json.dumps([gate.outcomes, gate.figures]))
 """

@@ -55,13 +55,14 @@ def results(**changed: Any) -> dict[str, Any]:
         "result": "BROKEN", "why": "failed: test_two",
         "tests": {"test_one": "passed", "test_two": "failed"},
     }  # fmt: skip
-    return {"tree": "t", "quick": False, "promises": found, **changed}
+    whole = {"tree": "t", "commit": "c0ffee", "code": code_hash(), "quick": False, "linkage": {}}
+    return {**whole, "promises": found, **changed}
 
 
 def publish(folder: Path, **changed: Any) -> None:
     path = folder / "promises.json"
     path.write_text(json.dumps(results(**changed)))
-    assert proof.main(["--results", str(path), "--linkage", str(folder / "linkage.json")]) == 0
+    assert proof.main(["--results", str(path)]) == 0
 
 
 def in_force() -> dict[str, Part]:
@@ -205,10 +206,8 @@ class TestResults:
     def test_results_of_another_build_are_called_stale(self, page: Browser, tmp_path: Path) -> None:
         publish(tmp_path)
         assert not [at for at in (PAGE, f"{PAGE}/about") if "stale" in page.get(at).words]
-        board = records.proof_board()
-        body = board.tests().body
-        assert body
-        board.put_tests({**body, "code": "0" * 64})
+        assert "commit c0ffee" in page.get(PAGE).words
+        publish(tmp_path, code="0" * 64)
         for at in (PAGE, f"{PAGE}/about"):
             assert "These results are stale." in page.get(at).words
 
@@ -217,8 +216,7 @@ class TestResults:
     ) -> None:
         publish(tmp_path)
         assert "No attempts to tie one to the other were published" in page.get(PAGE).words
-        (tmp_path / "linkage.json").write_text('{"Counters": "1 of 1000"}')
-        publish(tmp_path)
+        publish(tmp_path, linkage={"Counters": "1 of 1000"})
         assert "Counters 1 of 1000" in page.get(PAGE).words
 
     @pytest.mark.parametrize("name", ["proof/ci.json", "proof/night.json"])

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import random
 from collections import Counter
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,11 +20,12 @@ from chalicelib.visits.store import names_of
 from tests.accounts.conftest import REGISTRATION
 from tests.browser import Browser
 from tests.conftest import HASH_KEY
+from tests.gate import FIGURE
 from tests.visits import linkage
 from tests.visits.logs import CHROME, DAY, Door, line, rollup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.conftest import FakeClock, Tables
 
@@ -37,16 +36,15 @@ SMALL = 50
 TRIES = 1_000  # accounts, of which one visitor in ten makes one
 # What the counters may tell over a guess among all who came. Few visitors are a limit that is told.
 MARGIN = {2_000: 0.01, 200: 0.01, SMALL: 0.03}
-FIGURES = Path(__file__).parents[2] / ".tools" / "linkage.json"
 
 
-@pytest.fixture(scope="module")
-def figures() -> Iterator[dict[str, str]]:
-    """What the attacks came to, for the proof page (infra/operate/proof.py)."""
+@pytest.fixture
+def figures(record_property: Callable[[str, Any], None]) -> Iterator[dict[str, str]]:
+    """What an attack came to, for the proof page: the gate (tests/gate.py) keeps it."""
     found: dict[str, str] = {}
     yield found
-    FIGURES.parent.mkdir(exist_ok=True)
-    FIGURES.write_text(json.dumps(found, indent=1, sort_keys=True))
+    for figure in found.items():
+        record_property(FIGURE, figure)
 
 
 @pytest.fixture(scope="module")
