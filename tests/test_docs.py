@@ -17,6 +17,7 @@ from infra.fragments import read_fragment
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+TEMPLATES = [p for kind in ("html", "txt") for p in (ROOT / "chalicelib").rglob(f"*.{kind}")]
 PREFIX = re.compile(r'f?"([A-Z][A-Z_]{2,}#)')
 HANDLER = re.compile(r"""\bname="((?:\w+_)+\w+)\"""")
 FILE = re.compile(r"`((?:chalicelib|client|docs|infra|tests)/[\w./-]+)`")
@@ -124,3 +125,14 @@ def test_privacy_is_read_in_ten_minutes_and_names_sabotages_that_exist() -> None
         for mutant in tomllib.loads(file.read_text())["mutant"]
     }
     assert {name for tried in claims for name in re.findall(r"`([\w-]+)`", tried)} <= known
+
+
+def test_time_by_the_hour_is_said_to_be_uncharged_wherever_its_bill_is_promised() -> None:
+    said = (
+        "Bills for time by the hour are still to come: "
+        "it is measured and shown, and not charged yet."
+    )
+    assert said in " ".join((ROOT / "README.md").read_text().split())
+    promised = [p for p in TEMPLATES if "to be billed" in p.read_text().lower()]
+    assert len(promised) == len({"plan", "order", "receipt.txt", "receipt.html"})
+    assert all(said in path.read_text() for path in promised)

@@ -50,7 +50,8 @@ class TestPlans:
         words = Browser().get("/apps/orchard").words
         for sentence in (
             "0.37 USD an hour of use",
-            "Each calendar month is billed after its end",
+            "Each calendar month is to be billed after its end",
+            "it is measured and shown, and not charged yet.",
             "5.00 USD for 20 hours of use",
             "You pay 5.00 USD once, now: 0.25 USD an hour.",
             "It is good for 365 days from today; what is left then is lost.",

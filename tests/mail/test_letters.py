@@ -178,7 +178,8 @@ def test_a_reset_carries_its_link() -> None:
 def test_a_receipt_says_what_is_billed_and_when() -> None:
     text = " ".join(words(part(letter("receipt"), "plain")))
     assert "Price: 0.37 EUR for each hour of use" in text
-    assert "billed after the month has ended, to your card Visa ending in 4242." in text
+    assert "to be billed after the month has ended, to your card Visa ending in 4242." in text
+    assert "it is measured and shown, and not charged yet." in text
     assert "https://cetrus.test/orders/ord_1" in text
 
 
