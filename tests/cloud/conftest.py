@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.core.clock import from_text
+from chalicelib.licenses.keys import RENEWED_BEFORE, SIGNS_FOR
 from infra.local.front.command import ROOT
 from infra.local.front.run import LocalCloud
 from tests.cloud.people import CONNECTIONS, RUN
@@ -30,10 +32,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[LocalCloud]:
-    with LocalCloud() as running, CONNECTIONS:
+    with LocalCloud() as running, CONNECTIONS, pytest.MonkeyPatch.context() as patched:
         running.control.schedules("manual")
         running.control.freeze()
+        with_a_key_that_signs(running, patched)
         yield running
+
+
+def with_a_key_that_signs(cloud: LocalCloud, patched: pytest.MonkeyPatch) -> None:
+    """However far tests move the clock, the operator's calendar is kept on the way.
+
+    The key that signs leases does so for a year, and a worker that runs many files passes it.
+    """
+    move, until = cloud.control.advance, from_text(cloud.control.now()) + SIGNS_FOR
+
+    def advance(seconds: float) -> str:
+        nonlocal until
+        now = move(seconds)
+        if from_text(now) >= until - RENEWED_BEFORE:
+            operate(cloud, "signing-key", of="infra.admin")
+            until = from_text(now) + SIGNS_FOR
+        return now
+
+    patched.setattr(cloud.control, "advance", advance)
 
 
 @pytest.fixture
