@@ -21,9 +21,10 @@ from tests.cloud.people import new_customer
 from tests.conftest import kept_client
 from tests.context import CONTEXT
 from tests.hostile.told import account_of, rows
+from tests.mail.test_feedback import bounce
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from infra.local.front.client import Control
     from infra.local.front.run import LocalCloud
@@ -160,10 +161,10 @@ class Queue:
         ).get("Messages"):
             yield got
 
-    def serve(self) -> None:
+    def serve(self, handler: Callable[[Json, Any], Json]) -> None:
         """Until it is empty: what fails can be received again at once."""
         for batch in self.batches():
-            told = app.mail_sender({"Records": [record(one) for one in batch]}, CONTEXT)
+            told = handler({"Records": [record(one) for one in batch]}, CONTEXT)
             failed = {one["itemIdentifier"] for one in told["batchItemFailures"]}
             for one in batch:
                 of = {"QueueUrl": self.url, "ReceiptHandle": one["ReceiptHandle"]}
@@ -200,7 +201,19 @@ def test_a_thousand_good_messages_and_a_broken_one(tables: Tables, clock: FakeCl
     bodies = [json.dumps({"message": message}) for message, _ in made]
     queue = Queue()
     queue.put([*bodies[:500], "poison", *bodies[500:]])
-    queue.serve()
+    queue.serve(app.mail_sender)
     left = Counter(r["state"] for r in tables.items("accounts") if r["type"] == "message")
     assert left == {"no_recipient": 1000}
     assert queue.buried() == ["poison"]
+
+
+def test_a_broken_event_of_the_mail_service_among_good_ones(
+    tables: Tables, clock: FakeClock
+) -> None:
+    bodies = [bounce(clock.now, f"kim{number}@example.com") for number in range(GOOD)]
+    broken = json.dumps({"eventType": "Bounce"})
+    queue = Queue()
+    queue.put([*bodies[:5], broken, *bodies[5:]])
+    queue.serve(app.mail_feedback)
+    assert len([r for r in tables.items("accounts") if r["type"] == "suppression"]) == GOOD
+    assert queue.buried() == [broken]
