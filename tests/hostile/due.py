@@ -145,12 +145,17 @@ class DueWork:
             )
 
     def left(self) -> Json:
-        """What came of it, without the ids and instants that another run has otherwise."""
+        """What came of it, without the ids and instants that another run has otherwise.
+
+        Who is leaving hears of the policy or not, by when the erasure came through.
+        """
         found = self.tables.items("accounts")
         case = wiring.cases().store.case(self.case)
         budget = wiring.partner_store().spent(THIS_YEAR)
         return {
-            "mails": Counter((to, what) for _, to, what in self.handed_over()),
+            "mails": Counter(
+                (to, what) for _, to, what in self.handed_over() if not to.startswith(LEAVER)
+            ),
             "mailings": [str(wiring.mailings().mailing(one).state) for one in self.mailings],
             "case": str(case.state) if case else None,
             "erased": (bool(tombstone(LEAVER)), set(self.processor.forgotten)),
