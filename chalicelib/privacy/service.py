@@ -7,9 +7,9 @@ call that needed it, and the ledger's row always comes before the plaintext.
 
 from __future__ import annotations
 
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from chalicelib.privacy.grants import Grants
 from chalicelib.privacy.rules import (
     ASKED_AT_REST,
     Entry,
@@ -30,7 +30,7 @@ from chalicelib.privacy.store import Grant, Kept
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from chalicelib.core.clock import Clock
     from chalicelib.privacy.ledger import Ledger
@@ -43,7 +43,7 @@ P = TypeVar("P", bound=Purpose)
 PROFILE = frozenset({When.REGISTRATION, When.CHOICE})
 
 
-class Vault:
+class Vault(Grants):
     """`kms` is the key service's client, `key_id` its key, `in_force` the policy's number now."""
 
     def __init__(
@@ -55,8 +55,8 @@ class Vault:
         in_force: Callable[[], int],
         clock: Clock,
     ) -> None:
-        self.store, self.ledger, self.kms, self.key_id = store, ledger, kms, key_id
-        self.in_force, self.clock = in_force, clock
+        super().__init__(store, ledger, clock)
+        self.kms, self.key_id, self.in_force = kms, key_id, in_force
 
     def collect(
         self,
@@ -138,33 +138,6 @@ class Vault:
         entries += [Entry(Event.WITHDRAWN, g.purpose, g.policy, form) for g in gone]
         return [*writes, *self.ledger.after(head, subject, entries, now)]
 
-    def take_back(self, subject: str, since: int, form: str) -> list[Write]:
-        """Each yes that was said from an instant on is withdrawn, whoever said it; for `commit`."""
-        head = self.ledger.head(subject)
-        noes = self._said_since(subject, since)
-        gone = [grant for grant in self.store.grants(subject) if grant.purpose in noes]
-        rows = [Entry(Event.WITHDRAWN, g.purpose, g.policy, form) for g in gone]
-        return [*self._ends(gone), *self.ledger.after(head, subject, rows, self.clock())]
-
-    def _said_since(self, subject: str, since: int) -> set[Purpose]:
-        """By the ledger: a grant's own instant is that of its newest key."""
-        recent = takewhile(lambda row: row.at >= since, self.ledger.back(subject))
-        entries = [row.entry for row in recent]
-        return {e.purpose for e in entries if e.event is Event.GRANTED and e.purpose}
-
-    def _ends(self, grants: Iterable[Grant]) -> list[Write]:
-        return [
-            write
-            for grant in grants
-            for write in (
-                self.store.end_grant(grant), self.store.end_sealed(grant.subject, grant.purpose)
-            )
-        ]  # fmt: skip
-
-    def granted(self, subject: str) -> dict[Purpose, str]:
-        """The id of the policy that each purpose was granted under; nothing is opened."""
-        return {grant.purpose: grant.policy for grant in self.store.grants(subject)}
-
     def grant(
         self, subject: str, purpose: Purpose, fields: Mapping[str, str], form: str
     ) -> list[Write]:
@@ -194,22 +167,6 @@ class Vault:
         row = told(Event.DECLINED, purpose, self.in_force(), form)
         rows = self.ledger.after(head, subject, [row], self.clock())
         return [self.store.lacks(subject, purpose), *rows]
-
-    def withdraw(self, subject: str, purpose: Purpose, form: str) -> bool:
-        """A yes is taken back, from this instant on; False where it was not granted.
-
-        PurposeDenied for a purpose that is not one to choose. The key, also one on hold, what it
-        sealed and the ledger's row go in one transaction.
-        """
-        return bool(self.ledger.commit(lambda: self._withdraw(subject, purpose, form)))
-
-    def note_of(self, subject: str, entry: Entry) -> list[Write]:
-        """One row of the ledger, beside whatever it tells of; for `commit`."""
-        return self.ledger.append(subject, [entry], self.clock())
-
-    def commit(self, build: Callable[[], list[Write]]) -> None:
-        """Transact what `build` makes, again while nothing but the subject's ledger has moved."""
-        self.ledger.commit(build)
 
     @overload
     def open(self, subject: str, purpose: Account, reason: str) -> Secret[Account]: ...
@@ -262,14 +219,6 @@ class Vault:
             if family(name) in use.fields
         }
 
-    def stands(self, subject: str, purpose: Purpose) -> Write:
-        """The condition that a purpose is granted still, for what is done with what it opened."""
-        return self.store.stands(subject, purpose)
-
-    def noted(self, subject: str, purpose: Purpose) -> frozenset[str]:
-        """The names of what was noted for a purpose; nothing is opened."""
-        return frozenset(self.store.sealed(subject, purpose) or ())
-
     def note(self, subject: str, purpose: Purpose, name: str, value: str, form: str) -> list[Write]:
         """One of many fields, sealed or, where the value is empty, taken away; for `commit`.
 
@@ -299,25 +248,6 @@ class Vault:
         found = policy_for(purpose, number)
         writes = self._grant(subject, purpose, declared(fields, found), now, number)
         return writes, Entry(Event.COLLECTED, purpose, found.id, form)
-
-    def hold(self, subject: str, form: str) -> list[Write]:
-        """Every key goes where no purpose reads, until `release`; for `commit`.
-
-        Nothing where no key is left, so that again is harmless.
-        """
-        head = self.ledger.head(subject)
-        grants = self.store.grants(subject)
-        entries = [Entry(Event.DEACTIVATED, g.purpose, g.policy, form) for g in grants]
-        moves = [write for grant in grants for write in self.store.hold(grant)]
-        return [*moves, *self.ledger.after(head, subject, entries, self.clock())]
-
-    def release(self, subject: str, form: str) -> list[Write]:
-        """Every key that was on hold is back in its place; for `commit`."""
-        head = self.ledger.head(subject)
-        grants = self.store.held(subject)
-        entries = [Entry(Event.REACTIVATED, g.purpose, g.policy, form) for g in grants]
-        moves = [write for grant in grants for write in self.store.release(grant)]
-        return [*moves, *self.ledger.after(head, subject, entries, self.clock())]
 
     def keep_by_law(self, subject: str, kept: str, form: str) -> Kept | None:
         """What the law wants kept of a payer, sealed anew for that alone, as another subject's.
@@ -379,23 +309,6 @@ class Vault:
         standing = self.store.grant(subject, Purpose.BILLING)
         return standing or self.store.held_grant(subject, Purpose.BILLING)
 
-    def erase(self, subject: str) -> None:
-        """Nothing of the subject opens again, not even from a backup (G10); again is harmless."""
-        self.ledger.commit(lambda: self.end(subject))
-        self.store.erase_sealed(subject)
-
-    def end(self, subject: str) -> list[Write]:
-        """Every key of the subject is gone, also those on hold; for `commit`.
-
-        The head is read before the keys: one that is granted meanwhile moves it.
-        """
-        head = self.ledger.head(subject)
-        grants, held = self.store.grants(subject), self.store.held(subject)
-        entries = [Entry(Event.ERASED, grant.purpose, grant.policy) for grant in [*grants, *held]]
-        ends = [self.store.end_grant(grant) for grant in grants]
-        ends += [self.store.end_held(grant) for grant in held]
-        return [*ends, *self.ledger.after(head, subject, entries, self.clock())]
-
     def _grant(
         self, subject: str, purpose: Purpose, fields: Mapping[str, str], now: int, number: int
     ) -> list[Write]:
@@ -419,22 +332,6 @@ class Vault:
             sealed = seal_all(self._unwrap(grant), grant, fields)
             held = self.store.holds(grant)
         return [held, self.store.put_sealed(grant, sealed, now, first=False)]
-
-    def _withdraw(self, subject: str, purpose: Purpose, form: str) -> list[Write]:
-        """Nothing where it is not granted: neither in its place nor on hold, nor between them."""
-        head, grant = self.ledger.head(subject), self.store.grant(subject, purpose)
-        grant = grant or self.store.held_grant(subject, purpose)
-        if grant is None:
-            moved = head != self.ledger.head(subject)
-            return self._withdraw(subject, purpose, form) if moved else []
-        if use_under(grant.policy, purpose).when is not When.CHOICE:
-            raise PurposeDenied
-        entry = Entry(Event.WITHDRAWN, purpose, grant.policy, form)
-        return [
-            self.store.end_grant(grant),
-            self.store.end_sealed(subject, purpose),
-            *self.ledger.after(head, subject, [entry], self.clock()),
-        ]
 
     def _data_key(self, subject: str, purpose: Purpose, policy_id: str) -> Mapping[str, bytes]:
         made: Mapping[str, bytes] = self.kms.generate_data_key(

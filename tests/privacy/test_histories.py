@@ -351,7 +351,7 @@ def run(machine: type[Histories], examples: int, steps: int) -> None:
 @pytest.mark.promise("PS-82")
 @pytest.mark.promise("PS-83")
 def test_whatever_happens_in_whatever_order(machine: type[Histories]) -> None:
-    run(machine, examples=15, steps=20)
+    run(machine, examples=40, steps=20)
 
 
 class TestAPlantedBugIsFound:
