@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import re
 import ssl
 import warnings
 from dataclasses import dataclass, field
@@ -160,6 +161,21 @@ def attend(line: socket, context: ssl.SSLContext, heard: list[bytes]) -> None:
         with accepted, contextlib.suppress(OSError):
             accepted.settimeout(10)
             with context.wrap_socket(accepted, server_side=True) as tls:
-                if said := tls.recv(65_536):
+                if said := request(tls):
                     heard.append(said)
                     tls.sendall(ANSWER)
+
+
+def request(tls: socket) -> bytes:
+    """All of one request: a peer that answers before the body came would seem to hang up."""
+    said = b""
+    while (end := said.find(b"\r\n\r\n")) < 0 or len(said) < end + 4 + body_length(said[:end]):
+        if not (more := tls.recv(65_536)):
+            break
+        said += more
+    return said
+
+
+def body_length(head: bytes) -> int:
+    found = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    return int(found[1]) if found else 0
