@@ -592,6 +592,16 @@ FAMILIES: tuple[Family, ...] = (
         facts(("count", "", "month unit epsilon threshold tables")),
     ),
     Family(
+        "HeadsBucket", "heads/", "Signed heads: how far each history had come.", PERSON,
+        ("privacy", "law"), "for good; locked for the years that the operator sets",
+        facts(("pseudonym", "", "chains"), ("technical", "", "number from until previous")),
+    ),
+    Family(
+        "ProofBucket", "proof/", "Signed results of the tests and of the last night.", NOBODY,
+        ("privacy", "law"), "until the next ones",
+        facts(("technical", "", "body kind signature")),
+    ),
+    Family(
         "MailBucket", "in/", "Mail that reached us, as it came, until it is read.", WRITER,
         ("support",), "until it is done; forty-five days where it became a case",
         facts(("letter", "a", "mail")),

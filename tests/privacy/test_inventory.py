@@ -78,6 +78,12 @@ class TestComplete:
         assert all(item.says.endswith(".") and item.until and item.places
                    for item in ITEMS.values())  # fmt: skip
 
+    @pytest.mark.promise("PS-02")
+    def test_every_bucket_of_the_template_has_a_family_of_objects(self) -> None:
+        resources = (ROOT / "infra" / "resources.yaml").read_text()
+        buckets = set(re.findall(r"(?m)^  (\w+):\n    Type: AWS::S3::Bucket$", resources))
+        assert buckets == {family.bucket for family in FAMILIES}
+
     @pytest.mark.promise("PS-33")
     def test_no_fact_of_licenses_or_usage_is_an_address_or_a_browser(self) -> None:
         names = {
