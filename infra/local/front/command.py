@@ -82,9 +82,11 @@ def _env(data: Path) -> int:
 def _run(chosen: argparse.Namespace) -> None:
     from infra.local.front.host import Options, running_cloud
 
+    # A test's cloud holds nothing that an earlier run of other tests left in the tree.
     options = Options(
-        chosen.out, chosen.data, chosen.port, lambda: _package(chosen.out, chosen.quiet)
-    )
+        chosen.out, chosen.data, chosen.port, lambda: _package(chosen.out, chosen.quiet),
+        results=not chosen.attached,
+    )  # fmt: skip
     with running_cloud(options) as running:
         print(_greeting(running.urls, running.seed, chosen.data, chosen.quiet), flush=True)
         with contextlib.suppress(KeyboardInterrupt):  # it ends the run

@@ -39,6 +39,8 @@ class Options:
     port: int = 0
     package: Callable[[], None] = lambda: None
     """Brings `out` up to date, once nothing else is in the way."""
+    results: bool = True
+    """Whether the proof page shows what `make promises` last found here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def _start(options: Options, folder: DataFolder, stack: ExitStack) -> Running:
     visits.start()
     app.start()
     control.seed = {
-        **_seeded(folder, cloud, processor, urls),
+        **_seeded(options, folder, cloud, processor, urls),
         # Last, because they are of this run: a port may have changed since the seeding.
         "urls": urls,
         "functions": list(cloud.functions),
@@ -197,8 +199,9 @@ def visitor_log_of(cloud: Cloud) -> VisitorLog:
 
 
 def _seeded(
-    folder: DataFolder, cloud: Cloud, processor: Processor, urls: Mapping[str, str]
-) -> dict[str, Any]:
+    options: Options, folder: DataFolder, cloud: Cloud, processor: Processor,
+    urls: Mapping[str, str],
+) -> dict[str, Any]:  # fmt: skip
     """Seed a new folder, once; the results of the tests are published at each start."""
     from infra.local.front.processor import new_secrets
     from infra.local.seed import publish_results, seed
@@ -211,7 +214,8 @@ def _seeded(
             raise StartError(f"The cloud could not be seeded: {error}") from error
         folder.write("seed", known)
     try:
-        publish_results(cloud)
+        if options.results:
+            publish_results(cloud)
     except CloudError as error:
         raise StartError(f"The results of the tests could not be published: {error}") from error
     processor.trust(urls["app"])
