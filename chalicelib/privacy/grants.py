@@ -108,11 +108,7 @@ class Grants:
         if use_under(grant.policy, purpose).when is not When.CHOICE:
             raise PurposeDenied
         entry = Entry(Event.WITHDRAWN, purpose, grant.policy, form)
-        return [
-            self.store.end_grant(grant),
-            self.store.end_sealed(subject, purpose),
-            *self.ledger.after(head, subject, [entry], self.clock()),
-        ]
+        return [*self._ends([grant]), *self.ledger.after(head, subject, [entry], self.clock())]
 
     def _said_since(self, subject: str, since: int) -> set[Purpose]:
         """By the ledger: a grant's own instant is that of its newest key."""

@@ -34,10 +34,9 @@ def live(
         between = due_key(start), due_key(end)
         for instant in range(start // DAY * DAY, end, DAY):
             ended = f"MAIL_ENDED#{day_of(instant)}"
-            for place in accounts.places(
-                "gsi1", "gsi1pk", ended, range_name="gsi1sk", between=between
-            ):
-                _, mail_class, state, why = place.split("#")
+            found = accounts.index("gsi1", "gsi1pk", ended, range_name="gsi1sk", between=between)
+            for message in found:
+                _, mail_class, state, why = message.place.split("#")
                 yield mail_class, state, why
 
     def overdue(now: int) -> int:

@@ -295,22 +295,7 @@ class Table:
         if between is not None:
             condition, names["#r"] = condition + " AND #r BETWEEN :low AND :high", range_name
             values[":low"], values[":high"] = between
-        found = self._indexed(name, condition, names, values)
-        return (Nominated(item["pk"], item["sk"], item[range_name]) for item in found)
-
-    def places(
-        self, name: str, hash_name: str, value: str, *, range_name: str, between: tuple[str, str]
-    ) -> Iterator[str]:
-        """The places of a sparse index, both ends included, where they say all that is asked."""
-        condition, names = "#h = :h AND #r BETWEEN :low AND :high", {"#h": hash_name}
-        values = {":h": value, ":low": between[0], ":high": between[1]}
-        found = self._indexed(name, condition, {**names, "#r": range_name}, values)
-        return (item[range_name] for item in found)
-
-    def _indexed(
-        self, name: str, condition: str, names: Mapping[str, str], values: Item
-    ) -> Iterator[Item]:
-        return self.database.query(
+        found = self.database.query(
             self.name,
             {
                 "IndexName": name,
@@ -319,6 +304,7 @@ class Table:
                 "ExpressionAttributeValues": {n: to_wire(v) for n, v in values.items()},
             },
         )
+        return (Nominated(item["pk"], item["sk"], item[range_name]) for item in found)
 
     def put(
         self, item: Item, condition: str | None = None, values: Item | None = None

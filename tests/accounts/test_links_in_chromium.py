@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,33 +10,20 @@ import pytest
 from tests.accounts.conftest import PASSWORD, PROFILE, REGISTRATION, Mails, browser, mails
 from tests.accounts.test_choices import YES
 from tests.browser import Browser as Session
+from tests.edge import test_pages_in_chromium as pages
 from tests.edge.test_pages_in_chromium import address, chromium, flaws, page, sign_in
 from tests.mail.test_feedback import bounce, complaint, take
 from tests.mail.test_notices import link_of_a_notice
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from playwright.sync_api import Page
 
     from tests.conftest import FakeClock, Tables
 
 pytestmark = pytest.mark.browser
 __all__ = ["address", "browser", "chromium", "mails", "page"]  # fixtures of other folders
-
-
-def looked_at(page: Page, paths: dict[str, str]) -> dict[str, list[Any]]:
-    found = {}
-    for name, path in paths.items():
-        page.goto(path)
-        found[name] = flaws(page, f"link {name}")
-    return {name: wrong for name, wrong in found.items() if wrong}
-
-
-def pressed(page: Page, button: str, name: str) -> list[Any]:
-    page.get_by_role("main").get_by_role("button", name=button).click()
-    page.wait_for_load_state()
-    return flaws(page, f"link {name}")
+looked_at = partial(pages.looked_at, "link")
+pressed = partial(pages.pressed, "link")
 
 
 def account_of(tables: Tables) -> str:

@@ -157,6 +157,22 @@ def keep(page: Page, name: str) -> None:
         page.screenshot(path=Path(SHOTS) / file, full_page=True)
 
 
+def looked_at(area: str, page: Page, paths: dict[str, str]) -> dict[str, list[Any]]:
+    """The flaws of each page by its name, where it has any."""
+    found = {}
+    for name, path in paths.items():
+        page.goto(path)
+        found[name] = flaws(page, f"{area} {name}".strip())
+    return {name: wrong for name, wrong in found.items() if wrong}
+
+
+def pressed(area: str, page: Page, button: str, name: str) -> list[Any]:
+    """The flaws of what stands there after a button of the page was pressed."""
+    page.get_by_role("main").get_by_role("button", name=button).click()
+    page.wait_for_load_state()
+    return flaws(page, f"{area} {name}")
+
+
 def sign_in(page: Page) -> None:
     message = wiring.registration().register(PROFILE, PASSWORD)
     wiring.recovery().confirm(link_token(wiring.keyed(), message or ""), PASSWORD)
@@ -174,11 +190,7 @@ def enter(page: Page) -> None:
 
 def test_open_pages_are_sound(page: Page) -> None:
     paths = {**OPEN_PAGES, "exit": link_out("https://example.org/a/page?of=it", wiring.keyed())}
-    found = {}
-    for name, path in paths.items():
-        page.goto(path)
-        found[name] = flaws(page, name)
-    assert not {name: flaw for name, flaw in found.items() if flaw}
+    assert not looked_at("", page, paths)
 
 
 def test_own_pages_are_sound(page: Page) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,13 +10,12 @@ import pytest
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, MINUTE
 from chalicelib.mail.links import link_token
+from tests.edge import test_pages_in_chromium as pages
 from tests.edge.test_pages_in_chromium import address, chromium, enter, flaws, page
 from tests.identity.conftest import PASSWORD
 from tests.licenses.test_members import invite, newest
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from playwright.sync_api import Page
 
     from tests.conftest import FakeClock, Tables
@@ -23,20 +23,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 __all__ = ["address", "chromium", "page"]  # fixtures of another folder
+looked_at = partial(pages.looked_at, "")
 
 
 def link(tables: Tables, template: str) -> str:
     items = [i for i in tables.items("accounts") if i.get("template") == template]
     found = max(items, key=lambda item: (item["created_at"], item["pk"]))
     return link_token(wiring.keyed(), found["id"])
-
-
-def looked_at(page: Page, paths: dict[str, str]) -> dict[str, list[Any]]:
-    found = {}
-    for name, path in paths.items():
-        page.goto(path)
-        found[name] = flaws(page, name)
-    return {name: flaw for name, flaw in found.items() if flaw}
 
 
 def test_the_pages_of_people_are_sound(

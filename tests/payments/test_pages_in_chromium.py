@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from chalicelib import wiring
 from chalicelib.core.clock import DAY
+from tests.edge import test_pages_in_chromium as pages
 from tests.edge.test_pages_in_chromium import address, chromium, flaws, page
 from tests.rights.conftest import MORA, PASSWORD, PROFILE, buy, register
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from playwright.sync_api import Page
 
     from chalicelib.catalog.rules import Plan
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 __all__ = ["address", "chromium", "page"]  # fixtures of another folder
+looked_at = partial(pages.looked_at, "pay")
 SUBSCRIPTIONS = "/account/subscriptions"
 
 
@@ -32,14 +33,6 @@ def enter(page: Page) -> None:
     page.fill("#password", PASSWORD)
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/account")
-
-
-def looked_at(page: Page, paths: dict[str, str]) -> dict[str, list[Any]]:
-    found = {}
-    for name, path in paths.items():
-        page.goto(path)
-        found[name] = flaws(page, f"pay {name}")
-    return {name: wrong for name, wrong in found.items() if wrong}
 
 
 def placed(plan: Plan, attempt: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,13 +12,12 @@ from chalicelib.edge.pages import environment
 from chalicelib.mail.links import link_token
 from chalicelib.mail.outbox import message_of
 from chalicelib.rights import wiring as rights
+from tests.edge import test_pages_in_chromium as pages
 from tests.edge.test_pages_in_chromium import address, chromium, flaws, page
 from tests.rights.conftest import MORA, PASSWORD, PROFILE, buy
 from tests.rights.test_pages import ERASE, mailed
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from playwright.sync_api import Page
 
     from chalicelib.accounts.rules import Account
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 __all__ = ["address", "chromium", "page"]  # fixtures of another folder
+looked_at = partial(pages.looked_at, "rights")
+pressed = partial(pages.pressed, "rights")
 DEACTIVATE, EXPORT = "/account/privacy/deactivate", "/account/privacy/export"
 
 
@@ -35,20 +37,6 @@ def sign_in(page: Page) -> None:
     page.fill("#password", PASSWORD)
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
     page.wait_for_load_state()
-
-
-def looked_at(page: Page, paths: dict[str, str]) -> dict[str, list[Any]]:
-    found = {}
-    for name, path in paths.items():
-        page.goto(path)
-        found[name] = flaws(page, f"rights {name}")
-    return {name: wrong for name, wrong in found.items() if wrong}
-
-
-def pressed(page: Page, button: str, name: str) -> list[Any]:
-    page.get_by_role("main").get_by_role("button", name=button).click()
-    page.wait_for_load_state()
-    return flaws(page, f"rights {name}")
 
 
 def test_the_pages_of_an_account_without_anything_are_sound(page: Page, mora: Account) -> None:
