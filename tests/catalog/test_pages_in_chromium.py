@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.catalog.test_pages import plans
-from tests.edge.test_pages_in_chromium import address, chromium, flaws, page, sign_in
+from tests.edge.test_pages_in_chromium import (
+    address,
+    chromium,
+    flaws,
+    looked_at,
+    page,
+    sign_in,
+)
 from tests.identity.conftest import offer
 
 if TYPE_CHECKING:
@@ -28,11 +35,18 @@ PAGES = {
 
 
 def test_pages_of_prices_are_sound_for_visitors(plans: dict[str, Plan], page: Page) -> None:
-    found = {}
-    for name, path in PAGES.items():
-        page.goto(path)
-        found[name] = flaws(page, name)
-    assert not {name: flaw for name, flaw in found.items() if flaw}
+    assert not looked_at("", page, PAGES)
+
+
+def test_the_cards_of_a_row_stand_level(plans: dict[str, Plan], page: Page) -> None:
+    page.goto(APP)
+    places = page.evaluate(
+        "[...document.querySelectorAll('.plans > .card')].map(card => {"
+        " const box = card.getBoundingClientRect(); return [box.left, box.top] })"
+    )
+    columns, rows = (len(set(sides)) for sides in zip(*places, strict=True))
+    assert len(places) > 2
+    assert rows == -(-len(places) // columns)
 
 
 def test_pages_of_prices_are_sound_for_customers(plans: dict[str, Plan], page: Page) -> None:
