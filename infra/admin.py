@@ -64,6 +64,14 @@ Json = dict[str, Any]
 LONG_LIVED = 4_102_444_800_000  # 1 January 2100: a webhook secret counts until it is replaced
 
 
+def use_clock() -> None:
+    """On a local cloud what is written bears the cloud's own time; elsewhere nothing changes."""
+    if clock := os.environ.get("LOCAL_CLOCK"):
+        from infra.local.clock import follow
+
+        follow(clock)
+
+
 def use_stack(name: str) -> None:
     """Take the environment of the stack's API function as ours."""
     stack = client("cloudformation")
@@ -428,10 +436,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
-    if clock := os.environ.get("LOCAL_CLOCK"):  # a local cloud's: what is written bears its time
-        from infra.local.clock import follow
-
-        follow(clock)
+    use_clock()
     if args.stack:
         use_stack(args.stack)
     try:

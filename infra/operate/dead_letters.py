@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.clock import to_text
 from chalicelib.storage.aws import client
-from infra.admin import use_stack
+from infra.admin import use_clock, use_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -177,6 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.stack and not found_stack(chosen.stack):
         return 2
+    use_clock()
     sqs, count = client("sqs"), 0
     for queue in queues(sqs, os.environ["MAIL_QUEUE_URL"]):
         found = (moved if chosen.again else listed)(sqs, queue)

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from chalicelib.privacy import wiring as records
+from infra.admin import use_clock, use_stack
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / ".tools" / "promises.json"
@@ -52,13 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--stack", help="take names from this CloudFormation stack")
     given = parser.parse_args(arguments)
-    if clock := os.environ.get("LOCAL_CLOCK"):
-        from infra.local.clock import follow
-
-        follow(clock)
+    use_clock()
     if given.stack:
-        from infra.admin import use_stack
-
         use_stack(given.stack)
     try:
         print(json.dumps(publish(given.results)))

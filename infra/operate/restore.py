@@ -156,9 +156,10 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     import boto3
 
-    from infra.admin import use_stack
+    from infra.admin import use_clock, use_stack
     from infra.operate.erased import erase_again
 
+    use_clock()
     if chosen.stack:
         use_stack(chosen.stack)
     print(f"{chosen.target}: {restore(boto3.client('dynamodb'), chosen.source, chosen.target)}")

@@ -11,12 +11,12 @@ twice is harmless. Exit code 1 where one failed again. Nothing of a mail is show
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from chalicelib import wiring
 from chalicelib.core.ids import derived_id
+from infra.admin import use_clock
 from infra.operate.dead_letters import found_stack
 
 if TYPE_CHECKING:
@@ -50,10 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.stack and not found_stack(chosen.stack, "untaken_mail"):
         return 2
-    if clock := os.environ.get("LOCAL_CLOCK"):  # a local cloud's: what is written bears its time
-        from infra.local.clock import follow
-
-        follow(clock)
+    use_clock()
     outcomes = []
     for key in list(untaken()):
         outcomes.append(taken(key) if chosen.again else "waits")
