@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.ids import derived_id
-from chalicelib.mail.rules import Message
+from chalicelib.mail.rules import Message, State
 from chalicelib.mail.templates import TEMPLATES, check_arguments
 from chalicelib.observability import failure
 
@@ -35,7 +35,7 @@ class Outbox:
         self.store, self.queue, self.queue_url = store, queue, queue_url
         self.templates = templates
 
-    def message(
+    def message(  # noqa: PLR0913 - each is a word of the message
         self,
         template: str,
         *,
@@ -46,10 +46,12 @@ class Outbox:
         due: int,
         now: int,
         not_after: int | None = None,
+        again: bool = False,
     ) -> tuple[str, Write]:
         """The fact's one message: its id, and the write for the transaction that makes the fact.
 
         The recipient is an account or an email claim. From `not_after` on it is not sent any more.
+        `again` puts it also in the place of the same message where that found nobody.
         ValueError where the arguments are not those of the template, or one holds a control
         character.
         """
@@ -62,11 +64,16 @@ class Outbox:
             message_id, template, kind.mail_class, account, claim, arguments, now, due,
             not_after=not_after,
         )  # fmt: skip
-        return message_id, self.store.put(message)
+        return message_id, self.store.put(message, again=again)
 
     def written(self, template: str, *fact: str | int) -> bool:
         """Whether the fact has its message, sent or not."""
         return self.store.message(message_of(template, *fact)) is not None
+
+    def told(self, template: str, *fact: str | int) -> bool:
+        """Whether the fact's message reached somebody, or may yet; False where it found nobody."""
+        message = self.store.message(message_of(template, *fact))
+        return message is not None and message.state is not State.NO_RECIPIENT
 
     def nudge(self, message_id: str) -> None:
         """Ask for it to be sent at once; a failure is logged alone, since the sweep finds it."""

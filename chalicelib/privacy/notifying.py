@@ -2,7 +2,8 @@
 
 A notice is one transaction: the message, put if absent under version and account; a row of the
 person's ledger; and the check that the account is active. The mailer looks again at the hand-over,
-so that nobody who left in between is written to (PS-83). The walk is cut anywhere and goes on.
+so that nobody who left in between is written to (PS-83); once they are back, the next walk writes
+the same message again, since nobody got it. The walk is cut anywhere and goes on.
 """
 
 from __future__ import annotations
@@ -132,11 +133,14 @@ class PolicyNotices:
             done["failed"] += 1
 
     def tell(self, job: Job, history: list[Publication], account_id: str) -> bool:
-        """Whether the account was told just now: it is active, affected, and was not told yet."""
+        """Whether the account was told just now: it is active, affected, and was not told yet.
+
+        Mail that ended because they rested told nobody: it is written again, under the same id.
+        """
         account = self.accounts.account(account_id)
         if account is None or not account.active:
             return False
-        if self.outbox.written(MAIL, job.number, account_id):
+        if self.outbox.told(MAIL, job.number, account_id):
             return False
         held = self.vault.granted(account.subject)
         found = new_uses(held, self._known(account, history), policy(job.number))
@@ -145,14 +149,14 @@ class PolicyNotices:
         message, write = self.outbox.message(
             MAIL, fact=(job.number, account_id), account=account_id,
             arguments=arguments(job, told(found, held, policy(job.number))),
-            due=job.at, now=self.clock(),
+            due=job.at, now=self.clock(), again=True,
         )  # fmt: skip
         try:
             self.vault.commit(
                 lambda: [
                     write,
                     self.accounts.check_active(account_id),
-                    *self._noted(account.subject, job, f"mail:{MAIL}:{message}"),
+                    *self._noted(account.subject, job, f"mail:{MAIL}", message),
                 ]
             )
         except ConditionFailed:
@@ -165,12 +169,12 @@ class PolicyNotices:
             one.number
             for one in history
             if account.created_at >= one.at + SETTLED
-            or self.outbox.written(MAIL, one.number, account.id)
+            or self.outbox.told(MAIL, one.number, account.id)
         ]
 
-    def _noted(self, subject: str, job: Job, reason: str) -> list[Write]:
+    def _noted(self, subject: str, job: Job, reason: str, about: str) -> list[Write]:
         entry = Entry(Event.NOTIFIED, policy=policy(job.number).id, reason=reason)
-        return self.vault.note_of(subject, entry)
+        return self.vault.note_of(subject, entry, about)
 
     def _tell_staff(self, job: Job) -> int:
         """Everybody who works here, whether it touches customers or not (PS-54)."""

@@ -307,9 +307,13 @@ class Table:
         return (Nominated(item["pk"], item["sk"], item[range_name]) for item in found)
 
     def put(
-        self, item: Item, condition: str | None = None, values: Item | None = None
+        self, item: Item, condition: str | None = None, values: Item | None = None,
+        names: dict[str, str] | None = None,
     ) -> Write:  # fmt: skip
-        return Write("Put", self.name, item=item, condition=condition, values=values or {})
+        return Write(
+            "Put", self.name, item=item, condition=condition, values=values or {},
+            names=names or {},
+        )  # fmt: skip
 
     def update(
         self,

@@ -53,6 +53,12 @@ def rester(cloud: LocalCloud) -> Customer:
 
 
 @pytest.fixture(scope="module")
+def between(cloud: LocalCloud) -> Customer:
+    """Somebody who deactivates the account after the notice is written, before it goes out."""
+    return new_customer(cloud, "policy-between")
+
+
+@pytest.fixture(scope="module")
 def erased(cloud: LocalCloud) -> Customer:
     return leave(new_customer(cloud, "policy-erased"), "/account/privacy/erase", hours="0")
 
@@ -66,8 +72,9 @@ def leave(person: Customer, path: str, **more: str) -> Customer:
 
 @pytest.fixture(scope="module")
 def published(
-    cloud: LocalCloud, before: Customer, gone: Customer, rester: Customer, erased: Customer
-) -> Visitor:
+    cloud: LocalCloud, before: Customer, gone: Customer, rester: Customer, erased: Customer,
+    between: Customer,
+) -> Visitor:  # fmt: skip
     """The officer, after version 4 was published and told of."""
     for name, end in (("left", True), ("stays", False)):
         operate(
@@ -87,24 +94,35 @@ def published(
     page = visitor.submit("/staff/policy", version="4")
     assert "Version 4 is in force" in page.text, page.text
     cloud.control.run("policy_notices")
+    leave(between, "/account/privacy/deactivate")
     cloud.control.settle()
     return visitor
 
 
 @pytest.mark.promise("PS-83")
+@pytest.mark.promise("PS-80")
 def test_who_left_is_not_told_and_who_comes_back_is_told_then(
-    cloud: LocalCloud, published: Visitor, rester: Customer, erased: Customer
+    cloud: LocalCloud, published: Visitor, rester: Customer, erased: Customer, between: Customer
 ) -> None:
-    assert MAIL not in rester.subjects()
+    for person in (rester, erased, between):
+        assert MAIL not in person.subjects()
+    (unsent,) = (m for m in rows(cloud, "MESSAGE#") if m.get("state") == "no_recipient")
+    assert unsent["template"] == "policy_changed"
+    come_back(rester)
+    come_back(between)
+    for _ in range(2):
+        cloud.control.advance(DAY)
+        cloud.control.run("policy_notices")
+        cloud.control.settle()
+        assert rester.subjects().count(MAIL) == 1
+        assert between.subjects().count(MAIL) == 1
     assert MAIL not in erased.subjects()
-    rester.open("/reactivate")
-    names = {"login": rester.fields["login"], "password": rester.fields["password"]}
-    assert rester.browser.submit("/reactivate", **names, what="reactivate").path == "/account"
-    cloud.control.advance(DAY)
-    cloud.control.run("policy_notices")
-    cloud.control.settle()
-    assert rester.subjects().count(MAIL) == 1
-    assert MAIL not in erased.subjects()
+
+
+def come_back(person: Customer) -> None:
+    person.open("/reactivate")
+    names = {"login": person.fields["login"], "password": person.fields["password"]}
+    assert person.browser.submit("/reactivate", **names, what="reactivate").path == "/account"
 
 
 def rows(cloud: LocalCloud, pk: str) -> list[dict[str, Any]]:

@@ -197,6 +197,51 @@ class TestWhoLeft:
         crowd.clock.advance(WALKED)
         assert crowd.notify()["told"] == 0
 
+    @pytest.mark.promise("PS-80")
+    def test_after_the_writing_and_comes_back_is_told_by_the_next_walk_and_once(
+        self, crowd: Crowd
+    ) -> None:
+        account = crowd.join("back")
+        crowd.publish()
+        assert crowd.notify()["told"] == 1
+        crowd.leave(account, "deactivated")
+        assert crowd.send() == []
+        come_back(account)
+        crowd.clock.advance(DAY)
+        assert crowd.notify()["told"] == 1
+        assert [mail.to for mail in crowd.send()] == ["back@example.com"]
+        for _ in range(40):
+            crowd.clock.advance(7 * DAY)
+            assert crowd.notify()["told"] == 0
+        assert crowd.send() == []
+        rows = list(wiring.vault().ledger.rows("sub_back"))
+        assert [row.entry.event for row in rows].count(Event.NOTIFIED) == 2
+        assert verify(rows)
+
+    def test_and_got_it_before_is_not_told_again(self, crowd: Crowd) -> None:
+        account = crowd.join("back")
+        crowd.publish()
+        crowd.notify()
+        assert len(crowd.send()) == 1
+        for _ in range(3):
+            crowd.leave(account, "deactivated")
+            crowd.clock.advance(8 * DAY)
+            assert crowd.notify()["told"] == 0
+            come_back(account)
+            crowd.clock.advance(8 * DAY)
+            assert crowd.notify()["told"] == 0
+        assert crowd.send() == []
+
+    def test_before_the_hand_over_is_not_taken_to_know_the_version(self, crowd: Crowd) -> None:
+        account = crowd.join("back")
+        crowd.publish()
+        crowd.notify()
+        assert wiring.outbox().told("policy_changed", 4, account)
+        crowd.leave(account, "deactivated")
+        crowd.send()
+        assert not wiring.outbox().told("policy_changed", 4, account)
+        assert wiring.outbox().written("policy_changed", 4, account)
+
     def test_the_walks_are_daily_for_thirty_days_and_weekly_after_that(self, crowd: Crowd) -> None:
         crowd.join("mora")
         crowd.publish()
@@ -266,7 +311,7 @@ class TestTheWalk:
 
         def twice(self: object, *given: object) -> bool:
             once = tell(self, *given)  # type: ignore[arg-type]
-            monkeypatch.setattr("chalicelib.mail.outbox.Outbox.written", lambda *_: False)
+            monkeypatch.setattr("chalicelib.mail.outbox.Outbox.told", lambda *_: False)
             again = tell(self, *given)  # type: ignore[arg-type]
             assert not again
             return once
