@@ -1,8 +1,9 @@
 """The gate of the promises: at the end of a whole run each had a passing test and none that failed.
 
-A test says which promises it proves by `@pytest.mark.promise("PS-nn")`. The ids travel with its
-report, so that the gate also sees them where the tests run in other processes. So do figures for
-the proof page: only those of a whole run are kept, and none of a sabotage.
+A test says which promises it proves by `@pytest.mark.promise("PS-nn", ...)`. The ids travel with
+its report, so that the gate also sees them where the tests run in other processes. So do figures
+for the proof page: only those of a whole run are kept, with the tree that ran, and none of a
+sabotage.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Gate:
     def __init__(self, config: pytest.Config) -> None:
         self.whole = is_whole(config)
         self.telling = self.whole or is_whole(config, PROPERTY)
-        self.tree = evidence.tree() if self.telling else ""
+        self.root = config.rootpath
+        self.tree = evidence.tree(self.root) if self.telling else ""
         self.outcomes: Outcomes = defaultdict(dict)
         self.figures: dict[str, str] = {}
         self.said: list[str] = []
@@ -86,8 +88,8 @@ class Gate:
         ended = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
         if not ended or not self.telling:
             return
-        evidence.keep("tests", self.tree, self.outcomes)
-        evidence.keep("linkage", self.tree, self.figures)
+        evidence.keep("tests", self.tree, self.outcomes, self.root)
+        evidence.keep("linkage", self.tree, self.figures, self.root)
         if self.whole:
             self.said = shortcomings(promises(), self.outcomes, some_skipped=bool(absent()))
         if self.said:
@@ -107,7 +109,7 @@ def is_whole(config: pytest.Config, mark: str = "") -> bool:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        ids = {mark.args[0] for mark in item.iter_markers(PROPERTY)}
+        ids = {str(name) for mark in item.iter_markers(PROPERTY) for name in mark.args}
         item.user_properties.extend((PROPERTY, name) for name in sorted(ids))
 
 

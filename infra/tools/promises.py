@@ -60,6 +60,8 @@ def judged(promise: Promise, tests: dict[str, str], broken_by: dict[str, str] | 
         result, why = DEFERRED, promise.deferred
     elif failed := [name for name, outcome in tests.items() if outcome == "failed"]:
         result, why = BROKEN, f"failed: {failed[0]}"
+    elif skipped := [name for name, outcome in tests.items() if outcome == "skipped"]:
+        result, why = UNPROVED, f"skipped: {skipped[0]}"
     elif "passed" not in tests.values():
         result, why = UNPROVED, "no test passed"
     elif alive := [name for name, outcome in tried.items() if outcome != mutants.KILLED]:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 ROOT = evidence.ROOT
 PROMISES = list(promises().values())
 TEMPLATES = ("infra/resources.yaml", "infra/roles.yaml", "infra/edge.yaml")
-MARK = re.compile(r"""\.promise\("([^"]+)"\)""")
+MARK = re.compile(r"""\.promise\(([^)]*)\)""")
+NAME = re.compile(r"""["']([^"']+)["']""")
 
 
 def marked() -> dict[str, set[str]]:
@@ -34,8 +35,9 @@ def marked() -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for folder in ("tests", "client/tests"):
         for path in (ROOT / folder).rglob("test_*.py"):
-            for name in MARK.findall(path.read_text()):
-                found[name].add(str(path.relative_to(ROOT)))
+            for names in MARK.findall(path.read_text()):
+                for name in NAME.findall(names):
+                    found[name].add(str(path.relative_to(ROOT)))
     return found
 
 
@@ -156,7 +158,8 @@ class TestTheReport:
         assert self.result(promise, passed, {"m": "BROKEN"}) == "BROKEN"
         assert self.result(promise, passed | {"b": "failed"}, {"m": "killed"}) == "BROKEN"
         assert self.result(promise, passed, {}) == "UNPROVED"
-        assert self.result(promise, {"a": "skipped"}, {"m": "killed"}) == "UNPROVED"
+        assert self.result(promise, {}, {"m": "killed"}) == "UNPROVED"
+        assert self.result(promise, passed | {"b": "skipped"}, {"m": "killed"}) == "UNPROVED"
 
     def test_a_feature_holds_where_its_tests_pass(self) -> None:
         assert self.result(entry("PS-1", kind=["feature"]), {"a": "passed"}, {}) == "holds"
@@ -219,15 +222,22 @@ def told(record_property):
     yield
     record_property('figure', ('linked', '1 of 1000'))
 
-@pytest.mark.promise('PS-03')
+@pytest.mark.promise('PS-03', 'PS-01')
 def test_three(broken): pass
 """
+
+
+def left_here() -> dict[str, str]:
+    """What runs of this very tree have found."""
+    folder = ROOT / evidence.FOLDER
+    return {path.name: path.read_text() for path in sorted(folder.glob("*.json"))}
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_a_run_hears_of_every_test_also_from_other_processes(
     tmp_path: Path, processes: str
 ) -> None:
+    ours = left_here()
     (tmp_path / "test_suite.py").write_text(SUITE)
     (tmp_path / "heard.py").write_text(HEARD)
     settings = "[pytest]\ntestpaths = .\nmarkers = promise(id): one\n"
@@ -238,13 +248,17 @@ def test_a_run_hears_of_every_test_also_from_other_processes(
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"},
     )  # fmt: skip
     assert done.returncode == 1
-    outcomes, figures = json.loads((tmp_path / "heard.json").read_text())
+    outcomes, figures = json.loads((tmp_path / ".heard.json").read_text())
     assert figures == {"linked": "1 of 1000"}
     assert {name: sorted(each.values()) for name, each in outcomes.items()} == {
-        "PS-01": ["passed"], "PS-02": ["failed", "passed"], "PS-03": ["failed"],
+        "PS-01": ["failed", "passed"], "PS-02": ["failed", "passed"], "PS-03": ["failed"],
     }  # fmt: skip
     assert "promise: PS-02 has a test that failed" in done.stdout
     assert "promise: PS-04 has no test" in done.stdout
+    of = evidence.tree(tmp_path)
+    assert evidence.kept("tests", of, tmp_path) == outcomes
+    assert evidence.kept("linkage", of, tmp_path) == figures
+    assert left_here() == ours
 
 
 HEARD = """
@@ -252,5 +266,5 @@ import json
 
 def pytest_unconfigure(config):
     if gate := config.pluginmanager.get_plugin("promises"):
-        open("heard.json", "w").write(json.dumps([gate.outcomes, gate.figures]))
+        open(".heard.json", "w").write(json.dumps([gate.outcomes, gate.figures]))
 """
