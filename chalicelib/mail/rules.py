@@ -132,6 +132,7 @@ LAWS = {
         purposes=frozenset({Purpose.PARTNER_MAIL}),
         goes_to="active members who said yes",
         links=Links.EXIT,
+        cap=Cap(2, 30),
         approved=True,
         promotes=True,
         lane=Lane.CAMPAIGN,

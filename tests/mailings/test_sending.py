@@ -53,9 +53,10 @@ class TestTheTable:
         assert not [c for c in never if LAWS[c].promotes]
 
     @pytest.mark.promise("PS-59")
-    def test_offers_alone_are_capped_at_two_in_thirty_days(self) -> None:
+    def test_what_promotes_is_capped_at_two_in_thirty_days_and_nothing_else_is(self) -> None:
         capped = {c: (law.cap.mails, law.cap.days) for c, law in LAWS.items() if law.cap}
-        assert capped == {MailClass.OFFER: (2, 30)}
+        assert capped == {MailClass.OFFER: (2, 30), MailClass.PARTNER: (2, 30)}
+        assert capped.keys() == {c for c, law in LAWS.items() if law.promotes}
 
     def test_what_promotes_has_a_lane_of_its_own_and_is_approved(self) -> None:
         for law in LAWS.values():
@@ -197,9 +198,9 @@ class TestOnce:
 
 @pytest.mark.promise("PS-59")
 class TestTheCap:
-    def offers(self, house: House, number: int) -> list[str]:
-        wordings = (content(Kind.OFFER, body=f"Offer {n}.") for n in range(number))
-        return [to for what in wordings for to in house.sent(Kind.OFFER, what)]
+    def offers(self, house: House, number: int, kind: Kind = Kind.OFFER) -> list[str]:
+        wordings = (content(kind, body=f"Offer {n}.") for n in range(number))
+        return [to for what in wordings for to in house.sent(kind, what)]
 
     def test_a_third_offer_in_thirty_days_is_suppressed_and_the_reason_recorded(
         self, house: House
@@ -208,6 +209,15 @@ class TestTheCap:
         assert len(self.offers(house, 3)) == 2
         ended = [(item["state"], item.get("why")) for item in house.messages()]
         assert sorted(ended, key=str) == [("refused", "cap"), ("sent", None), ("sent", None)]
+
+    def test_mail_of_partners_is_counted_by_itself_and_no_third_goes_out(
+        self, house: House
+    ) -> None:
+        house.join("kim")
+        assert len(self.offers(house, 3)) == 2
+        assert len(self.offers(house, 3, Kind.PARTNER)) == 2
+        house.clock.advance(30 * DAY)
+        assert len(self.offers(house, 1, Kind.PARTNER)) == 1
 
     def test_it_counts_thirty_days_from_each_to_the_instant(self, house: House) -> None:
         house.join("kim")
