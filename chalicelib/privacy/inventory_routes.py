@@ -18,8 +18,13 @@ routes = Edge(__name__)
 
 @routes.page("/privacy/inventory.json")
 def show_inventory(request: Request) -> Response:  # noqa: ARG001 - a view is given its request
-    """Every stored field, under the policy in force; the writers refuse any other (PS-02)."""
+    """Every stored field, under the policy in force; the writers refuse any other (PS-02).
+
+    StatementAltered where the words of the policy are not those that were published.
+    """
+    from chalicelib.privacy import statement
     from chalicelib.privacy.declaration import inventory
     from chalicelib.privacy.rules import policy
 
-    return as_json(inventory(policy(wiring.published().number())))
+    text = statement.read(wiring.published().number())
+    return as_json(inventory(policy(text.number)))

@@ -33,11 +33,11 @@ def show_version(request: Request, number: str) -> Response:
 
 @routes.page("/privacy/v/{number}/uses")
 def show_uses(request: Request, number: str) -> Response:
-    """What each use of the version opens, for whom and for how long."""
-    from chalicelib.privacy import policies
+    """What each use of the version opens, for whom and for how long; StatementAltered likewise."""
+    from chalicelib.privacy import policies, statement
     from chalicelib.privacy.rules import policy
 
-    version = version_of(number)
+    version = statement.read(version_of(number)).number
     return html(
         render(
             request, "privacy/uses.html", number=version, state=states()[version],

@@ -121,6 +121,10 @@ class TestWhatIsPublishedStands:
         assert policies.TEXTS.keys() == policies.VERSIONS.keys()
         assert list(PINNED) == [number for number in VERSIONS if number <= NOW]
 
+    def test_only_the_first_version_with_a_text_binds_without_being_published(self) -> None:
+        """A later one holds from the publication on that tells people, and not from a number."""
+        assert policies.IN_FORCE == policies.FIRST_WITH_TEXT == 3
+
     @pytest.mark.promise("PS-82")
     def test_the_text_is_part_of_what_data_is_bound_to(
         self, monkeypatch: pytest.MonkeyPatch
@@ -143,7 +147,9 @@ class TestWhatIsPublishedStands:
         self, browser: Browser, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(policies.FIELDS, "email", "Something else.")
-        assert browser.get("/privacy").status == 503
+        for path in ("/privacy", "/privacy/v/3/uses", "/privacy/inventory.json"):
+            answer = browser.get(path)
+            assert (answer.status, "Something else" in answer.text) == (503, False), path
         monkeypatch.undo()
         assert statement.read(3)
         monkeypatch.setitem(policies.RECIPIENTS, "processor", "Somebody.")
