@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+
+from chalicelib.privacy import sinks
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "chalicelib").rglob("*.py"))]
@@ -101,12 +104,28 @@ def test_nothing_but_the_processors_adapter_opens_a_connection() -> None:
             },
         ),
         ("staff", {"chalicelib/accounts/guests.py", "infra/operate/fiscal.py"}),
+        ("mail", {"chalicelib/mail/notices.py", "chalicelib/mail/service.py"}),
     ],
 )  # fmt: skip
 def test_what_is_opened_goes_where_it_is_said_to_go(sink: str, files: set[str]) -> None:
     found = {str(path.relative_to(ROOT)) for path in [*SOURCES, *OPERATED]
              if takes(ast.parse(path.read_text()), sink)}  # fmt: skip
     assert found == files
+
+
+@pytest.mark.guarantee("G8")
+@pytest.mark.promise("PS-11")
+@pytest.mark.promise("PS-77")
+def test_there_is_no_way_from_what_is_opened_to_a_company() -> None:
+    """Processor, vendors and partners get names and numbers of ours: nothing is opened for them."""
+    ways = {
+        name
+        for name, made in vars(sinks).items()
+        if inspect.isfunction(made) and made.__module__ == sinks.__name__
+    }
+    assert ways == {"page", "staff", "mail"}
+    folders = {file.partition("/")[0] for file in USERS["chalicelib.privacy.sinks"]}
+    assert folders == {"accounts", "mail", "mailings", "privacy", "rights"}
 
 
 def takes(tree: ast.AST, sink: str) -> bool:
