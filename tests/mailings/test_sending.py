@@ -136,6 +136,20 @@ class TestWhoGetsIt:
         assert [entry.purpose for entry in opened] == [expected]
 
     @pytest.mark.promise("PS-36")
+    @pytest.mark.parametrize("kind", [Kind.OFFER, Kind.PARTNER, Kind.ANNOUNCEMENT])
+    def test_what_somebody_uses_chooses_nobody(self, house: House, kind: Kind) -> None:
+        house.join("heavy", owns="app_1")
+        house.join("idle")
+        total = {
+            "pk": "TOTALS#lic_1", "sk": "2026-11-10", "type": "total", "v": 1,
+            "usage_day": "2026-11-10", "license": "lic_1", "application": "halyard",
+            "milliseconds": 3_600_000,
+        }  # fmt: skip
+        house.tables.usage.apply(house.tables.usage.put(total))
+        assert wiring.usage().of_account("acc_heavy")
+        assert sorted(house.sent(kind)) == ["heavy@example.com", "idle@example.com"]
+
+    @pytest.mark.promise("PS-36")
     def test_a_campaign_that_selects_by_usage_is_refused(self, house: House) -> None:
         with pytest.raises(PurposeDenied):
             wiring.mailings().draft(AUTHOR, "f", content(Kind.OFFER), "usage>10h")
