@@ -33,6 +33,11 @@ class Guest:
     state: str = "guest"
     decoy: bool = False
 
+    @property
+    def id(self) -> str:
+        """Nothing else is known of one."""
+        return self.subject
+
 
 @dataclass(frozen=True, slots=True)
 class Guests:
@@ -59,12 +64,12 @@ class Guests:
 
         return page(self.vault.open(subject, purpose, reason), subject)
 
-    def as_written(self, subject: str, reason: str) -> dict[str, str]:
+    def as_written(self, subject: str, reason: str, about: str) -> dict[str, str]:
         """What a guest wrote to us, for who works here to read; PurposeDenied once it is gone."""
         from chalicelib.privacy.rules import Purpose
         from chalicelib.privacy.sinks import staff
 
-        return staff(self.vault.open(subject, Purpose.SUPPORT, reason), subject)
+        return staff(self.vault.open(subject, Purpose.SUPPORT, reason, about), subject)
 
     def stay(self, subject: str) -> Write:
         return self.store.stay(subject)

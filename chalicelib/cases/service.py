@@ -148,7 +148,7 @@ class Cases:
             raise CaseClosed
         if case.subject is None:
             return case, {}
-        return case, self.guests.as_written(case.subject, f"{COMMAND}:{case.id}")
+        return case, self.guests.as_written(case.subject, COMMAND, case.id)
 
     def close(self, case_id: str) -> Case:
         """It is answered: nothing is due any more, and what was written is erased in time.

@@ -61,6 +61,8 @@ class Person(Protocol):
     """What the mailer needs to know of an account."""
 
     @property
+    def id(self) -> str: ...
+    @property
     def state(self) -> str: ...
     @property
     def subject(self) -> str: ...
@@ -234,22 +236,29 @@ class Mailer:
         )
         if person is None or person.decoy or person.state not in template.audience:
             raise NoRecipient
-        reason = f"mail:{message.template}:{message.id}"
         try:
             if person.state == RESTING:
-                return self.vault.open_at_rest(person.subject, reason)
-            return self._open(person.subject, template, reason)
+                listed = self._listed(person, message)
+                return self.vault.open_at_rest(person.subject, word(message), message.id, listed)
+            return self._open(person, template, message)
         except PurposeDenied:
             raise NoGrant from None
 
-    def _open(self, subject: str, template: Template, reason: str) -> Secret[Mailed]:
+    def _open(self, person: Person, template: Template, message: Message) -> Secret[Mailed]:
         """The address; where it was given before `purpose` had a name, under its older one."""
+        why, listed = word(message), self._listed(person, message)
         try:
-            return self.vault.open(subject, template.purpose, reason)
+            return self.vault.open(person.subject, template.purpose, why, message.id, listed)
         except PurposeDenied:
             if template.older is None:
                 raise
-        return self.vault.open(subject, template.older, reason)
+        return self.vault.open(person.subject, template.older, why, message.id, listed)
+
+    def _listed(self, person: Person, message: Message) -> list[Write]:
+        """What leads the erasure of an account to the message; who is no account has none."""
+        if person.id == person.subject:
+            return []
+        return [self.store.listed(person.id, message.id)]
 
     def _settle(self, message: Message, outcome: Outcome) -> State:
         match outcome:
@@ -276,3 +285,8 @@ class Mailer:
         except ConditionFailed:
             count("mail_claim_lost")
         return State.WAITING
+
+
+def word(message: Message) -> str:
+    """Why an address is opened; which mail it is, the ledger keys."""
+    return f"mail:{message.template}"

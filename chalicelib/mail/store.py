@@ -28,6 +28,7 @@ UNOPENED = frozenset({State.STALE, State.NO_RECIPIENT})
 # Longer than a fact is looked at again. A policy change is, each week: who rested is told then.
 KEPT = 90 * DAY
 NAMES = {"#state": "state"}
+LISTED = "SENT#"
 
 # waiting ----due----> may be claimed        sending ----claimed_until----> the claim has lapsed
 READY = "(#state = :waiting AND due <= :now)"
@@ -75,6 +76,24 @@ class MailStore:
     def message(self, message_id: str) -> Message | None:
         item = self.table.get(f"MESSAGE#{message_id}", "MESSAGE")
         return to_message(item) if item else None
+
+    def listed(self, account: str, message_id: str) -> Write:
+        """That the message was opened for the account, for whoever erases it; again is harmless."""
+        return self.table.update(
+            f"MESSAGE#{account}", f"{LISTED}{message_id}", "SET #type = :type, v = :one",
+            {":type": "message_listed", ":one": 1}, names={"#type": "type"},
+            condition="attribute_not_exists(pk) OR #type = :type",
+        )  # fmt: skip
+
+    def of_account(self, account: str) -> Iterator[str]:
+        """Its messages that were opened, whatever became of them."""
+        for item in self.table.query(f"MESSAGE#{account}", prefix=LISTED):
+            yield item["sk"].removeprefix(LISTED)
+
+    def forget(self, account: str, message_id: str) -> None:
+        """The message, and then what led to it."""
+        self.table.apply(self.table.delete(f"MESSAGE#{message_id}", "MESSAGE"))
+        self.table.apply(self.table.delete(f"MESSAGE#{account}", f"{LISTED}{message_id}"))
 
     def due(self, now: int) -> Iterator[str]:
         """Messages that the index nominates, the longest due first in each shard."""
@@ -156,7 +175,7 @@ class MailStore:
         """The last state it takes; ConditionFailed where the claim is no longer ours.
 
         It is counted for its mailing; `why` says more of a message that ended unsent. One that
-        was never opened is deleted by the broom: no row of the ledger leads an erasure to it.
+        was never opened is deleted by the broom: it is not listed for an erasure.
         """
         more: Item = {"why": why} if why else {}
         if state in UNOPENED or why is Why.UNAPPROVED:

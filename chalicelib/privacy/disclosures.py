@@ -12,6 +12,9 @@
 was lost is possible, and says more than was told. The row and the check that the grant stands are
 one transaction: after whoever deactivated, erased or took back there is neither row nor request.
 
+A row knows its request by a reference that the grant's key alone can tell, since what it is about,
+an order or a charge, stays in the books.
+
 CetrusError
 └── Unavailable
     └── NoContract   503: no contract binds the recipient now, so nothing is sent
@@ -26,7 +29,8 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.core.clock import day_of
 from chalicelib.core.errors import Unavailable
 from chalicelib.privacy.acts import OPERATOR, commanded
-from chalicelib.privacy.rules import Entry, Event, Purpose, PurposeDenied, use_under
+from chalicelib.privacy.ledger import GONE
+from chalicelib.privacy.rules import Entry, Event, Purpose, PurposeDenied, because, use_under
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
 
     from chalicelib.core.clock import Clock
     from chalicelib.privacy.ledger import Ledger
-    from chalicelib.privacy.store import VaultStore
+    from chalicelib.privacy.store import Grant, VaultStore
     from chalicelib.storage.dynamo import Item, Table, Write
 
 PROCESSOR = "processor"
@@ -63,8 +67,6 @@ SENT: Mapping[str, frozenset[str]] = {
     "refund": frozenset({"payment_intent", "amount"}),
 }  # fmt: skip
 """The names of all that each act may tell, in the processor's own words; never anything else."""
-
-GONE = "gone"  # the ledger of whom an account was, when it is nobody's any more
 
 
 class NoContract(Unavailable):
@@ -136,13 +138,12 @@ class Disclosures:
         """
         now = self.clock()
         self._require_contract(recipient, now)
-        reason = f"share:{recipient}:{act}:{reference}"
 
         def build() -> list[Write]:
             head, grant = self.ledger.head(subject), self.grants.grant(subject, Purpose.BILLING)
             if grant is None or recipient not in named_by(grant.policy):
                 raise PurposeDenied
-            row = shared(grant.policy, reason)
+            row = shared(grant.policy, reason(recipient, act, reference, grant))
             return [self.grants.holds(grant), *self.ledger.after(head, subject, [row], now)]
 
         try:
@@ -153,12 +154,29 @@ class Disclosures:
     def share_owed(self, subject: str | None, recipient: str, act: str, reference: str) -> None:
         """The same for what is owed to the person, whatever they grant by now: money goes back.
 
-        None is somebody whose account was erased.
+        None is somebody whose account was erased. Whose keys are all gone, or who has no account,
+        is on the chain that is nobody's, which may say in so many words what was given back.
         """
         now = self.clock()
         self._require_contract(recipient, now)
-        row = shared(None, f"share:{recipient}:{act}:{reference}")
-        self.ledger.record(subject or GONE, row, now)
+
+        def build() -> list[Write]:
+            head = self.ledger.head(subject) if subject else None
+            grant = self._any_grant(subject) if subject else None
+            row = shared(None, reason(recipient, act, reference, grant))
+            if subject is None or grant is None:
+                return self.ledger.append(GONE, [row], now)
+            return self.ledger.after(head, subject, [row], now)
+
+        self.ledger.commit(build)
+
+    def _any_grant(self, subject: str) -> Grant | None:
+        """One to key a reference by: that of the bills or of the account, on hold too."""
+        for purpose in (Purpose.BILLING, Purpose.ACCOUNT):
+            found = self.grants.grant(subject, purpose) or self.grants.held_grant(subject, purpose)
+            if found:
+                return found
+        return None
 
     def _require_contract(self, recipient: str, now: int) -> None:
         found = self.contracts.of(recipient)
@@ -166,8 +184,13 @@ class Disclosures:
             raise NoContract
 
 
-def shared(policy: str | None, reason: str) -> Entry:
-    return Entry(Event.SHARED, Purpose.BILLING, policy, reason)
+def shared(policy: str | None, why: str) -> Entry:
+    return Entry(Event.SHARED, Purpose.BILLING, policy, why)
+
+
+def reason(recipient: str, act: str, reference: str, grant: Grant | None) -> str:
+    kind = f"share:{recipient}:{act}"
+    return because(kind, reference, grant.wrapped) if grant else f"{kind}:{reference}"
 
 
 def named_by(policy: str) -> frozenset[str]:

@@ -6,10 +6,20 @@ and the ledger's row is in the same transaction.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from chalicelib.privacy.rules import Entry, Event, Purpose, PurposeDenied, When, use_under
+from chalicelib.privacy.rules import (
+    Entry,
+    Event,
+    Purpose,
+    PurposeDenied,
+    When,
+    because,
+    reference,
+    use_under,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,8 +48,21 @@ class Grants:
         """The names of what was noted for a purpose; nothing is opened."""
         return frozenset(self.store.sealed(subject, purpose) or ())
 
-    def note_of(self, subject: str, entry: Entry) -> list[Write]:
-        """One row of the ledger, beside whatever it tells of; for `commit`."""
+    def referred(self, subject: str, ids: Iterable[str]) -> dict[str, str]:
+        """What each reference in the ledger stands for, of these ids, while the keys stand."""
+        grants, ids = self.store.grants(subject), list(ids)
+        return {reference(each, grant.wrapped): each for grant in grants for each in ids}
+
+    def note_of(self, subject: str, entry: Entry, about: str = "") -> list[Write]:
+        """One row of the ledger, beside whatever it tells of; for `commit`.
+
+        What it is about is keyed by the account's own grant, and left out where that is gone.
+        """
+        if about:
+            grants = self.store.grants(subject)
+            key = next((g.wrapped for g in grants if g.purpose is Purpose.ACCOUNT), None)
+            if key:
+                entry = replace(entry, reason=because(entry.reason or "", about, key))
         return self.ledger.append(subject, [entry], self.clock())
 
     def commit(self, build: Callable[[], list[Write]]) -> None:

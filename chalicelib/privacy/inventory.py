@@ -135,8 +135,8 @@ ITEMS: dict[str, Kept] = {
     "ledger": kept(
         ACCOUNTS, "LEDGER/ROW", "What was done with somebody's data; no data itself.", PERSON,
         "privacy law",
-        "for good, under a pseudonym that nothing else has after an erasure; its reasons keep ids "
-        "of orders, charges and mails, which lead to the account's id and a payer's fiscal record",
+        "for good, under a pseudonym that nothing else has after an erasure; what a row was about "
+        "is a reference whose key is deleted then, and its instants stay",
         ("pseudonym", "", "subject"),
         ("choice", "ua", "number at event purpose policy reason"),
         ("technical", "a", "previous hash"),
@@ -403,6 +403,10 @@ ITEMS: dict[str, Kept] = {
         ("mail", "u", "template arguments"),
         ("technical", "", ("id class created_at due not_after state tries claimed_until handing "
          "ended_at why counted")),
+    ),
+    "message_listed": kept(
+        ACCOUNTS, "MESSAGE/SENT", "Which mails an account got, for its erasure.", PERSON, "mail",
+        ERASED,
     ),
     "cap": kept(
         ACCOUNTS, "CAP/CLASS", "When an account got its latest mails of a class.", PERSON, "mail",

@@ -2,7 +2,9 @@
 
 The chain's head is its last row: the next is put if absent, so of two that write at once one
 learns that the head has moved. A shard is a subject: two people never wait for each other, and a
-person's history is one Query. Rows hold no personal data and outlive the person's keys.
+person's history is one Query. Rows hold no personal data and outlive the person's keys; what a row
+is about is known by a reference that only those keys can tell (`rules.because`). Rows of earlier
+releases hold ids as they are, and stay.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.core.clock import DAY, day_of
 from chalicelib.core.errors import Unavailable
-from chalicelib.privacy.rules import Entry, Event, Purpose, Row, follow
+from chalicelib.privacy.rules import Entry, Event, Purpose, Row, follow, require_no_id
 from chalicelib.storage.dynamo import ABSENT, ConditionFailed
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item, Table, Write
 
 TRIES = 12
+GONE = "gone"  # the chain of all whose accounts are nobody's any more: no pseudonym of anybody
 PREFIX, ROW = "LEDGER#", "ROW#"
 MOVED = "LEDGERDAY#"
 """In gsi1: the rows of a day, which tell the hourly head what chains have moved."""
@@ -98,6 +101,8 @@ class Ledger:
     ) -> list[Write]:
         writes = []
         for entry in entries:
+            if subject != GONE:
+                require_no_id(entry)
             last = follow(last, subject, entry, max(now, last.at if last else now))
             writes.append(self.table.put(to_item(last), ABSENT))
         return writes

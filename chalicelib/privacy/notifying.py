@@ -156,7 +156,7 @@ class PolicyNotices:
                 lambda: [
                     write,
                     self.accounts.check_active(account_id),
-                    *self._noted(account.subject, job, f"mail:{MAIL}:{message}"),
+                    *self._noted(account.subject, job, f"mail:{MAIL}", message),
                 ]
             )
         except ConditionFailed:
@@ -172,9 +172,9 @@ class PolicyNotices:
             or self.outbox.told(MAIL, one.number, account.id)
         ]
 
-    def _noted(self, subject: str, job: Job, reason: str) -> list[Write]:
+    def _noted(self, subject: str, job: Job, reason: str, about: str) -> list[Write]:
         entry = Entry(Event.NOTIFIED, policy=policy(job.number).id, reason=reason)
-        return self.vault.note_of(subject, entry)
+        return self.vault.note_of(subject, entry, about)
 
     def _tell_staff(self, job: Job) -> int:
         """Everybody who works here, whether it touches customers or not (PS-54)."""

@@ -10,6 +10,7 @@ LedgerBroken            a ledger's rows do not follow from each other
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 WORD = re.compile(r"[a-z0-9_][a-z0-9_:./#-]{0,119}")
 FIRST = "0" * 64
+PLAIN = re.compile(r"[a-z]{2,4}_[0-9a-z]{20,}")  # an id as it is, random or derived
+REFERENCE = 20  # hexadecimal digits
 
 
 class Purpose(StrEnum):
@@ -85,6 +88,10 @@ class Event(StrEnum):
     STAFF_SIGNED_IN = "staff_signed_in"
     MAILING = "mailing"
     OPERATED = "operated"
+
+
+BY_ID = frozenset({Event.MAILING, Event.OPERATED})
+"""What those who work here did, told by the ids of what they did it to."""
 
 
 class PurposeDenied(Forbidden):
@@ -154,6 +161,22 @@ class Row:
     entry: Entry
     previous: str
     hash: str
+
+
+def because(kind: str, about: str, key: bytes) -> str:
+    """A row's reason: what for and, where it is about something, which one by a keyed reference."""
+    return f"{kind}:{reference(about, key)}" if about else kind
+
+
+def reference(about: str, key: bytes) -> str:
+    """What stands for an id in the ledger: once the grant's key is gone, nothing leads back."""
+    return hmac.new(key, about.encode(), hashlib.sha256).hexdigest()[:REFERENCE]
+
+
+def require_no_id(entry: Entry) -> None:
+    """ValueError where a row about somebody would hold an id as it is."""
+    if entry.event not in BY_ID and PLAIN.search(entry.reason or ""):
+        raise ValueError("a reason holds no id: say what it is about, and it is keyed")
 
 
 def read_policy(number: int, content: Mapping[str, Any]) -> Policy:

@@ -18,6 +18,7 @@ from chalicelib.privacy.rules import (
     PurposeDenied,
     SealBroken,
     When,
+    because,
     family,
     key_context,
     policy,
@@ -30,7 +31,7 @@ from chalicelib.privacy.store import Grant, Kept
 from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from chalicelib.core.clock import Clock
     from chalicelib.privacy.ledger import Ledger
@@ -169,40 +170,56 @@ class Vault(Grants):
         return [self.store.lacks(subject, purpose), *rows]
 
     @overload
-    def open(self, subject: str, purpose: Account, reason: str) -> Secret[Account]: ...
+    def open(
+        self, subject: str, purpose: Account, reason: str, about: str = "",
+        beside: Sequence[Write] = (),
+    ) -> Secret[Account]: ...  # fmt: skip
     @overload
-    def open(self, subject: str, purpose: P, reason: str) -> Secret[P]: ...
-    def open(self, subject: str, purpose: Purpose, reason: str) -> Secret[Purpose]:
+    def open(
+        self, subject: str, purpose: P, reason: str, about: str = "", beside: Sequence[Write] = (),
+    ) -> Secret[P]: ...  # fmt: skip
+    def open(
+        self, subject: str, purpose: Purpose, reason: str, about: str = "",
+        beside: Sequence[Write] = (),
+    ) -> Secret[Purpose]:  # fmt: skip
         """What the purpose may see, after the ledger says so; PurposeDenied without a grant.
 
         SealBroken where anything stored was changed. `reason` is one word of the program, such as
-        `page:/account/setup`.
+        `page:/account/setup`, and never an id: the id of what it is `about` is in the ledger by a
+        reference that nobody can tell once the grant is gone. `beside` is written with the row.
         """
-        fields = self._read(subject, lambda: self.store.grant(subject, purpose), reason)
+        fields = self._read(
+            subject, lambda: self.store.grant(subject, purpose), reason, about, beside
+        )
         return Secret(subject, purpose, fields)
 
-    def open_at_rest(self, subject: str, reason: str) -> Secret[Account]:
+    def open_at_rest(
+        self, subject: str, reason: str, about: str = "", beside: Sequence[Write] = ()
+    ) -> Secret[Account]:
         """Of a deactivated account whom to mail the link to that they asked for; the ledger first.
 
         PurposeDenied for any other reason, and where no key is on hold.
         """
-        if not reason.startswith(ASKED_AT_REST):
+        if f"{reason}:" not in ASKED_AT_REST:
             raise PurposeDenied
-        fields = self._read(subject, lambda: self._on_hold(subject), reason)
+        fields = self._read(subject, lambda: self._on_hold(subject), reason, about, beside)
         return Secret(subject, Purpose.ACCOUNT, fields)
 
     def _on_hold(self, subject: str) -> Grant | None:
         return self.store.held_grant(subject, Purpose.ACCOUNT)
 
-    def _read(self, subject: str, find: Callable[[], Grant | None], reason: str) -> dict[str, str]:
+    def _read(
+        self, subject: str, find: Callable[[], Grant | None], reason: str, about: str,
+        beside: Sequence[Write],
+    ) -> dict[str, str]:  # fmt: skip
         """After the ledger's row; once more where a correction came in between, under a new key."""
-        grant = self._opening(subject, find, reason)
+        grant = self._opening(subject, find, reason, about, beside)
         try:
             return self._opened(grant)
         except SealBroken:
             if grant == find():
                 raise
-        return self._opened(self._opening(subject, find, reason))
+        return self._opened(self._opening(subject, find, reason, about, beside))
 
     def _opened(self, grant: Grant | None) -> dict[str, str]:
         """What the grant's purpose may see."""
@@ -281,7 +298,10 @@ class Vault(Grants):
         opened = {name: unseal(key, grant, name, value) for name, value in sealed.items()}
         return Secret(grant.subject, Purpose.FISCAL, opened)
 
-    def _opening(self, subject: str, find: Callable[[], Grant | None], reason: str) -> Grant | None:
+    def _opening(
+        self, subject: str, find: Callable[[], Grant | None], reason: str, about: str = "",
+        beside: Sequence[Write] = (),
+    ) -> Grant | None:  # fmt: skip
         """The grant that stood in the very instant of the ledger's row; None where there is none.
 
         The head is read before the grant: whoever moves or ends the key meanwhile moves it.
@@ -295,9 +315,10 @@ class Vault(Grants):
                 return [] if head == self.ledger.head(subject) else build()
             use_under(grant.policy, grant.purpose)
             found[:] = [grant]
-            row = Entry(Event.OPENED, grant.purpose, grant.policy, reason)
+            word = because(reason, about, grant.wrapped)
+            row = Entry(Event.OPENED, grant.purpose, grant.policy, word)
             rows = self.ledger.after(head, subject, [row], self.clock())
-            return [self.store.holds(grant), *rows]
+            return [self.store.holds(grant), *rows, *beside]
 
         try:
             written = self.ledger.commit(build)

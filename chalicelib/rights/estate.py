@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.core.errors import Unavailable
 from chalicelib.payments import periods
-from chalicelib.privacy.rules import Event
+from chalicelib.privacy.rules import PLAIN
 from chalicelib.storage.dynamo import PRESENT, ConditionFailed
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Estate:
             self.members.leave(account.id, joined.license)
         if change := self.guests.store.change(account.id):
             self.guests.end(change.subject)
-        self._sent(account.subject)
+        self._sent(account)
         self._sessions(account.id)
         table = self.accounts.accounts
         for partition in ABOUT:
@@ -95,12 +95,18 @@ class Estate:
             return
         raise Unavailable
 
-    def _sent(self, subject: str) -> None:
-        """The outbox's rows of mail that was sent: the ledger says which they were."""
-        for row in self.ledger.rows(subject):
-            reason = row.entry.reason or ""
-            if row.entry.event is Event.OPENED and reason.startswith(MAILED):
-                self._forget_message(reason.rpartition(":")[2])
+    def _sent(self, account: Account) -> None:
+        """The outbox's rows of mail that was sent, as they are listed for the account.
+
+        Those of earlier releases are not: rows of the ledger from then name them as they are.
+        """
+        outbox = self.lanes[0]
+        for message_id in list(outbox.of_account(account.id)):
+            outbox.forget(account.id, message_id)
+        for row in self.ledger.rows(account.subject):
+            kind, _, message_id = (row.entry.reason or "").rpartition(":")
+            if kind.startswith(MAILED) and PLAIN.fullmatch(message_id):
+                outbox.forget(account.id, message_id)
 
     def waiting_mail(self, account: Account, now: int) -> None:
         """Messages that are still to be sent, whenever that was to be."""
@@ -108,11 +114,7 @@ class Estate:
             for message_id in lane.due(now):
                 message = lane.message(message_id)
                 if message and account.id == message.account:
-                    self._forget_message(message_id)
-
-    def _forget_message(self, message_id: str) -> None:
-        table = self.accounts.accounts
-        table.apply(table.delete(f"MESSAGE#{message_id}", "MESSAGE"))
+                    lane.forget(account.id, message_id)
 
     def _sessions(self, account_id: str) -> None:
         for name, hashed in list(self.sessions.sessions_of(account_id, None)):

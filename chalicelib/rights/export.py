@@ -68,7 +68,7 @@ class Export:
             "account": self._account(account),
             "profile": profile,
             "grants": self._grants(account.subject),
-            "uses": list(self._uses(account.subject)),
+            "uses": list(self._uses(account)),
             "mails": list(self._mails(account.subject)),
             "licenses": [self._license(each) for each in owned],
             "members": [row for each in owned for row in self._people(account_id, each)],
@@ -112,13 +112,16 @@ class Export:
             )  # fmt: skip
         return rows
 
-    def _uses(self, subject: str) -> Iterator[dict[str, Any]]:
-        """Every row of the ledger, this look among them."""
-        for row in self.vault.ledger.rows(subject):
+    def _uses(self, account: Account) -> Iterator[dict[str, Any]]:
+        """Every row of the ledger, this look among them, and the order that one was about."""
+        orders = (order.id for order in self.payments.orders(account.id))
+        known = self.vault.referred(account.subject, orders)
+        for row in self.vault.ledger.rows(account.subject):
             yield {
                 "number": row.number, "at": to_text(row.at), "event": str(row.entry.event),
                 "purpose": str(row.entry.purpose or ""), "policy": row.entry.policy or "",
                 "reason": row.entry.reason or "",
+                "about": known.get((row.entry.reason or "").rpartition(":")[2], ""),
             }  # fmt: skip
 
     def _mails(self, subject: str) -> Iterator[dict[str, Any]]:

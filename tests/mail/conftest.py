@@ -99,6 +99,7 @@ class Person:
     state: str
     subject: str
     decoy: bool = False
+    id: str = "acc_member"
 
 
 @dataclass

@@ -21,7 +21,7 @@ from chalicelib.core.clock import DAY, HOUR, SECOND, purge_at
 from chalicelib.mail.rules import CLAIM_LIFE, MAX_TRIES, Lane, MailClass, State, pause
 from chalicelib.mail.templates import RESTING, TEMPLATES
 from chalicelib.mail.wishes import WishStore, class_row, suppression_of
-from chalicelib.privacy.rules import ASKED_AT_REST, Event
+from chalicelib.privacy.rules import ASKED_AT_REST, Event, Purpose, reference
 from chalicelib.settings import settings
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.conftest import kept_client
@@ -90,7 +90,31 @@ class TestSending:
         office.mailer(cloud).send(message)
         rows = wiring.vault().ledger.rows("sub_member")
         opened = [row.entry for row in rows if row.entry.event is Event.OPENED]
-        assert [entry.reason for entry in opened] == [f"mail:receipt:{message}"]
+        held = wiring.vault().store.grant("sub_member", Purpose.ACCOUNT)
+        assert held
+        assert [entry.reason for entry in opened] == [
+            f"mail:receipt:{reference(message, held.wrapped)}"
+        ]
+
+    def test_what_was_opened_is_listed_for_its_account_and_forgotten_with_it(
+        self, office: Office, cloud: Cloud
+    ) -> None:
+        first, second = office.write("welcome"), office.write("receipt", claim="claim_member")
+        office.write("password_changed", due=office.clock.now + HOUR)
+        for message in (first, second):
+            office.mailer(cloud).send(message)
+        assert set(office.store.of_account("acc_member")) == {first, second}
+        office.store.forget("acc_member", first)
+        office.store.forget("acc_member", first)
+        assert (office.store.message(first), set(office.store.of_account("acc_member"))) == (
+            None, {second}
+        )  # fmt: skip
+
+    def test_of_who_is_no_account_nothing_is_listed(self, office: Office, cloud: Cloud) -> None:
+        office.people.members["acc_member"] = Person("active", "sub_member", id="sub_member")
+        message = office.write("welcome")
+        office.mailer(cloud).send(message)
+        assert list(office.store.of_account("sub_member")) == []
 
     def test_a_sent_message_is_never_sent_again(self, office: Office, cloud: Cloud) -> None:
         message = office.write("welcome")

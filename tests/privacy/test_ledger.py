@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import wiring
-from chalicelib.privacy.ledger import TRIES, Ledger
+from chalicelib.core.ids import new_id
+from chalicelib.privacy.ledger import GONE, TRIES, Ledger
 from chalicelib.privacy.policies import IN_FORCE
 from chalicelib.privacy.rules import (
     Entry,
@@ -21,6 +22,7 @@ from chalicelib.privacy.rules import (
     Purpose,
     PurposeDenied,
     Row,
+    because,
     follow,
     policy_for,
     verify,
@@ -102,6 +104,19 @@ class TestWhatIsRecorded:
     def test_a_reason_is_a_word_and_never_data(self, reason: str) -> None:
         with pytest.raises(ValueError, match="reason"):
             Entry(Event.OPENED, Purpose.ACCOUNT, "1:x", reason)
+
+    def test_a_row_about_somebody_holds_no_id_as_it_is(self, tables: Tables) -> None:
+        found, name = wiring.vault().ledger, new_id("ord")
+        about = Entry(Event.SHARED, Purpose.BILLING, "1:x", f"share:processor:charge:{name}")
+        for chain in ("sub_a", "stf_a"):
+            with pytest.raises(ValueError, match="holds no id"):
+                found.record(chain, about, 1)
+        for event in (Event.OPERATED, Event.MAILING):
+            found.record("operator", Entry(event, reason=f"command:x:{name}"), 1)
+        found.record(GONE, about, 1)
+        keyed = because("share:processor:charge", name, b"key")
+        found.record("sub_a", Entry(Event.SHARED, Purpose.BILLING, "1:x", keyed), 1)
+        assert [row.entry.reason for row in found.rows("sub_a")] == [keyed]
 
     def test_the_ledger_outlives_the_person_and_names_nobody(
         self, tables: Tables, clock: FakeClock

@@ -13,7 +13,6 @@ from chalicelib.accounts.rules import AccountGone, LinkEnded, WrongCredentials
 from chalicelib.accounts.store import Claim
 from chalicelib.core.clock import DAY, HOUR, from_text
 from chalicelib.core.errors import NotFound
-from chalicelib.mail.outbox import message_of
 from chalicelib.mail.wishes import suppression_of
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, verify
 from chalicelib.privacy.sinks import staff
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Write
     from tests.conftest import FakeClock, Tables
     from tests.payments.conftest import FakeProcessor
-
-
-IDS = re.compile(r"[a-z]{2,4}_[0-9a-z]{20,}")
 
 
 def erase(hours: int = 0) -> None:
@@ -108,7 +104,7 @@ class TestNothingOpensAgain:
     def test_the_pseudonym_is_in_the_ledger_and_nowhere_else(
         self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables
     ) -> None:
-        """What its rows name in turn, which the law keeps, is said below."""
+        """What its rows were about is in `test_references.py`."""
         buy(processor, crew)
         erase()
         sweep()
@@ -118,24 +114,6 @@ class TestNothingOpensAgain:
         rows = list(wiring.vault().ledger.rows(mora.subject))
         assert verify(rows)
         assert Event.ERASED in {row.entry.event for row in rows}
-
-    def test_what_ties_the_ledger_to_other_rows_is_the_order_that_the_law_keeps_and_nothing_else(
-        self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables
-    ) -> None:
-        """As the inventory, the proof page and `docs/privacy.md` say."""
-        of = buy(processor, crew)
-        opened_for = f"mail:welcome:{message_of('welcome', MORA)}"
-        wiring.vault().open(mora.subject, Purpose.ACCOUNT, opened_for)
-        erase()
-        sweep()
-        ledger = f"LEDGER#{mora.subject}"
-        others = repr([i for name in ("accounts", "usage", "keys") for i in tables.items(name)
-                       if i["pk"] != ledger])  # fmt: skip
-        reasons = [row.entry.reason or "" for row in wiring.vault().ledger.rows(mora.subject)]
-        named = {name: reason for reason in reasons for name in IDS.findall(reason)}
-        assert {name for name in named if name in others} == {of.id}
-        assert {reason.partition(":")[0] for reason in named.values()} == {"share", "mail"}
-        assert not [reason for reason in reasons if MORA in reason]
 
 
 @pytest.mark.promise("PS-45")
