@@ -21,7 +21,7 @@
     python -m infra.admin [--stack NAME] cases
     python -m infra.admin [--stack NAME] case --case cas_…
     python -m infra.admin [--stack NAME] case-close --case cas_…
-    python -m infra.admin [--stack NAME] erase-again
+    python -m infra.admin [--stack NAME] leave-again
     python -m infra.admin [--stack NAME] fiscal --account acc_…
     python -m infra.admin [--stack NAME] mailing-count --mailing mlg_…
     python -m infra.admin [--stack NAME] refund --payment pi_… [--amount 7.00]
@@ -291,10 +291,10 @@ def command_books(args: argparse.Namespace) -> Json:
     return money.books(args.month)
 
 
-def command_erase_again(_: argparse.Namespace) -> Json:
-    from infra.operate import erased
+def command_leave_again(_: argparse.Namespace) -> Json:
+    from infra.operate import leaving
 
-    return dict(erased.erase_again())
+    return dict(leaving.leave_again())
 
 
 def command_fiscal(args: argparse.Namespace) -> Json:
@@ -348,7 +348,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
     "partner-link": (command_partner_link, {"--partner": {}, "--month": {}}),
     "ledger-export": (command_ledger_export, {"--out": {}}),
     "contract": (command_contract, {"--recipient": {}, "--contract": {}, "--until": {}}),
-    "erase-again": (command_erase_again, {}),
+    "leave-again": (command_leave_again, {}),
     "fiscal": (command_fiscal, {"--account": {}}),
     "mailing-count": (command_mailing_count, {"--mailing": {}}),
     "cases": (command_cases, {}),

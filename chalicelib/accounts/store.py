@@ -165,6 +165,14 @@ class AccountStore:
         )
         return (key.pk.removeprefix("ACCOUNT#") for key in found)
 
+    def listed_active(self, account: str) -> bool:
+        """Whether the index of active accounts names it; no row of anybody is read."""
+        found = self.accounts.index(
+            "gsi1", "gsi1pk", f"ACTIVE#{active_shard(account)}", range_name="gsi1sk",
+            between=(account, account),
+        )  # fmt: skip
+        return any(found)
+
     def enter_index(self, account: str) -> None:
         """For an account that was active before there was the index; nothing once it has left."""
         with suppress(ConditionFailed):

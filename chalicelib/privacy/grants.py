@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from chalicelib.privacy.folding import fold
 from chalicelib.privacy.rules import (
     Entry,
     Event,
@@ -103,6 +104,24 @@ class Grants:
         entries = [Entry(Event.REACTIVATED, g.purpose, g.policy, form) for g in grants]
         moves = [write for grant in grants for write in self.store.release(grant)]
         return [*moves, *self.ledger.after(head, subject, entries, self.clock())]
+
+    def settled(self, subject: str, form: str) -> list[Write]:
+        """Rows for keys that are elsewhere than the ledger says, as after a restore; for `commit`.
+
+        The keys are right: there is no older copy of them.
+        """
+        head = self.ledger.head(subject)
+        told = fold(self.ledger.rows(subject))
+        held, standing = self.store.held(subject), self.store.grants(subject)
+        entries = [
+            Entry(event, grant.purpose, grant.policy, form)
+            for event, grants, said in (
+                (Event.DEACTIVATED, held, told.granted), (Event.REACTIVATED, standing, told.held),
+            )
+            for grant in grants
+            if said.get(grant.purpose) == grant.policy
+        ]  # fmt: skip
+        return self.ledger.after(head, subject, entries, self.clock())
 
     def erase(self, subject: str) -> None:
         """Nothing of the subject opens again, not even from a backup (G10); again is harmless."""

@@ -174,6 +174,10 @@ ITEMS: dict[str, Kept] = {
         KEYS, "ERASED/ACCOUNT", "That an account was erased, where no restore undoes it.", PERSON,
         "law", "for good, under an id that leads to nobody", ("activity", "", "erased_on"),
     ),
+    "rests": kept(
+        KEYS, "RESTS/ACCOUNT", "That an account is deactivated, where no restore undoes it.",
+        PERSON, "law", "until the account is active again, or erased", ("activity", "", "at"),
+    ),
     "fiscal_key": kept(
         ACCOUNTS, "FISCAL/KEY", "The key of what the tax law wants kept, wrapped for that alone.",
         PERSON, "by-policy", BOOKS, ("secret", "", "data_key"), ("choice", "", "policy ends_at"),

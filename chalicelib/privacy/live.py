@@ -12,7 +12,7 @@ from chalicelib.privacy.rules import policy
 from chalicelib.privacy.store import VaultStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from chalicelib.privacy.heads import Heads
     from chalicelib.privacy.published import Published
@@ -28,6 +28,7 @@ def live(
     raw_files: Bucket,
     published: Published,
     times: Times,
+    active: Callable[[str], bool],
 ) -> Live:
     def mails(start: int, end: int) -> Iterator[tuple[str, str, str]]:
         """Counted by their place in the index, which tells neither whose they are nor of what."""
@@ -45,6 +46,11 @@ def live(
         rows = [accounts.get(key.pk, "LEAVING", only=("due",)) for key in found]
         return sum(1 for row in rows if row and row["due"] <= now - HOUR)
 
+    def resting(account: str) -> dict[str, int]:
+        """Since when each account rests whose id begins so, by the table that nothing restores."""
+        found = keys.query("RESTS", prefix=f"ACCOUNT#{account}")
+        return {item["sk"].removeprefix("ACCOUNT#"): item["at"] for item in found}
+
     def spent(now: int) -> dict[str, Any]:
         year = str(to_datetime(now).year)
         item = accounts.get(f"EPSILON#{year}", "EPSILON") or {}
@@ -52,7 +58,8 @@ def live(
 
     return Live(
         heads, Ledger(accounts), VaultStore(accounts, keys), raw_files, mails,
-        lambda: statement_in_force(published), overdue, spent, times.spread,
+        lambda: statement_in_force(published), overdue, resting, active, spent,
+        times.spread,
     )  # fmt: skip
 
 

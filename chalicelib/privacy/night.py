@@ -40,6 +40,8 @@ HEADS_AGAIN = 250
 """Of all heads so many each night, in turn: who did not move lately is named by older ones."""
 QUIET_READ = 500
 """About so many histories a night that did not move, in turn, so that each has a night."""
+RESTING_READ = 2_000
+"""About so many of the accounts that rest are looked for among the active ones each night."""
 JUDGED = ("broken", "not_as_signed", "grants_differ", "ungranted_uses", "moving")
 LATE = 3 * HOUR
 RAW_LIMIT = 24 * HOUR
@@ -51,8 +53,9 @@ class Live:
 
     `mails` answers class, state and reason of each mail that ended between two instants;
     `statement` which version is in force, and whether it is what was published; `overdue` how many
-    erasures wait for longer than they may; `spent` what the figures for partners have cost of a
-    year's budget; `times` how long erasures took, and to stop mail.
+    erasures wait for longer than they may; `resting` since when which accounts rest, by their keys,
+    and `active` whether the index of active accounts names one; `spent` what the figures for
+    partners have cost of a year's budget; `times` how long erasures took, and to stop mail.
     """
 
     heads: Heads
@@ -62,6 +65,8 @@ class Live:
     mails: Callable[[int, int], Iterable[tuple[str, str, str]]]
     statement: Callable[[], Json]
     overdue: Callable[[int], int]
+    resting: Callable[[str], dict[str, int]]
+    active: Callable[[str], bool]
     spent: Callable[[int], Json]
     times: Callable[[int], Json]
 
@@ -88,6 +93,7 @@ class NightCheck:
             **self._mails(now),
             "events": dict(sorted(Counter(str(row.entry.event) for row in day).items())),
             "erasures_overdue": self.live.overdue(now),
+            "resting_as_active": self._awake(now),
             "epsilon": self.live.spent(now),
             "times": self.live.times(now),
         }
@@ -186,6 +192,17 @@ class NightCheck:
         ages = [now - stored.arrived_at for stored in self.live.raw_files.listed()]
         return {"count": len(ages), "oldest_minutes": max(ages, default=0) // MINUTE}
 
+    def _awake(self, now: int) -> int:
+        """How many rest by their keys and are listed as active, as a restore would leave them.
+
+        So many a night, in turn. Whoever left or came back just now is not judged.
+        """
+        resting = self.live.resting("")
+        parts = nights(len(resting), RESTING_READ)
+        turn = [name for name in resting if part_of(name, parts) == now // DAY % parts]
+        awake = [name for name in turn if resting[name] < now - HOUR and self.live.active(name)]
+        return sum(1 for name in awake if self.live.resting(name))
+
     def _mails(self, now: int) -> Json:
         """What became of all mails that ended in a day, by class: sent, refused, and why not."""
         told: dict[str, dict[str, dict[str, int]]] = {"mails": {}, "mails_held_back": {}}
@@ -271,5 +288,6 @@ def findings(found: Json) -> list[str]:
         "statement_altered": not found["statement"]["as_published"],
         "raw_files_too_old": found["raw_files"]["oldest_minutes"] * MINUTE >= RAW_LIMIT,
         "erasures_overdue": found["erasures_overdue"],
+        "resting_as_active": found["resting_as_active"],
     }
     return [name for name, is_wrong in wrong.items() if is_wrong]

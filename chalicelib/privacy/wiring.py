@@ -45,6 +45,6 @@ def night_check() -> NightCheck:
 
     looked_at = live(
         heads(), wiring.accounts_table(), wiring.keys_table(), wiring.visitor_logs(),
-        wiring.published(), wiring.times(),
+        wiring.published(), wiring.times(), wiring.account_store().listed_active,
     )  # fmt: skip
     return NightCheck(looked_at, proof_board(), code_hash(), wiring.now)

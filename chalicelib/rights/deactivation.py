@@ -2,7 +2,8 @@
 
 The state and the keys change in one transaction: an account that is not active has no key in its
 place. What follows from it, licenses that are held and subscriptions that are canceled, is work
-that the row `LEAVING` remembers and the sweep finishes (G12).
+that the row `LEAVING` remembers and the sweep finishes (G12). Who rests is remembered beside the
+keys too, which no restore brings back: what they say wins over the accounts of an earlier moment.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from chalicelib.core.errors import Unavailable
 from chalicelib.licenses import items
 from chalicelib.payments import periods
 from chalicelib.payments.periods import EffectChanged, OverAlready
+from chalicelib.privacy.rules import Purpose
 from chalicelib.rights.rules import HOLD, Kind, Leaving, LeavingAlready, Stage
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 TRIES = 8
 OUT, BACK = "page:/account/privacy/deactivate", "page:/reactivate"
+RESTORED = "command:leave-again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Deactivation:
             lambda: [
                 self.accounts.rest(account, now),
                 self.store.put(leaving, before),
+                self.store.note_rest(account_id, now),
                 *extra,
                 *self.vault.hold(account.subject, reason),
             ]
@@ -84,11 +88,65 @@ class Deactivation:
                 self.store.turn_back(before, now),
                 *started,
                 *self.sessions.ended(left),
+                self.store.end_rest(account.id),
                 *self.vault.release(account.subject, BACK),
             ]
         )
         self.finish(leaving)
         return token
+
+    # a restore
+
+    def again(self, account_id: str) -> bool:
+        """Whoever a restore brought back as active rests once more; False where nobody did.
+
+        For accounts of `LeavingStore.resting` alone: their keys are on hold. Of one that rested
+        already, licenses and subscriptions that came back are put to rest as well.
+        """
+        now = self.clock()
+        account, before = self.accounts.account(account_id), self.store.leaving(account_id)
+        if account is None or not account.known:
+            return False
+        leaving = Leaving(account_id, Kind.DEACTIVATION, Stage.RUNNING, now, now)
+        if account.active:
+            self._commit(
+                lambda: [
+                    self.accounts.rest(account, now),
+                    self.store.put(leaving, before),
+                    *self.vault.settled(account.subject, RESTORED),
+                ]
+            )
+        elif before is None:
+            self.accounts.transact(self.store.put(leaving, None))
+        elif before.kind is Kind.DEACTIVATION:
+            leaving = before
+        else:
+            return False  # whoever had it erased while it rested: the sweep goes on
+        self._put_down(leaving)
+        return account.active
+
+    def back_again(self, account_id: str) -> bool:
+        """Whoever came back before a restore, by the keys, is back; False where they say nothing.
+
+        For accounts that rest and are not of `LeavingStore.resting`. Nobody is signed in by it.
+        """
+        now = self.clock()
+        account, before = self.accounts.account(account_id), self.store.leaving(account_id)
+        if account is None or account.state is not State.DEACTIVATED:
+            return False
+        if (before and before.kind is Kind.ERASURE) or not self.vault.granted(account.subject):
+            return False
+        back = Leaving(account_id, Kind.REACTIVATION, Stage.RUNNING, now, now)
+        self._commit(
+            lambda: [
+                self.accounts.wake(account),
+                self.store.turn_back(before, now) if before else self.store.put(back, None),
+                self.vault.stands(account.subject, Purpose.ACCOUNT),
+                *self.vault.settled(account.subject, RESTORED),
+            ]
+        )
+        self.finish(back)
+        return True
 
     def _commit(self, build: Callable[[], list[Write]]) -> None:
         try:

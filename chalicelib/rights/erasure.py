@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from chalicelib.rights.store import FiscalStore, LeavingStore
     from chalicelib.storage.dynamo import Write
 
-FORM, RESTORED = "page:/account/privacy/erase", "command:erase-again"
+FORM, RESTORED = "page:/account/privacy/erase", "command:leave-again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ class Erasure:
         ending = self.accounts.check_state(account.id, State.ENDING)
         took = self.times.took(Which.NOTHING_OPENS, leaving.due, self.clock())
         told = self.store.remember(account.id, day_of(self.clock()))
-        return [ending, *kept, *ends, told, took]
+        return [ending, *kept, *ends, told, self.store.end_rest(account.id), took]
 
     def _by_law(self, account: Account, reason: str) -> list[Write]:
         """The fiscal record of whoever paid, once."""

@@ -1,12 +1,14 @@
 """Rows of those who leave, in `accounts`: how far they are, their tombstone, the fiscal minimum.
 
-In `keys`, which is in no backup, one more word of each who was erased: a restore cannot undo it.
+In `keys`, which is in no backup, one more word of each who was erased, and of each who rests: a
+restore cannot undo it.
 
 | item | pk | sk | gsi1 |
 |---|---|---|---|
 | on the way out, or back | `ACCOUNT#<id>` | `LEAVING` | `LEAVING_DUE` / due, while there is work |
 | tombstone of an erased account | `ACCOUNT#<id>` | `ERASED` | |
 | that the keys of an account were ended, in `keys` | `ERASED` | `ACCOUNT#<id>` | |
+| that an account rests, while its keys are on hold, in `keys` | `RESTS` | `ACCOUNT#<id>` | |
 | key of what the law keeps of a payer | `FISCAL#<account>` | `KEY` | `FISCAL_ENDS` / end |
 | what the law keeps, sealed | `FISCAL#<account>` | `SEALED` | |
 """
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item, Table, Write
 
 DUE, FISCAL_ENDS = "LEAVING_DUE", "FISCAL_ENDS"
-ERASED = "ERASED"
+ERASED, RESTS = "ERASED", "RESTS"
 
 
 class LeavingStore:
@@ -143,6 +145,20 @@ class LeavingStore:
         """That its keys were ended, beside where they were; no name, no claim, no pseudonym."""
         item = {"pk": ERASED, "sk": f"ACCOUNT#{account}", "type": "erased", "v": 1}
         return self.keys.put({**item, "erased_on": day})
+
+    def resting(self) -> Iterator[str]:
+        """Every account whose keys are on hold, whatever a restore says of it."""
+        found = self.keys.query(RESTS, prefix="ACCOUNT#")
+        return (item["sk"].removeprefix("ACCOUNT#") for item in found)
+
+    def note_rest(self, account: str, now: int) -> Write:
+        """That its keys are on hold, beside where they are; in the transaction that moves them."""
+        item = {"pk": RESTS, "sk": f"ACCOUNT#{account}", "type": "rests", "v": 1}
+        return self.keys.put({**item, "at": now})
+
+    def end_rest(self, account: str) -> Write:
+        """Its keys are in their place again, or gone."""
+        return self.keys.delete(RESTS, f"ACCOUNT#{account}")
 
     def _delete(self, leaving: Leaving, condition: str, values: Item) -> Write:
         return self.accounts.delete(f"ACCOUNT#{leaving.account}", "LEAVING", condition, values)

@@ -22,7 +22,7 @@ import httpx
 
 from infra.local.clock import follow
 from infra.local.front.run import LocalCloud
-from infra.operate.erased import erase_again
+from infra.operate.leaving import leave_again
 from infra.operate.restore import restore, scanned
 from infra.person import Person
 
@@ -170,6 +170,29 @@ def erase(drill: Drill, customer: Customer) -> None:
     drill.cloud.control.run("erasure_sweep")
 
 
+def rest(customer: Customer) -> None:
+    """On the page, as its owner does it."""
+    customer.sign_in()
+    customer.browser.open("/account/privacy/deactivate")
+    customer.browser.submit("/account/privacy/deactivate", password=PASSWORD)
+
+
+def come_back(customer: Customer) -> bool:
+    """Whether the page brings the account back."""
+    customer.browser.cookies.clear()
+    customer.browser.open("/reactivate")
+    names = {"login": customer.login, "password": PASSWORD, "what": "reactivate"}
+    return customer.browser.submit("/reactivate", **names).path == "/account"
+
+
+def state(drill: Drill, account: str) -> str:
+    found = scanned(drill.dynamodb, drill.table("accounts"))
+    (item,) = (
+        i for i in found if (i["pk"]["S"], i["sk"]["S"]) == (f"ACCOUNT#{account}", "ACCOUNT")
+    )
+    return str(item["state"]["S"])
+
+
 def grants(drill: Drill) -> list[dict[str, Any]]:
     return [item for item in scanned(drill.dynamodb, drill.keys) if "data_key" in item]
 
@@ -219,10 +242,13 @@ def sealed(drill: Drill, customers: list[Customer]) -> bool:
     return not any(customer.street in text for customer in customers)
 
 
-def tell(drill: Drill, ada: Customer, ben: Customer) -> None:
+def tell(drill: Drill, ada: Customer, ben: Customer, cleo: Customer, dan: Customer) -> None:
     chapter("Before")
-    register(drill, ada)
-    register(drill, ben)
+    for customer in (ada, ben, cleo, dan):
+        register(drill, customer)
+    resting = account_of(drill, dan)
+    rest(dan)
+    drill.hold("Dan deactivates the account.", not dan.sign_in())
     before, kids = drill.licenses(), drill.signing_keys()
     chapter("A moment is kept (point-in-time recovery of accounts and usage; keys has none)")
     copy_tables(drill)
@@ -230,6 +256,10 @@ def tell(drill: Drill, ada: Customer, ben: Customer) -> None:
     account = account_of(drill, ben)
     erase(drill, ben)
     drill.hold("Ben has the account erased, and cannot sign in any more.", not ben.sign_in())
+    rest(cleo)
+    drill.hold("Cleo deactivates the account.", not cleo.sign_in())
+    drill.hold("Dan comes back.", come_back(dan))
+    drill.cloud.control.settle()
     chapter("The loss: every item of accounts and usage is gone")
     for name in TABLES:
         lose_all(drill, name)
@@ -247,32 +277,50 @@ def tell(drill: Drill, ada: Customer, ben: Customer) -> None:
     after = drill.licenses()
     drill.hold(f"The vendor sees the same {len(after)} licenses.", after == before, after)
     drill.hold("The same key signs as before.", drill.signing_keys() == kids, kids)
+    put_right(drill, ben, cleo, resting)
     tell_of_the_erased(drill, ben, account)
     chapter("Without the keys, nothing opens")
-    lost = lose_keys(drill)
+    lost, everybody = lose_keys(drill), [ada, ben, cleo, dan]
     drill.hold(f"{len(lost)} grants are taken away.", lost)
     drill.hold("Ada signs in, for a password is no personal field.", ada.sign_in())
     drill.hold("Ada's profile does not open.", not ada.profile_opens())
-    drill.hold("No table and no copy holds a profile in the clear.", sealed(drill, [ada, ben]))
+    drill.hold("No table and no copy holds a profile in the clear.", sealed(drill, everybody))
     for grant in lost:
         drill.dynamodb.put_item(TableName=drill.keys, Item=grant)
     drill.hold("With the grants back, Ada's profile opens.", ada.profile_opens())
 
 
-def tell_of_the_erased(drill: Drill, ben: Customer, account: str) -> None:
-    """The backup is from before the erasure; the table of keys remembers it."""
-    chapter("Whoever was erased since the moment came back, and goes again")
-    control, mails, paid = drill.cloud.control, drill.mails(ben), payments(drill, account)
+def put_right(drill: Drill, ben: Customer, cleo: Customer, dan: str) -> None:
+    """The backup is from before they left or came back; the table of keys remembers it."""
+    chapter("Whoever was erased, deactivated or back since the moment is so again")
     drill.hold("Ben's account is there again, as rows, and the password fits.", ben.sign_in())
     drill.hold("Ben's profile does not open.", not ben.profile_opens())
-    done = erase_again()
-    drill.hold("One is erased again, and only one.", done == {"erased": 1, "back": 1}, done)
+    drill.hold("Cleo's account is active, though Cleo left it.", cleo.sign_in())
+    drill.hold("Cleo's profile does not open.", not cleo.profile_opens())
+    cleo.browser.open("/forgot")
+    before = drill.mails(cleo)
+    cleo.browser.submit("/forgot", email=cleo.fields["email"])
+    drill.cloud.control.settle()
+    drill.hold("No mail finds Cleo.", drill.mails(cleo) == before)
+    drill.hold("Dan's account rests, though Dan is back.", state(drill, dan) != "active")
+    done = leave_again()
+    right = {"erased": 1, "erased_again": 1, "rest": 1, "rest_again": 1, "back_again": 1}
+    drill.hold("One is erased again, one rests again, one is back again.", done == right, done)
+    drill.hold("Cleo cannot sign in.", not cleo.sign_in())
+    drill.hold("Cleo comes back, and the profile opens.", come_back(cleo) and cleo.profile_opens())
+    drill.hold("Dan's account is active.", state(drill, dan) == "active")
+
+
+def tell_of_the_erased(drill: Drill, ben: Customer, account: str) -> None:
+    """What is left of who goes again, and what nobody charges or mails any more."""
+    chapter("Whoever was erased since the moment goes for good")
+    control, mails, paid = drill.cloud.control, drill.mails(ben), payments(drill, account)
     drill.hold("Ben cannot sign in.", not ben.sign_in())
     control.run("erasure_sweep")
     left = rows(drill, account)
     drill.hold("A tombstone and the books are left.", left <= STAYS and "tombstone" in left, left)
-    done = erase_again()
-    drill.hold("Done once more, nothing changes.", done["back"] == 0, done)
+    done = leave_again()
+    drill.hold("Done once more, nothing changes.", done["erased_again"] == 0, done)
     control.advance(MONTH)
     for function in ("renewal_sweep", "mail_planner", "mail_sweep"):
         control.run(function)
@@ -282,7 +330,13 @@ def tell_of_the_erased(drill: Drill, ben: Customer, account: str) -> None:
 
 
 def people(cloud: LocalCloud) -> Iterator[Customer]:
-    for name, street in (("Ada", "7 Restored Road"), ("Ben", "9 Erased Alley")):
+    streets = {
+        "Ada": "7 Restored Road",
+        "Ben": "9 Erased Alley",
+        "Cleo": "11 Resting Row",
+        "Dan": "13 Return Drive",
+    }
+    for name, street in streets.items():
         yield Customer(name, Person(cloud.app), street)
 
 
@@ -293,10 +347,10 @@ def main() -> int:
         os.environ.update(cloud.operator)
         follow(cloud.clock_file)
         drill = Drill(cloud, boto3.client("dynamodb"))
-        ada, ben = people(cloud)
+        ada, ben, cleo, dan = people(cloud)
         try:
-            with ada.browser, ben.browser:
-                tell(drill, ada, ben)
+            with ada.browser, ben.browser, cleo.browser, dan.browser:
+                tell(drill, ada, ben, cleo, dan)
         except DidNotHold as error:
             print(f"restore-drill: {error}", file=sys.stderr)
             return 1

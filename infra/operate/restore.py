@@ -4,7 +4,8 @@
 
 What is in the table is never overwritten: it is newer. Some rows stay away on purpose (below), and
 a name goes back only to whom the table says it belongs. Keys are never restored (G10): there is no
-copy of that table, and so it knows who was erased since: whoever came back goes again, at the end.
+copy of that table, and so it knows who was erased, deactivated or came back since: at the end each
+is once more what they had chosen.
 Run again, it comes to the same.
 """
 
@@ -157,13 +158,16 @@ def main(arguments: list[str] | None = None) -> int:
     import boto3
 
     from infra.admin import use_clock, use_stack
-    from infra.operate.erased import erase_again
+    from infra.operate.leaving import leave_again
 
     use_clock()
     if chosen.stack:
         use_stack(chosen.stack)
     print(f"{chosen.target}: {restore(boto3.client('dynamodb'), chosen.source, chosen.target)}")
-    print(f"erased since, and back: {erase_again()['back']}, which are erased again")
+    done = leave_again()
+    print(f"erased since, and back: {done['erased_again']}, which are erased again")
+    print(f"deactivated since, and active: {done['rest_again']}, which rest again")
+    print(f"back since, and deactivated: {done['back_again']}, which are back again")
     return 0
 
 

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import wiring
+from chalicelib.accounts.rules import Account
+from chalicelib.accounts.rules import State as Lives
 from chalicelib.core.clock import DAY, HOUR, MINUTE
 from chalicelib.mail.rules import MailClass, Message, State, Why
 from chalicelib.mail.store import MailStore
@@ -192,6 +194,27 @@ class TestWhatIsFound:
         store.look_later("acc_a", clock.now, clock.now + DAY)
         assert list(store.due(clock.now)) == []
         assert night()["erasures_overdue"] == 1
+
+    def test_an_account_that_rests_by_its_keys_and_is_listed_as_active(
+        self, subject: str, clock: FakeClock
+    ) -> None:
+        store, accounts = rights.erasure().store, wiring.account_store()
+        store.accounts.transact(store.note_rest("acc_a", clock.now))
+        clock.advance(HOUR + MINUTE)
+        assert night()["resting_as_active"] == 0
+        account = Account("acc_a", Lives.ACTIVE, "sub_a", "email", "login", "none", clock.now)
+        accounts.transact(accounts.put_account(account))
+        assert "resting_as_active" in night()["findings"]
+        store.accounts.transact(store.end_rest("acc_a"))
+        assert night()["findings"] == []
+
+    def test_one_that_left_within_the_hour_is_not_judged(
+        self, subject: str, clock: FakeClock
+    ) -> None:
+        store, accounts = rights.erasure().store, wiring.account_store()
+        account = Account("acc_a", Lives.ACTIVE, "sub_a", "email", "login", "none", clock.now)
+        accounts.transact(accounts.put_account(account), store.note_rest("acc_a", clock.now))
+        assert night()["resting_as_active"] == 0
 
     def test_one_whose_hour_has_not_come_is_none(self, subject: str, clock: FakeClock) -> None:
         wait(clock.now - HOUR + 1)

@@ -9,22 +9,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import wiring
-from chalicelib.accounts.rules import AccountGone, LinkEnded, WrongCredentials
+from chalicelib.accounts.rules import AccountGone, LinkEnded, State, WrongCredentials
 from chalicelib.accounts.store import Claim
 from chalicelib.core.clock import DAY, HOUR, from_text
 from chalicelib.core.errors import NotFound
+from chalicelib.mail.rules import State as Sent
 from chalicelib.mail.wishes import suppression_of
+from chalicelib.privacy.folding import fold
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, verify
 from chalicelib.privacy.sinks import staff
 from chalicelib.rights import sweep as sweeping
 from chalicelib.rights import wiring as rights
-from chalicelib.rights.rules import LeavingAlready, NotPlanned, fiscal_end
+from chalicelib.rights.rules import HOLD, LeavingAlready, NotPlanned, fiscal_end
 from chalicelib.rights.store import LeavingStore, fiscal_subject
 from chalicelib.rights.sweep import SweepIncomplete
 from chalicelib.storage.dynamo import Database, Table
 from infra.alarms import COUNTED
 from infra.operate import fiscal
-from infra.operate.erased import erase_again
+from infra.operate.leaving import leave_again
 from tests.crash import at_every_call
 from tests.rights.conftest import (
     FISCAL,
@@ -56,6 +58,12 @@ def erased(account: Account) -> bool:
     rows = list(wiring.accounts_table().query(f"ACCOUNT#{account.id}"))
     kinds = {row["type"] for row in rows}
     return kinds <= {"tombstone", "payment", "order", "subscription"} and "tombstone" in kinds
+
+
+def gone_again() -> tuple[int, int]:
+    """How many were ever erased, and how many of them a restore had brought back."""
+    done = leave_again()
+    return done["erased"], done["erased_again"]
 
 
 def restore(tables: Tables, backup: dict[str, list[dict[str, object]]]) -> None:
@@ -148,7 +156,7 @@ class TestARestore:
         sweep()
         restore(tables, backup)
         assert wiring.sessions().sign_in(PROFILE["login"], PASSWORD)
-        assert erase_again() == {"erased": 1, "back": 1}
+        assert gone_again() == (1, 1)
         with pytest.raises(WrongCredentials):
             wiring.sessions().sign_in(PROFILE["login"], PASSWORD)
         head = wiring.licenses().head(license_id)
@@ -171,13 +179,13 @@ class TestARestore:
         erase()
         sweep()
         restore(tables, backup)
-        erase_again()
+        leave_again()
         halfway = tables.dump()
-        assert erase_again() == {"erased": 1, "back": 1}
+        assert gone_again() == (1, 1)
         assert tables.dump() == halfway
         sweep()
         whole = tables.dump()
-        assert erase_again() == {"erased": 1, "back": 0}
+        assert gone_again() == (1, 0)
         assert tables.dump() == whole
         assert opens("sub_acc_other")
 
@@ -191,7 +199,7 @@ class TestARestore:
         there = {(item["pk"], item["sk"]) for item in tables.items("accounts")}
         lost = [i for i in backup["accounts"] if (i["pk"], i["sk"]) not in there]
         restore(tables, {"accounts": lost})
-        assert erase_again()["back"] == 1
+        assert gone_again() == (1, 1)
         sweep()
         assert erased(mora)
         assert wiring.account_store().owner(Claim.EMAIL, mora.email_claim) == again.id
@@ -206,7 +214,7 @@ class TestARestore:
         erase()
         sweep()
         restore(tables, backup)
-        erase_again()
+        leave_again()
         sweep()
         assert erased(mora)
 
@@ -218,7 +226,111 @@ class TestARestore:
         erase()
         sweep()
         restore(tables, backup)
-        erase_again()
+        leave_again()
+        sweep()
+        assert erased(mora)
+
+
+@pytest.mark.promise("PS-73")
+@pytest.mark.promise("PS-83")
+class TestARestoreOfWhoRests:
+    """What the keys say wins, in both directions."""
+
+    def backup(self, tables: Tables) -> dict[str, list[dict[str, object]]]:
+        return {name: tables.items(name) for name in ("accounts", "usage")}
+
+    def brought_back(self, tables: Tables, backup: dict[str, list[dict[str, object]]]) -> None:
+        """The tables as they were then, and nothing that came later; `keys` as it is."""
+        for name in backup:
+            table = getattr(tables, name)
+            for item in tables.items(name):
+                table.apply(table.delete(item["pk"], item["sk"]))
+        restore(tables, backup)
+
+    def state(self) -> State:
+        account = wiring.account_store().account(MORA)
+        assert account
+        return account.state
+
+    def test_whoever_deactivated_since_gets_no_mail_and_rests_again(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables, clock: FakeClock
+    ) -> None:
+        license_id = buy(processor, crew).license_id or ""
+        wiring.mailer().sweep()
+        backup = self.backup(tables)
+        rights.deactivation().deactivate(MORA)
+        self.brought_back(tables, backup)
+        assert self.state() is State.ACTIVE
+        assert opens(mora.subject) == []
+        message, letter = wiring.outbox().message(
+            "password_changed", fact=(MORA, 1), account=MORA, arguments={}, due=clock.now,
+            now=clock.now,
+        )  # fmt: skip
+        wiring.accounts_table().transact(letter)
+        assert wiring.mailer().send(message) is Sent.NO_RECIPIENT
+        assert (leave_again()["rest"], self.state()) == (1, State.DEACTIVATED)
+        assert opens(mora.subject) == []
+        head = wiring.licenses().head(license_id)
+        assert head
+        assert HOLD in head.holds
+        clock.advance(40 * DAY)
+        wiring.renewals().sweep()
+        assert processor.charged == []
+        told = fold(wiring.vault().ledger.rows(mora.subject))
+        assert (told.granted, told.ungranted_uses) == ({}, 0)
+        found = wiring.account_store().account(MORA)
+        assert found
+        rights.deactivation().reactivate(found)
+        assert opens(mora.subject)
+
+    def test_a_second_time_nothing_changes(self, mora: Account, tables: Tables) -> None:
+        backup = self.backup(tables)
+        rights.deactivation().deactivate(MORA)
+        self.brought_back(tables, backup)
+        assert leave_again()["rest_again"] == 1
+        whole = tables.dump()
+        assert leave_again()["rest_again"] == 0
+        assert tables.dump() == whole
+
+    def test_whoever_came_back_since_is_back_again(
+        self, mora: Account, processor: FakeProcessor, crew: Plan, tables: Tables
+    ) -> None:
+        license_id = buy(processor, crew).license_id or ""
+        rights.deactivation().deactivate(MORA)
+        backup = self.backup(tables)
+        found = wiring.account_store().account(MORA)
+        assert found
+        rights.deactivation().reactivate(found)
+        self.brought_back(tables, backup)
+        assert self.state() is State.DEACTIVATED
+        assert leave_again() == {
+            "erased": 0, "erased_again": 0, "rest": 0, "rest_again": 0, "back_again": 1
+        }  # fmt: skip
+        assert self.state() is State.ACTIVE
+        head = wiring.licenses().head(license_id)
+        assert head
+        assert HOLD not in head.holds
+        told = fold(wiring.vault().ledger.rows(mora.subject))
+        assert told.granted.keys() == wiring.vault().granted(mora.subject).keys()
+        assert leave_again()["back_again"] == 0
+
+    def test_whoever_rested_all_the_time_goes_on_resting(
+        self, mora: Account, tables: Tables
+    ) -> None:
+        rights.deactivation().deactivate(MORA)
+        self.brought_back(tables, self.backup(tables))
+        assert leave_again()["rest_again"] == leave_again()["back_again"] == 0
+        assert self.state() is State.DEACTIVATED
+
+    def test_whoever_was_erased_while_resting_is_remembered_as_that_alone(
+        self, mora: Account, tables: Tables
+    ) -> None:
+        rights.deactivation().deactivate(MORA)
+        backup = self.backup(tables)
+        erase()
+        assert list(rights.erasure().store.resting()) == []
+        self.brought_back(tables, backup)
+        leave_again()
         sweep()
         assert erased(mora)
 
@@ -532,7 +644,7 @@ class TestDying:
             return name
 
         def judge(name: str) -> None:
-            erase_again()
+            leave_again()
             sweep()
             assert wiring.account_store().account(name) is None
             assert tombstone(name)
@@ -540,7 +652,7 @@ class TestDying:
             assert head
             assert head.standing == "revoked"
 
-        assert at_every_call(prepare, lambda _: erase_again(), judge) > 20
+        assert at_every_call(prepare, lambda _: leave_again(), judge) > 20
 
     def test_a_death_at_any_call_of_the_closing_is_finished_by_the_next(
         self, plan: Plan, processor: FakeProcessor, tables: Tables

@@ -191,10 +191,13 @@ class TestRestore:
         self, dynamodb: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("boto3.client", lambda _: dynamodb)
-        monkeypatch.setattr("infra.operate.erased.erase_again", lambda: {"erased": 3, "back": 2})
+        done = {"erased_again": 2, "rest_again": 1, "back_again": 0}
+        monkeypatch.setattr("infra.operate.leaving.leave_again", lambda: done)
         put(dynamodb, COPY, item("ACCOUNT#1"), item("SESSION#1"))
         assert restoring.main(["--source", COPY, "--target", TABLE_NAME]) == 0
         assert capsys.readouterr().out.splitlines() == [
             "accounts: 1 put back, 0 there already, 1 left out on purpose",
             "erased since, and back: 2, which are erased again",
+            "deactivated since, and active: 1, which rest again",
+            "back since, and deactivated: 0, which are back again",
         ]
