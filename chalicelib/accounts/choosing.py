@@ -83,12 +83,18 @@ class Choosing:
 
         `address` is the account's own, as the page has opened it; nothing more is opened.
         """
+        return self._standing(account_id, self.stopped(address))
+
+    def today(self, account_id: str) -> dict[str, Choice]:
+        """How each question stands before it is answered anew, by its field; opens nothing."""
+        return {choice.question.name: choice for choice in self._standing(account_id, {})}
+
+    def _standing(self, account_id: str, stopped: Mapping[Purpose, int]) -> list[Choice]:
         account = self._present(account_id)
         granted = self.vault.granted(account.subject)
         asked = self._asked(granted)
         waiting = self.opt_ins.waiting(account.id)
         answers = self._answers(account.subject, {question.purpose for question in asked})
-        stopped = self.stopped(address)
         return [
             Choice(
                 q, granted.get(q.purpose), q.purpose in waiting, answers.get(q.purpose),
@@ -96,12 +102,6 @@ class Choosing:
             )
             for q in asked
         ]  # fmt: skip
-
-    def in_force(self, account_id: str) -> dict[str, str]:
-        """What was said yes to, as the forms' fields name it; nothing is opened."""
-        granted = self.vault.granted(self._present(account_id).subject)
-        asked = questions(policy(self.vault.in_force()))
-        return {question.name: "yes" for question in asked if question.purpose in granted}
 
     def change(self, account_id: str, purpose: Purpose, *, yes: bool, gpc: bool = False) -> None:
         """The person's own answer, in force from here on; NotAChoice for any other purpose.

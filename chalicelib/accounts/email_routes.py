@@ -8,7 +8,7 @@ from chalicelib import wiring
 from chalicelib.accounts.routes import IN_PLACE, asking
 from chalicelib.accounts.rules import LinkKind
 from chalicelib.edge.callers import account_of
-from chalicelib.edge.forms import Filled, form_again, form_page, read_answered, read_form
+from chalicelib.edge.forms import form_again, form_page, read_answered, read_form
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import html, see_other
 from chalicelib.edge.routes import Edge
@@ -26,8 +26,8 @@ PAGE, LINK = "accounts/email.html", "accounts/email_link.html"
 
 @routes.page("/account/email")
 def show_email(request: Request) -> Response:
-    filled = Filled(wiring.choosing().in_force(account_of(request)))
-    return form_page(request, wiring.keyed(), PAGE, filled=filled, **standing(request))
+    """Nothing is ticked, whatever was said before: how it stands today is told beside it."""
+    return form_page(request, wiring.keyed(), PAGE, **standing(request))
 
 
 @routes.form("/account/email")
@@ -48,9 +48,13 @@ def ask_for_change(request: Request) -> Response:
 
 
 def standing(request: Request) -> dict[str, Any]:
-    waiting = wiring.email_change().waiting(account_of(request))
-    sent = request.query.get("sent") == "1"
-    return {"waiting": waiting, "sent": sent, **asking(request)}
+    account = account_of(request)
+    return {
+        "waiting": wiring.email_change().waiting(account),
+        "sent": request.query.get("sent") == "1",
+        "today": wiring.choosing().today(account),
+        **asking(request),
+    }
 
 
 @routes.page("/email/{token}")

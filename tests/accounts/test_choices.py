@@ -469,11 +469,35 @@ class TestMoving:
     NEW: ClassVar[dict[str, str]] = {"email": "mora@weir.example", "password": PASSWORD}
 
     @pytest.mark.promise("PS-75")
-    def test_the_form_shows_the_answers_in_force(self, member: Browser) -> None:
+    def test_ticks_nothing_whatever_was_said_before_and_says_how_it_stands(
+        self, member: Browser, tables: Tables
+    ) -> None:
         assert "checked" not in member.get("/account/email").text
         answer(member, "marketing", "yes")
-        page = member.get("/account/email").text
-        assert re.findall(r'id="(\w+)"[^>]* checked', page) == ["choice_marketing"]
+        answer(member, "partner_mail", "yes")
+        before = list(wiring.vault().ledger.rows(subject_of(tables)))
+        page = member.get("/account/email")
+        assert list(wiring.vault().ledger.rows(subject_of(tables))) == before, "nothing is opened"
+        assert "checked" not in page.text
+        assert re.search(
+            r"Today: yes, since 26 November 2026 ?\. Leave the box empty and that yes ends once the"
+            r" new address is confirmed", page.words,
+        )  # fmt: skip
+        assert "Today: a yes that waits for its link." in page.words
+        answer(member, "partner_mail", "no")
+        assert "Today: no." in member.get("/account/email").words
+
+    @pytest.mark.promise("PS-74")
+    def test_an_old_yes_counts_until_the_new_address_is_confirmed_and_not_after(
+        self, member: Browser, mails: Mails, tables: Tables
+    ) -> None:
+        """As the form says: an empty box beside the new address is a no to it."""
+        answer(member, "marketing", "yes")
+        member.post("/account/email", {**self.NEW, **NO_CHOICES})
+        assert "Today: yes" in member.get("/account/email").words
+        Browser().post(f"/email/{mails.link('email_change')}", {})
+        assert "KEY#marketing" not in keys(tables)
+        assert "Today: yes" not in member.get("/account/email").words
 
     @pytest.mark.promise("PS-75")
     def test_asking_without_an_answer_is_refused(self, member: Browser) -> None:
