@@ -342,10 +342,11 @@ def email_change() -> EmailChange:
 @cache
 def email_move() -> EmailMove:
     from chalicelib.accounts.email_move import EmailMove
+    from chalicelib.rights import wiring as rights
 
     return EmailMove(
         account_store(), address_store(), accounts(), guests(), outbox(), links(),
-        opt_ins(), wishes(), keyed(), now,
+        opt_ins(), wishes(), keyed(), rights.deactivation(), rights.erasure(), now,
     )  # fmt: skip
 
 

@@ -4,8 +4,8 @@ One transaction releases the old claim, takes the new one, seals the profile ane
 it has, puts into force what was chosen beside the new address, and writes word of it to the old
 mailbox. Sessions go on; links to a password that were mailed before are dead. What the person once
 stopped by mail stays stopped at the new address. Whoever takes a move back takes back every yes
-that was said with it and after it: it may have been a thief's, and nothing of it reaches their
-mailbox.
+that was said with it and after it, and a deactivation or an erasure that waits: it may have been a
+thief's, and nothing of it reaches their mailbox.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from chalicelib.accounts.rules import (
     Account,
     AccountGone,
     AddressTaken,
+    ErasedSince,
     LinkEnded,
     LinkKind,
+    State,
 )
 from chalicelib.accounts.store import Claim
 from chalicelib.mail.wishes import BOUNCED, suppression_of
@@ -31,6 +33,7 @@ from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Protocol
 
     from chalicelib.accounts.address_store import AddressStore, Change, Spans
     from chalicelib.accounts.guests import Guests
@@ -44,6 +47,17 @@ if TYPE_CHECKING:
     from chalicelib.mail.outbox import Outbox
     from chalicelib.mail.wishes import WishStore
     from chalicelib.storage.dynamo import Write
+
+    class Rest(Protocol):
+        """What takes an account up again that rests."""
+
+        def recall(self, account: Account, verifier: str) -> None: ...
+
+    class Ending(Protocol):
+        """What stops an erasure that waits."""
+
+        def call_off(self, account_id: str, since: int) -> list[Write]: ...
+
 
 FORM = "page:/email"
 TAKE = 0  # the position of the new claim in the transaction that moves
@@ -60,6 +74,8 @@ class EmailMove:
     opt_ins: OptIns
     wishes: WishStore
     keyed: KeyedHash
+    rest: Rest
+    ending: Ending
     clock: Clock
 
     def check(self, token: str, kind: LinkKind) -> Mapping[Purpose, bool]:
@@ -105,27 +121,44 @@ class EmailMove:
     def undo(self, token: str) -> None:
         """Back to the address that the link was mailed to; no password fits any more.
 
-        Whatever was chosen since the move is withdrawn, and no wish waits. Where that address has
-        another account by now, the account stays and is locked all the same: AddressTaken. A link
-        of a move that an older mailbox has taken back no longer works.
+        Whatever was chosen since the move is withdrawn, and no wish waits; a deactivation since and
+        an erasure that waits are undone. Where that address has another account by now, the account
+        stays, at rest if it is, and is locked all the same: AddressTaken. A link of a move that an
+        older mailbox has taken back no longer works. ErasedSince where nothing is left.
         """
         now = self.clock()
         link = self.links.read(token, LinkKind.EMAIL_UNDO, now)
         account = self._moved(link)
         used = self.links.use(token, LinkKind.EMAIL_UNDO, now)
         address = self._address(link.target)
-        if self.keyed.of("email", email_identity(address)) == account.email_claim:
+        claim = self.keyed.of("email", email_identity(address))
+        if claim == account.email_claim:
             raise LinkEnded
+        if not account.active and self.accounts.owner(Claim.EMAIL, claim) is None:
+            account = self._recalled(account)
         undone = account.undone_by(link, now)
+        off = self.ending.call_off(account.id, link.made_at)
+        locked = [used, *off, self.store.lock(account, nobodys(), undone)]
+        if not account.active:
+            self._lock(account, link, *locked)
+            raise AddressTaken
         try:
             message = self._move(
-                account, address, link.target, now, used, lock=nobodys(), undone=undone,
+                account, address, link.target, now, used, *off, lock=nobodys(), undone=undone,
                 since=link.made_at,
             )  # fmt: skip
         except AddressTaken:
-            self._lock(account, link, used, self.store.lock(account, nobodys(), undone))
+            self._lock(account, link, *locked)
             raise
         self.outbox.nudge(message)
+
+    def _recalled(self, account: Account) -> Account:
+        """Taken up again, and locked: a death before the move leaves the link good for another."""
+        self.rest.recall(account, nobodys())
+        found = self.accounts.account(account.id)
+        if found is None or not found.active:
+            raise AccountGone
+        return found
 
     def _lock(self, account: Account, link: Link, *others: Write) -> None:
         def writes() -> list[Write]:
@@ -149,7 +182,9 @@ class EmailMove:
     def _moved(self, link: Link) -> Account:
         """Whose move the link is about, unless an older mailbox has taken that back."""
         account = self.accounts.account(link.account)
-        if account is None or not account.active or link.was_undone(account):
+        if account is None or account.state is State.ENDING:
+            raise ErasedSince
+        if not account.known or link.was_undone(account):
             raise LinkEnded
         return account
 

@@ -139,6 +139,17 @@ class LinkEnded(NotFound):
     detail = "It was used already, or it is older than 24 hours."
 
 
+class ErasedSince(NotFound):
+    """The account that had moved away was erased: there is nothing to take back."""
+
+    code = "account_erased"
+    title = "The account was erased"
+    detail = (
+        "It had moved away from this address, and whoever had it then had it erased. "
+        "Nothing of it is left, so nothing can be taken back. You can open a new account."
+    )
+
+
 class AccountGone(Conflict):
     """The account is not in a state in which this can be done."""
 

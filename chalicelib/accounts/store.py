@@ -199,14 +199,16 @@ class AccountStore:
             condition="#s = :from AND epoch = :epoch", names={"#s": "state"},
         )  # fmt: skip
 
-    def wake(self, account: Account) -> Write:
-        """Deactivated becomes active, in the index as before."""
+    def wake(self, account: Account, verifier: str | None = None) -> Write:
+        """Deactivated becomes active, in the index as before; with a verifier, under that."""
         return self.accounts.update(
             f"ACCOUNT#{account.id}", "ACCOUNT",
-            f"SET #s = :to, epoch = :next, {ENTER} REMOVE deactivated_at",
+            f"SET #s = :to, epoch = :next, password = :password, {ENTER} REMOVE deactivated_at",
             {
                 ":to": str(State.ACTIVE), ":from": str(State.DEACTIVATED),
-                ":epoch": account.epoch, ":next": account.epoch + 1, **placed(account.id),
+                ":epoch": account.epoch, ":next": account.epoch + 1,
+                ":password": account.password if verifier is None else verifier,
+                **placed(account.id),
             },
             condition="#s = :from AND epoch = :epoch", names={"#s": "state"},
         )  # fmt: skip

@@ -79,10 +79,14 @@ class Grants:
         return bool(self.ledger.commit(lambda: self._withdraw(subject, purpose, form)))
 
     def take_back(self, subject: str, since: int, form: str) -> list[Write]:
-        """Each yes that was said from an instant on is withdrawn, whoever said it; for `commit`."""
+        """Each yes that was said from an instant on is withdrawn, whoever said it; for `commit`.
+
+        Also one whose key is on hold.
+        """
         head = self.ledger.head(subject)
         noes = self._said_since(subject, since)
-        gone = [grant for grant in self.store.grants(subject) if grant.purpose in noes]
+        grants = [*self.store.grants(subject), *self.store.held(subject)]
+        gone = [grant for grant in grants if grant.purpose in noes]
         rows = [Entry(Event.WITHDRAWN, g.purpose, g.policy, form) for g in gone]
         return [*self._ends(gone), *self.ledger.after(head, subject, rows, self.clock())]
 

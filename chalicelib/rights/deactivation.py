@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 TRIES = 8
 OUT, BACK = "page:/account/privacy/deactivate", "page:/reactivate"
+TAKEN_BACK = "page:/email/undo"
 RESTORED = "command:leave-again"
 
 
@@ -75,25 +76,34 @@ class Deactivation:
 
     def reactivate(self, account: Account, *, left: str = "") -> str:
         """All is as it was; answers a new session's token. AccountGone where it does not rest."""
-        now, before = self.clock(), self.store.leaving(account.id)
+        now = self.clock()
+        token, started = self.sessions.start(account, now, epoch=account.epoch + 1)
+        ended = self.sessions.ended(left)
+        self._return(account, now, BACK, self.accounts.wake(account), *started, *ended)
+        return token
+
+    def recall(self, account: Account, verifier: str) -> None:
+        """Back from a rest that was not its owner's wish: nobody is signed in.
+
+        `verifier` is one that no password fits: whoever put it to rest knew the password.
+        """
+        self._return(account, self.clock(), TAKEN_BACK, self.accounts.wake(account, verifier))
+
+    def _return(self, account: Account, now: int, reason: str, *woken: Write) -> None:
+        before = self.store.leaving(account.id)
         if account.state is not State.DEACTIVATED or before is None:
             raise AccountGone
         if before.kind is Kind.ERASURE:
             raise LeavingAlready
-        leaving = Leaving(account.id, Kind.REACTIVATION, Stage.RUNNING, now, now)
-        token, started = self.sessions.start(account, now, epoch=account.epoch + 1)
         self._commit(
             lambda: [
-                self.accounts.wake(account),
+                *woken,
                 self.store.turn_back(before, now),
-                *started,
-                *self.sessions.ended(left),
                 self.store.end_rest(account.id),
-                *self.vault.release(account.subject, BACK),
+                *self.vault.release(account.subject, reason),
             ]
         )
-        self.finish(leaving)
-        return token
+        self.finish(Leaving(account.id, Kind.REACTIVATION, Stage.RUNNING, now, now))
 
     # a restore
 

@@ -126,6 +126,18 @@ class Erasure:
         except ConditionFailed as refusal:
             raise NotPlanned from refusal
 
+    def call_off(self, account_id: str, since: int) -> list[Write]:
+        """For a transaction: what was asked for since that instant, and waits, is stopped.
+
+        An older wish stands, and none comes in between.
+        """
+        found = self.store.leaving(account_id)
+        if found is None:
+            return [self.store.none(account_id)]
+        if found.erasure_waits and found.asked_at >= since:
+            return [self.store.stop(found)]
+        return [self.store.stands(found)]
+
     def check_stop(self, token: str) -> Leaving:
         """LinkEnded where the link stops nothing any more; changes nothing."""
         link = self.links.read(token, LinkKind.ERASURE_STOP, self.clock())

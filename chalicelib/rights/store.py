@@ -98,6 +98,10 @@ class LeavingStore:
         condition, values = as_read(leaving)
         return self.accounts.check(f"ACCOUNT#{leaving.account}", "LEAVING", condition, values)
 
+    def none(self, account: str) -> Write:
+        """A condition: it is neither on its way out nor back."""
+        return self.accounts.check(f"ACCOUNT#{account}", "LEAVING", ABSENT)
+
     def will_cancel(self, leaving: Leaving, license_id: str) -> None:
         """Remembered before it is done, so that coming back can undo it."""
         condition, values = as_read(leaving)

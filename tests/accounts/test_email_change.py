@@ -13,13 +13,16 @@ from chalicelib.accounts.rules import (
     AccountGone,
     AddressTaken,
     LinkEnded,
+    State,
 )
 from chalicelib.core.clock import DAY, HOUR, MINUTE
 from chalicelib.core.errors import CetrusError
 from chalicelib.mail.links import link_token
 from chalicelib.mail.rules import MailClass
 from chalicelib.mail.wishes import BOUNCED, class_row, suppression_of
+from chalicelib.privacy.folding import fold
 from chalicelib.privacy.rules import Purpose, verify
+from chalicelib.rights import wiring as rights
 from chalicelib.storage.dynamo import Database, Table
 from tests.accounts.conftest import NO_CHOICES, PASSWORD, PROFILE, REGISTRATION
 from tests.accounts.watch import watched
@@ -57,6 +60,10 @@ def account_of(login: str) -> Account:
     account = store.account(store.owner(Claim.LOGIN, wiring.keyed().of("login", login)))
     assert account
     return account
+
+
+def died(*_: object, **__: object) -> str:
+    raise ZeroDivisionError
 
 
 @pytest.fixture
@@ -621,3 +628,104 @@ class TestRaces:
         assert isinstance(losers[0], (AccountGone, AddressTaken, LinkEnded))
         assert owner_of(NEW) == account_id
         assert len(mails.of("email_changed")) == 1
+
+
+class TestTakingBackWhatAThiefEnded:
+    """Whoever took an account over also deactivates it, or has it erased."""
+
+    def undo(self, mails: Mails) -> str:
+        return f"/email/undo/{mails.link('email_changed')}"
+
+    @pytest.mark.promise("PS-73")
+    def test_a_deactivation_since_the_move_is_undone_with_it(
+        self, moved: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        account, undo = account_of(PROFILE["login"]), self.undo(mails)
+        rights.deactivation().deactivate(account.id)
+        clock.advance(HOUR)
+        assert Browser().get(undo).status == 200
+        assert Browser().post(undo, {}).location == "/email/done?what=undone"
+        found = account_of(PROFILE["login"])
+        assert (found.state, found.email_claim) == (
+            State.ACTIVE, wiring.keyed().of("email", PROFILE["email"])
+        )  # fmt: skip
+        assert wiring.accounts().profile(account.id)["email"] == PROFILE["email"]
+        assert list(rights.leaving_store().resting()) == []
+        signed = {"login": PROFILE["login"], "password": PASSWORD}
+        assert Browser().post("/login", signed).status == 401
+        assert moved.get("/account").status == 303
+        told = fold(wiring.vault().ledger.rows(account.subject))
+        assert (told.held, told.ungranted_uses) == ({}, 0)
+
+    @pytest.mark.promise("PS-71")
+    def test_an_erasure_that_was_asked_for_since_the_move_and_waits_is_stopped(
+        self, moved: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        account = account_of(PROFILE["login"])
+        rights.erasure().ask(account.id, 24)
+        clock.advance(HOUR)
+        assert Browser().post(self.undo(mails), {}).status == 303
+        assert rights.erasure().planned(account.id) is None
+        clock.advance(2 * DAY)
+        rights.rights_sweep().run(lambda: 60_000)
+        assert account_of(PROFILE["login"]).active
+
+    def test_one_that_its_owner_asked_for_before_the_move_goes_on(
+        self, asked: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        account = account_of(PROFILE["login"])
+        rights.erasure().ask(account.id, 24)
+        clock.advance(MINUTE)
+        Browser().post(f"/email/{mails.link('email_change')}", {})
+        clock.advance(MINUTE)
+        assert Browser().post(self.undo(mails), {}).status == 303
+        assert rights.erasure().planned(account.id)
+
+    @pytest.mark.promise("PS-70")
+    def test_what_was_erased_is_gone_and_the_page_says_so(
+        self, moved: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        undo = self.undo(mails)
+        rights.erasure().ask(account_of(PROFILE["login"]).id, 0)
+        for _ in range(2):
+            for answer in (Browser().get(undo), Browser().post(undo, {}, page="/login")):
+                assert answer.status == 404
+                assert "Nothing of it is left" in answer.text
+            rights.rights_sweep().run(lambda: 60_000)
+
+    @pytest.mark.promise("PS-73")
+    def test_after_the_seven_days_the_old_mailbox_wakes_nobody(
+        self, moved: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        undo = self.undo(mails)
+        rights.deactivation().deactivate(account_of(PROFILE["login"]).id)
+        clock.advance(UNDO_LIFE)
+        assert Browser().get(undo).status == 404
+        assert Browser().post(undo, {}, page="/login").status == 404
+        assert account_of(PROFILE["login"]).state is State.DEACTIVATED
+
+    @pytest.mark.promise("PS-73")
+    def test_where_the_address_has_another_account_by_now_it_rests_on_and_is_locked(
+        self, moved: Browser, mails: Mails, clock: FakeClock
+    ) -> None:
+        undo = self.undo(mails)
+        rights.deactivation().deactivate(account_of(PROFILE["login"]).id)
+        Browser().post("/register", {**REGISTRATION, "login": "new.comer"})
+        assert Browser().post(undo, {}).status == 409
+        found = account_of(PROFILE["login"])
+        assert found.state is State.DEACTIVATED
+        back = {"login": PROFILE["login"], "password": PASSWORD, "what": "reactivate"}
+        assert Browser().post("/reactivate", back).status == 401
+
+    def test_a_death_between_taking_it_up_and_moving_it_leaves_the_link_good(
+        self, moved: Browser, mails: Mails, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        account, token = account_of(PROFILE["login"]), self.undo(mails).rpartition("/")[2]
+        rights.deactivation().deactivate(account.id)
+        with monkeypatch.context() as patched:
+            patched.setattr(type(wiring.email_move()), "_move", died)
+            with pytest.raises(ZeroDivisionError):
+                wiring.email_move().undo(token)
+        assert account_of(PROFILE["login"]).active
+        wiring.email_move().undo(token)
+        assert wiring.accounts().profile(account.id)["email"] == PROFILE["email"]

@@ -67,6 +67,32 @@ def test_an_address_moves_and_comes_back(cloud: LocalCloud, control: Control) ->
     control.run("account_sweep")
 
 
+@pytest.mark.promise("PS-71")
+@pytest.mark.promise("PS-73")
+def test_who_took_an_account_over_shuts_nobody_out_by_leaving_it(
+    cloud: LocalCloud, control: Control
+) -> None:
+    """By the pages, under the role of the routes: moved, put to rest, and taken back."""
+    customer, new = new_customer(cloud, "people-robbed"), f"people-thief-{RUN}@example.org"
+    customer.open("/account/email")
+    customer.browser.submit("/account/email", email=new, password=PASSWORD)
+    stranger = Visitor(cloud.app)
+    stranger.open(linked(control, new, "/email/"))
+    stranger.submit("/email/")
+    undo = linked(control, customer.email, "/email/undo/")
+    customer.open("/account/privacy/deactivate")
+    page = customer.browser.submit("/account/privacy/deactivate", password=PASSWORD)
+    assert page.path == "/rights/done"
+    page = stranger.open(undo)
+    assert "a deactivation, or an erasure that waits" in " ".join(page.text.split())
+    assert "The account is back" in stranger.submit("/email/undo/").text
+    control.advance(1)
+    stranger.open("/forgot")
+    stranger.submit("/forgot", email=customer.email)
+    stranger.open(linked(control, customer.email, "/reset/"))
+    assert stranger.submit("/reset/", password=f"{PASSWORD} anew").path.startswith("/account")
+
+
 def keys_held(control: Control) -> set[str]:
     """The grants that there are, by subject and purpose."""
     items = [i for table in control.dump()["tables"].values() for i in table["items"]]
