@@ -72,13 +72,8 @@ NO_PAGES = {
 }
 """What answers no page, and why; every other route is seen as a page."""
 OWNER = "an owner"
-LET_OFF = {
-    # A document of its own, opened from a disk: it brings its styles.
-    *((who, "/account/privacy/export.html", "<style>") for who in (OWNER, "a member")),
-    # The new address gets the answers that stand for the old one, of whoever said yes to them.
-    *((OWNER, "/account/email", f"{name} is ticked") for name in CHOICES),
-}
-"""Who meets what where, all the same."""
+LET_OFF = {("/account/privacy/export.html", "<style>")}
+"""A document of its own, opened from a disk: it brings its styles."""
 ASKS_OF = {
     "/forgot": "finds an account that is there",
     "/contact": "answers this message, under a purpose of its own",
@@ -148,7 +143,7 @@ class Crawl:
         look = Look(answer.text)
         found = page_faults(got, look) + form_faults(look, ASKS_OF, route)
         found += self.weight(got, look)
-        self.note(who, route, [one for one in found if (who, route, one) not in LET_OFF])
+        self.note(who, route, [one for one in found if (route, one) not in LET_OFF])
         yield from (href for href, _ in look.links if self.is_ours(url, href))
         for form in look.forms:
             if form.method == "get":

@@ -320,6 +320,7 @@ class TestErasure:
             with pytest.raises(PurposeDenied):
                 wiring.vault().open(subject, purpose, "test")
         assert tables.items("keys") == []
+        assert [item for item in tables.items("accounts") if item["type"] == "sealed"] == []
 
     def test_a_restored_backup_stays_unreadable(self, subject: str, tables: Tables) -> None:
         backup = tables.items("accounts")
