@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from chalicelib.mail.planner import MailPlanner
     from chalicelib.mail.service import Mailer
     from chalicelib.mail.stopping import Stopping
+    from chalicelib.mail.stops import Stops
     from chalicelib.mail.wishes import WishStore
     from chalicelib.mailings.planner import MailingPlanner
     from chalicelib.mailings.service import Mailings
@@ -429,9 +430,19 @@ def mailing_planner() -> MailingPlanner:
 @cache
 def stopping() -> Stopping:
     from chalicelib.mail.stopping import Stopping
-    from chalicelib.mailings import wiring as made
 
-    return Stopping(wishes(), keyed(), now, times(), made.withdraw)
+    return Stopping(wishes(), keyed(), now, times(), stops().commit, stops().at_once)
+
+
+@cache
+def stops() -> Stops:
+    from chalicelib.mail.stops import Stops
+
+    def subject_of(account_id: str) -> str | None:
+        found = account_store().account(account_id)
+        return found.subject if found else None
+
+    return Stops(accounts_table(), vault(), subject_of, now)
 
 
 @cache

@@ -182,9 +182,11 @@ class Choosing:
         if purpose not in {q.purpose for q in questions(policy(self.vault.in_force()))}:
             raise NotAChoice
         if self.vault.granted(account.subject).get(purpose):
-            # The yes stands, from the mailbox where it needs that: a mail may have stopped it.
+            # The yes stands, from the mailbox where it needs that: a mail may have stopped it,
+            # and may have taken it back by now.
             self.lift(account.id, purpose, self._address(account, PAGE))
-            return
+            if self.vault.granted(account.subject).get(purpose):
+                return
         if purpose in TWICE:
             self._ask_again(account, purpose)
             return

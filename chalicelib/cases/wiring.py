@@ -46,11 +46,13 @@ def inbound_mail() -> InboundMail:
     from chalicelib.storage.objects import Bucket
 
     bucket, wishes = Bucket(aws.client("s3"), settings().mail_bucket), wiring.wishes()
+    stops = wiring.stops()
     stopping = Stopping(
-        wishes, wiring.keyed(), wiring.now, wiring.times(), which=Which.STOPPED_BY_MAIL
-    )
+        wishes, wiring.keyed(), wiring.now, wiring.times(), stops.commit, stops.later,
+        which=Which.STOPPED_BY_MAIL,
+    )  # fmt: skip
     return InboundMail(
-        bucket, wishes, stopping, wiring.cases(),
+        bucket, wishes, stopping, stops, wiring.cases(),
         wiring.guests(), wiring.outbox(), wiring.keyed(), settings().mail_domain,
         wiring.accounts().by_claim, wiring.now,
     )  # fmt: skip

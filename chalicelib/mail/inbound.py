@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.mail.outbox import Outbox
     from chalicelib.mail.stopping import Stopping
+    from chalicelib.mail.stops import Stops
     from chalicelib.mail.wishes import WishStore
     from chalicelib.storage.dynamo import Write
     from chalicelib.storage.objects import Bucket
@@ -61,6 +62,7 @@ class InboundMail:
     bucket: Bucket
     wishes: WishStore
     stopping: Stopping
+    stops: Stops
     cases: Cases
     guests: Guests
     outbox: Outbox
@@ -100,9 +102,13 @@ class InboundMail:
         ours = host == domain or host.endswith(f".{domain}")
         return "" if mail.automatic or ours else mail.sender
 
-    def _is_member(self, address: str) -> bool:
-        account = self.by_claim(self.keyed.of("email", email_identity(address)))
-        return account is not None and account.active and not account.decoy
+    def _account_of(self, address: str) -> Account | None:
+        """Whose address it is, also of whoever rests."""
+        try:
+            account = self.by_claim(self.keyed.of("email", email_identity(address)))
+        except ValueError:
+            return None
+        return account if account and not account.decoy else None
 
     def _stop_partners(self, mail: Incoming) -> bool:
         """Whoever sent it: it can do nothing else. False where there is no sender to stop.
@@ -116,12 +122,15 @@ class InboundMail:
             return False
         now = self.clock()
         stop = self.wishes.suppression(suppression, class_row(MailClass.PARTNER), "remove", now)
-        message, told = self._confirmation(mail, suppression, now)
+        account = self._account_of(mail.sender)
+        ends = self.stops.later(account.id, MailClass.PARTNER) if account else []
+        message, told = self._confirmation(mail, account, suppression, now)
         try:
-            self.wishes.table.transact(stop, *told)
+            self.wishes.table.transact(stop, *ends, *told)
         except ConditionFailed as refusal:
             if not refusal.at(0):
                 raise
+            self.stops.commit(lambda: ends)
             return True  # in force already
         count("mail_removal")
         self.stopping.times.note(Which.STOPPED_BY_MAIL, now, self.clock())
@@ -130,14 +139,14 @@ class InboundMail:
         return True
 
     def _confirmation(
-        self, mail: Incoming, suppression: str, now: int
+        self, mail: Incoming, account: Account | None, suppression: str, now: int
     ) -> tuple[str, list[Write]]:  # fmt: skip
         """Nothing where nobody can be told, or where somebody else would be."""
         try:
             address = normal_email(self._person(mail))
         except ValueError:
             return "", []
-        if mail.doubted and not self._is_member(address):
+        if mail.doubted and not (account and account.active):
             return "", []
         subject, sealed = self.guests.receive(
             Purpose.SUPPORT, {"email": address}, now + CONFIRMED_FOR, "mail:inbound"

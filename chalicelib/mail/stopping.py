@@ -1,42 +1,35 @@
 """Ending mail of a kind by the link that stands in it: no sign-in, and in force at once (PS-60).
 
-To end offers or partner mail is to take the yes back as well, where the account still stands: the
-page of choices then says what holds.
+To end offers or partner mail is to take the yes back as well, to each purpose of the class and
+where the account still stands: the page of choices then says what holds.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.mail.rules import MailClass
 from chalicelib.mail.templates import TOPICS
-from chalicelib.mail.wishes import class_row, way_out_hash
+from chalicelib.mail.wishes import way_out_hash
 from chalicelib.observability import count
-from chalicelib.privacy.rules import Purpose
 from chalicelib.privacy.timings import Which
+from chalicelib.storage.dynamo import ConditionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.core.clock import Clock
     from chalicelib.core.keyed import KeyedHash
+    from chalicelib.mail.rules import MailClass
     from chalicelib.mail.wishes import WayOut, WishStore
     from chalicelib.privacy.timings import Times
+    from chalicelib.storage.dynamo import Write
 
-
-CHOSEN = {
-    class_row(MailClass.OFFER): Purpose.MARKETING,
-    class_row(MailClass.PARTNER): Purpose.PARTNER_MAIL,
-}
-REASON = "link:unsubscribe"
-
-
-def keep(account: str, purpose: Purpose, reason: str) -> None:
-    """For whoever may not touch keys: the suppression is enough."""
+    Commit = Callable[[Callable[[], list[Write]]], None]
+    TakingBack = Callable[[str, MailClass], list[Write]]
 
 
 class Stopping:
-    """`withdraw` takes an account's yes to a purpose back; `which` is how it was asked for."""
+    """`take_back` is what a stop of a class does to an account; `which` is how it was asked for."""
 
     def __init__(
         self,
@@ -44,11 +37,12 @@ class Stopping:
         keyed: KeyedHash,
         clock: Clock,
         times: Times,
-        withdraw: Callable[[str, Purpose, str], None] = keep,
+        commit: Commit,
+        take_back: TakingBack,
         which: Which = Which.STOPPED_BY_LINK,
     ) -> None:
-        self.wishes, self.keyed, self.clock, self.withdraw = wishes, keyed, clock, withdraw
-        self.times, self.which = times, which
+        self.wishes, self.keyed, self.clock, self.times = wishes, keyed, clock, times
+        self.commit, self.take_back, self.which = commit, take_back, which
 
     def way_out(self, token: str) -> WayOut | None:
         """What the token would end; None where no mail of ours carried it. Changes nothing."""
@@ -59,13 +53,28 @@ class Stopping:
         asked, way = self.clock(), self.way_out(token)
         if way is None:
             return None
-        # The address's own row outlives the account; the account's choice follows it to another.
-        news = self.wishes.suppress(way.suppression, way.row, "link", self.clock())
-        if way.account and way.topic in TOPICS:
-            self.wishes.table.apply(self.wishes.turn_off(way.account, way.topic))
-        if way.account and way.row in CHOSEN:
-            self.withdraw(way.account, CHOSEN[way.row], REASON)
+        news = self._stop(way)
         count("mail_stopped")
         if news:
             self.times.note(self.which, asked, self.clock())
         return way
+
+    def _stop(self, way: WayOut) -> bool:
+        """All of it or nothing; False where the address wants none of it already."""
+        # The address's own row outlives the account; the account's choice follows it to another.
+        first = self.wishes.suppression(way.suppression, way.row, "link", self.clock())
+        try:
+            self.commit(lambda: [first, *self._of_account(way)])
+        except ConditionFailed as refusal:
+            if not refusal.at(0):
+                raise
+            self.commit(lambda: self._of_account(way))
+            return False
+        return True
+
+    def _of_account(self, way: WayOut) -> list[Write]:
+        if way.account is None:
+            return []
+        if way.whole:
+            return self.take_back(way.account, way.whole)
+        return [self.wishes.turn_off(way.account, way.topic)] if way.topic in TOPICS else []

@@ -66,6 +66,12 @@ class WayOut:
         name = self.row.removeprefix("TOPIC#")
         return name if name != self.row else None
 
+    @property
+    def whole(self) -> MailClass | None:
+        """The class that ends, where it is not one kind of notice."""
+        name = self.row.removeprefix("CLASS#")
+        return MailClass(name) if name != self.row else None
+
     def token(self, keyed: KeyedHash) -> str:
         """The same for every mail of this kind to this address, and never stored."""
         return keyed.token("unsubscribe", f"{self.suppression}|{self.row}")

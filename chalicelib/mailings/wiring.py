@@ -74,15 +74,10 @@ def owns(account_id: str, application: str) -> bool:
 
 
 def ask_again(account_id: str, purpose: Purpose, address: str) -> None:
-    """A new yes lifts what a click or a complaint had stopped of this mail."""
+    """A new yes lifts what a click, a mail or a complaint had stopped of this mail."""
     from chalicelib.mail.rules import LAWS
 
     for mail_class, law in LAWS.items():
         if law.promotes and purpose in law.purposes:
+            wiring.stops().yes_again(account_id, mail_class, purpose)
             wiring.notices().ask_again(account_id, mail_class, address)
-
-
-def withdraw(account_id: str, purpose: Purpose, reason: str) -> None:
-    """Take back an account's yes; nothing where the account is gone."""
-    if account := wiring.accounts().account(account_id):
-        wiring.vault().withdraw(account.subject, purpose, reason)

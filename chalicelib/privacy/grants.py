@@ -23,7 +23,7 @@ from chalicelib.privacy.rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from chalicelib.core.clock import Clock
     from chalicelib.privacy.ledger import Ledger
@@ -77,6 +77,23 @@ class Grants:
         sealed and the ledger's row go in one transaction.
         """
         return bool(self.ledger.commit(lambda: self._withdraw(subject, purpose, form)))
+
+    def end_choices(self, subject: str, purposes: Collection[Purpose], form: str) -> list[Write]:
+        """A yes to any of these is taken back, also one on hold; for `commit`.
+
+        Nothing where none was said: neither in its place nor on hold, nor between them.
+        """
+        head = self.ledger.head(subject)
+        gone = [
+            grant for grant in (*self.store.grants(subject), *self.store.held(subject))
+            if grant.purpose in purposes
+            and use_under(grant.policy, grant.purpose).when is When.CHOICE
+        ]  # fmt: skip
+        if not gone:
+            moved = head != self.ledger.head(subject)
+            return self.end_choices(subject, purposes, form) if moved else []
+        rows = [Entry(Event.WITHDRAWN, g.purpose, g.policy, form) for g in gone]
+        return [*self._ends(gone), *self.ledger.after(head, subject, rows, self.clock())]
 
     def take_back(self, subject: str, since: int, form: str) -> list[Write]:
         """Each yes that was said from an instant on is withdrawn, whoever said it; for `commit`.

@@ -436,6 +436,10 @@ ITEMS: dict[str, Kept] = {
         ("choice", "u", "topics_off time_zone"),
         ("activity", "u", "bounced_at bounced_cleared_at complained_at complained_cleared_at"),
     ),
+    "stopped": kept(
+        ACCOUNTS, "NOTICES/STOPPED", "A mail to us stopped a class: its keys are still to end.",
+        PERSON, "mail", "for some minutes, until the keys are gone",
+    ),
     "agenda": kept(
         ACCOUNTS, "AGENDA/AGENDA", "When an account is looked at for mail.", PERSON, "mail", ERASED,
         ("technical", "", "looked_until look_at"),

@@ -28,6 +28,7 @@ REASONS = (
     ("register", "the registration form"),
     ("setup", "the setup page"),
     ("computers", "the page of your computers"),
+    ("stop:mail", "a mail to us that stopped it"),
     ("mail:", "a mail to you"),
     ("page:/staff", "a page of those who work here"),
     ("staff:", "somebody who works here"),

@@ -1,5 +1,6 @@
 """What `erasure_sweep` does: whoever's cooling-off is over, what a crash left, who must be told.
 
+It also takes back the yes of whoever stopped a class of mail by a mail to us: it may end keys.
 An erasure ends here: the processor has deleted its customer, mail that waited is gone, and a
 tombstone stands where the account was. Fiscal records go on the day that they say.
 """
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from chalicelib.accounts.rules import Account
     from chalicelib.core.clock import Clock
+    from chalicelib.mail.stops import Stops
     from chalicelib.payments.store import PaymentStore
     from chalicelib.rights.deactivation import Deactivation
     from chalicelib.rights.erasure import Erasure
@@ -49,11 +51,12 @@ class RightsSweep:
     deactivation: Deactivation
     payments: PaymentStore
     recipient: Callable[[], Recipient]
+    stops: Stops
     clock: Clock
 
     def run(self, time_left: Callable[[], int]) -> dict[str, int]:
         """Finish what is due; SweepIncomplete at the end where one of them failed."""
-        done = {"finished": 0, "fiscal_ended": 0, "failed": 0}
+        done = {"finished": 0, "fiscal_ended": 0, "failed": self._end_stopped(time_left)}
         for account_id in self.erasure.store.due(self.clock()):
             if time_left() < RESERVE:
                 count("erasure_behind")
@@ -66,6 +69,20 @@ class RightsSweep:
         if done["failed"]:
             raise SweepIncomplete(f"{done['failed']} could not be finished")
         return done
+
+    def _end_stopped(self, time_left: Callable[[], int]) -> int:
+        """Of mail that was stopped by a mail to us, the yes ends too; how many failed."""
+        failed = 0
+        for account_id, mail_class in self.stops.waiting():
+            if time_left() < RESERVE:
+                count("erasure_behind")
+                break
+            try:
+                count("mail_stop_finished", self.stops.finish(account_id, mail_class))
+            except Exception as error:  # noqa: BLE001 - one must not keep the others
+                failure("mail_stop_failed", error, account=account_id)
+                failed += 1
+        return failed
 
     def _one(self, account_id: str, done: dict[str, int]) -> None:
         try:

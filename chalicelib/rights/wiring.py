@@ -87,4 +87,6 @@ def rights_sweep() -> RightsSweep:
     def worker() -> Biller:
         return wiring.processor("processor-worker-key")
 
-    return RightsSweep(erasure(), deactivation(), wiring.payment_store(), worker, wiring.now)
+    return RightsSweep(
+        erasure(), deactivation(), wiring.payment_store(), worker, wiring.stops(), wiring.now
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.cases.conftest import raw, verdicts
 from tests.cloud.people import (
     Customer,
     Visitor,
@@ -115,6 +116,25 @@ def test_a_yes_is_granted_and_one_to_partners_only_from_the_mailbox(cloud: Local
     assert reader.submit("/choices/").status == 200
     assert "partner_mail" in keys(cloud, subject)
     assert items(cloud, "AccountsTable", "OPTIN#") == []
+
+
+@pytest.mark.promise("PS-76")
+def test_a_forged_remove_ends_the_key_for_mail_of_partners_by_the_sweep_and_no_other(
+    cloud: LocalCloud,
+) -> None:
+    customer, subject = registered(cloud, "choice-removed", **YES)
+    reader = Visitor(cloud.app)
+    reader.open(mailed(cloud, customer))
+    assert reader.submit("/choices/").status == 200
+    before = keys(cloud, subject)
+    cloud.control.receive(raw("REMOVE", customer.email, verdicts(dmarc="fail")))
+    cloud.control.settle()
+    (left,) = [i for i in items(cloud, "AccountsTable", "NOTICES#") if i["type"] == "stopped"]
+    assert left["sk"] == "STOPPED#partner"
+    cloud.control.run("erasure_sweep")
+    assert keys(cloud, subject) == before - {"partner_mail"}
+    assert events(cloud, subject, "partner_mail")[-1] == "withdrawn"
+    assert left not in items(cloud, "AccountsTable", "NOTICES#")
 
 
 @pytest.mark.promise("PS-06")
