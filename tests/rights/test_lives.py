@@ -52,7 +52,7 @@ from chalicelib.rights import wiring as rights
 from chalicelib.rights.rules import LeavingAlready, NothingToCool, NotPlanned
 from chalicelib.storage.wire import from_wire_item
 from infra.local import dynamo
-from infra.operate.erased import erase_again
+from infra.operate.leaving import leave_again
 from tests.cases.conftest import deliver, raw, verdicts
 from tests.conftest import REGION
 from tests.mailings.test_rules import content
@@ -84,7 +84,7 @@ __all__ = ["five_versions"]
 
 PASSWORD = "green door behind the mill"
 AUTHOR, APPROVER = "stf_author", "stf_approver"
-EXAMPLES, STEPS = 20, 20
+EXAMPLES, STEPS = 12, 20
 TIME_LEFT, LATEST = 240_000, 5
 TEMPLATES = {
     Kind.ANNOUNCEMENT: "announcement", Kind.SERVICE: "service_notice", Kind.OFFER: "offer",
@@ -101,9 +101,11 @@ ALL = frozenset({Purpose.MARKETING, Purpose.PARTNER_MAIL, Purpose.SURVEYS})
 YES = st.sampled_from(
     (ALL, ALL - {Purpose.PARTNER_MAIL}, ALL - {Purpose.MARKETING}, ALL - ALL)
 )  # fmt: skip
-PROMOTED = st.sampled_from((Kind.OFFER, Kind.PARTNER, Kind.SERVICE))
+PROMOTED = st.sampled_from((Kind.PARTNER, Kind.OFFER, Kind.SERVICE))
+PAID = st.sampled_from((True, True, False))
 KINDS = st.sampled_from(tuple(TEMPLATES))
-ACTS = st.sampled_from(("", "", "no", "browser", "click", "complaint", "rest", "erase", "yes"))
+BETWEEN = st.sampled_from(("", "", "", "no", "yes", "click", "rest", "erase"))
+MEANWHILE = st.sampled_from(("no", "browser", "click", "complaint", "rest", "erase", ""))
 COULD_WANT = {"yes"}
 """Whoever says yes after the planning is not written to any more by that mailing."""
 
@@ -118,9 +120,7 @@ class Lives(RuleBasedStateMachine):
     seen: Counter[str]
     running: list[Lives]
 
-    @initialize(
-        yes=st.tuples(YES, YES, YES), paid=st.tuples(st.booleans(), st.booleans(), st.booleans())
-    )
+    @initialize(yes=st.tuples(YES, YES, YES), paid=st.tuples(PAID, PAID, PAID))
     def begin(self, yes: tuple[frozenset[Purpose], ...], paid: tuple[bool, ...]) -> None:
         """Three people, each with an account; what they chose is in force."""
         forget_all_but(self.base)
@@ -129,7 +129,7 @@ class Lives(RuleBasedStateMachine):
         self.backup: dict[str, list[Any]] = {}
         self.written: set[str] = set()
         self.chains: dict[str, tuple[int, Folded]] = {}
-        self.meanwhile = ""
+        self.meanwhile, self.taken_away = "", 0
         self.town = Registry(self.clock, self._message)
         self.judge = Judge()
         self.judge.active, self.judge.orders = self.town.active, {}
@@ -421,7 +421,7 @@ class Lives(RuleBasedStateMachine):
         """What is over ends, by the jobs; with `again`, also by the operator after a restore."""
         self._back_up()
         if again:
-            erase_again()
+            leave_again()
         rights.rights_sweep().run(lambda: TIME_LEFT)
         wiring.cleanup().run(lambda: TIME_LEFT)
         for life in self.town.lives:
@@ -484,16 +484,18 @@ class Lives(RuleBasedStateMachine):
         self._hand_over()
 
     def _hand_over(self) -> None:
+        """An erasure in the midst of it takes the very message away: that one is an error."""
+        self.taken_away = 0
         for mailer in (wiring.mailer(), wiring.campaign_mailer()):
             done = mailer.sweep()
-            assert "error" not in done, (done, self.town.wrong)
+            assert done.get("error", 0) <= self.taken_away, (done, self.town.wrong)
         assert not self.town.wrong, self.town.wrong
 
     @rule(kind=KINDS)
     def write_to_many(self, kind: Kind) -> None:
         self.campaign(kind, 0, "", "")
 
-    @rule(kind=PROMOTED, slot=SLOTS, between=ACTS, meanwhile=ACTS)
+    @rule(kind=PROMOTED, slot=SLOTS, between=BETWEEN, meanwhile=MEANWHILE)
     def campaign(self, kind: Kind, slot: int, between: str, meanwhile: str) -> None:
         """Planned, and handed over later; somebody acts in between, or while a letter is made.
 
@@ -543,6 +545,7 @@ class Lives(RuleBasedStateMachine):
             self._act(what, life, message.template)
         except Exception as error:  # noqa: BLE001 - the mailer would take it for its own
             self.town.wrong.append(repr(error))
+        self.taken_away += life.state == GONE
         self.seen["stopped in the hand-over"] += bool(self.town.unwanted(life, message.template))
 
     @rule(slot=SLOTS, how=st.sampled_from((*ROWS, "remove", "forged", "BOUNCED", "COMPLAINED")))
@@ -841,10 +844,7 @@ def lives(
     return machine
 
 
-HAPPENS = {
-    "announcement", "service_notice", "partner_mail", "stopped in the hand-over", "said twice",
-    "told", "page", "gone", "left by link",
-}  # fmt: skip
+HAPPENS = {"said twice", "page", "partner_mail", "stopped in the hand-over", "gone"}
 """What these lives come to, or else this would show nothing."""
 
 
