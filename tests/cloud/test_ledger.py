@@ -53,8 +53,10 @@ def verified(cloud: LocalCloud, folder: Path) -> subprocess.CompletedProcess[str
 
 @pytest.fixture(scope="module")
 def moved(cloud: LocalCloud) -> Control:
-    """Somebody registered, and the hour in which they did has settled under a head."""
+    """Two registered, one rests since, and the hour in which they did is under a head."""
     new_customer(cloud, "ledger-one")
+    rester = new_customer(cloud, "ledger-rester")
+    fill(rester, "/account/privacy/deactivate", password=rester.fields["password"])
     cloud.control.advance(HOUR + 600)
     cloud.control.run("ledger_heads")
     return cloud.control
@@ -113,6 +115,9 @@ def test_the_night_finds_nothing_and_the_page_shows_it_as_it_was_signed(
     found = moved.run("privacy_check")
     wrong = set(found["findings"]) - {"erasures_overdue", "raw_files_too_old"}
     assert wrong == set(), found
+    keys = cloud.control.dump()["tables"]["KeysTable"]["items"]
+    assert [item for item in keys if item["pk"] == {"S": "RESTS"}]
+    assert found["resting_as_active"] == 0
     page = WEB.get(f"{cloud.app}/privacy/proof").text
     assert found["heads"]["last"]["hash"] in page
     shown: dict[str, Any] = WEB.get(f"{cloud.app}/privacy/proof.json").json()
