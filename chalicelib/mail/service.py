@@ -26,7 +26,7 @@ from chalicelib.mail.rules import (
     Why,
     pause,
 )
-from chalicelib.mail.templates import RESTING, TEMPLATES, Template
+from chalicelib.mail.templates import RESTING, TEMPLATES, Template, check_arguments
 from chalicelib.mail.wishes import (
     WayOut,
     WishStore,
@@ -178,8 +178,8 @@ class Mailer:
     def _deliver(self, message: Message) -> State:
         template = self.templates[message.template]
         try:
-            message = self._as_approved(message)
-            secret = self._secret(message, template)
+            message = self._as_approved(message, template)
+            secret, granted = self._secret(message, template)
             recipient = sinks.mail(secret, message.mail_class)
             way = self._way_out(message, recipient)
             letter = self._write(message, template, recipient, way)
@@ -193,16 +193,30 @@ class Mailer:
         except Unsendable as error:
             failure("mail_unsendable", error, mail=message.id)
             return self._end(message, State.REFUSED)
-        if way:
-            granted = self.vault.stands(secret.subject, secret.purpose)
-            unopposed = self._unopposed(message, way)
-            if why := self.store.hand_over(message, granted, unopposed, self.clock()):
-                count(f"mail_suppressed_{why}")
-                return self._end(message, ENDS.get(why, State.REFUSED), why)
+        if why := self._against(message, granted, way):
+            count(f"mail_suppressed_{why}")
+            return self._end(message, ENDS.get(why, State.REFUSED), why)
         return self._settle(message, self.post.hand_over(letter, message.id))
 
-    def _as_approved(self, message: Message) -> Message:
-        """What a mailing says is judged again for each of its mails, right before it goes."""
+    def _against(self, message: Message, granted: Write, way: WayOut | None) -> Why | None:
+        """What has come between the opening and this instant, and lets the mail go no more."""
+        if way is None:
+            return self.store.withdrawn(granted)
+        unopposed = self._unopposed(message, way)
+        return self.store.hand_over(message, granted, unopposed, self.clock())
+
+    def _as_approved(self, message: Message, template: Template) -> Message:
+        """What a mailing says is judged again for each of its mails, right before it goes.
+
+        So is every row: whoever may write one could bring words of their own. Unapproved where it
+        is not such as the outbox writes.
+        """
+        try:
+            check_arguments(template, message.arguments)
+        except ValueError as error:
+            raise Unapproved(message.template) from error
+        if message.mail_class is not template.mail_class:
+            raise Unapproved(message.template)
         if message.mailing is None:
             return message
         told = {**message.arguments, **self.texts(message.mailing)}
@@ -227,8 +241,11 @@ class Mailer:
         hashed = way_out_hash(self.keyed, way.token(self.keyed))
         return self.wishes.unopposed(way, message.mail_class, hashed)
 
-    def _secret(self, message: Message, template: Template) -> Secret[Mailed]:
-        """Whom it goes to, looked up now; NoRecipient where there is none by now."""
+    def _secret(self, message: Message, template: Template) -> tuple[Secret[Mailed], Write]:
+        """Whom it goes to, looked up now, and the condition that it stays so until the hand-over.
+
+        NoRecipient where there is none by now.
+        """
         person = (
             self.people.account(message.account)
             if message.account
@@ -239,10 +256,12 @@ class Mailer:
         try:
             if person.state == RESTING:
                 listed = self._listed(person, message)
-                return self.vault.open_at_rest(person.subject, word(message), message.id, listed)
-            return self._open(person, template, message)
+                asked = self.vault.open_at_rest(person.subject, word(message), message.id, listed)
+                return asked, self.vault.rests(person.subject)
+            secret = self._open(person, template, message)
         except PurposeDenied:
             raise NoGrant from None
+        return secret, self.vault.stands(secret.subject, secret.purpose)
 
     def _open(self, person: Person, template: Template, message: Message) -> Secret[Mailed]:
         """The address; where it was given before `purpose` had a name, under its older one."""

@@ -149,6 +149,14 @@ class MailStore:
             return Why.NO_GRANT if refusal.at(1) else Why.CAP
         return None
 
+    def withdrawn(self, granted: Write) -> Why | None:
+        """Whether the grant that mail of the account was opened under has ended since."""
+        try:
+            self.table.transact(granted)
+        except ConditionFailed:
+            return Why.NO_GRANT
+        return None
+
     def within(self, cap: Cap, message: Message, now: int) -> Write:
         """One more mail of its class to its account; refused while the span holds `cap.mails`.
 

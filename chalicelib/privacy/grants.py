@@ -45,6 +45,10 @@ class Grants:
         """The condition that a purpose is granted still, for what is done with what it opened."""
         return self.store.stands(subject, purpose)
 
+    def rests(self, subject: str) -> Write:
+        """The same for what was opened of a deactivated account, for its owner's own request."""
+        return self.store.rests(subject)
+
     def noted(self, subject: str, purpose: Purpose) -> frozenset[str]:
         """The names of what was noted for a purpose; nothing is opened."""
         return frozenset(self.store.sealed(subject, purpose) or ())

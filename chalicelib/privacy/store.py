@@ -67,6 +67,10 @@ class VaultStore:
         """The key, the account's own as a rule, is in its place: neither on hold nor ended."""
         return self.keys.check(f"SUBJECT#{subject}", f"KEY#{purpose}", PRESENT)
 
+    def rests(self, subject: str) -> Write:
+        """The account's own key is on hold."""
+        return self.keys.check(f"HELD#{subject}", f"KEY#{Purpose.ACCOUNT}", PRESENT)
+
     def end_grant(self, grant: Grant) -> Write:
         """Without a condition: the ledger's row beside it says which of two that end it does."""
         return self.keys.delete(*place_of(grant))

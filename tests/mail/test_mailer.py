@@ -18,7 +18,16 @@ from moto.ses.models import ses_backends
 
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, HOUR, SECOND, purge_at
-from chalicelib.mail.rules import CLAIM_LIFE, MAX_TRIES, Lane, MailClass, State, pause
+from chalicelib.mail.rules import (
+    CLAIM_LIFE,
+    LAWS,
+    MAX_TRIES,
+    Lane,
+    MailClass,
+    Message,
+    State,
+    pause,
+)
 from chalicelib.mail.templates import RESTING, TEMPLATES
 from chalicelib.mail.wishes import WishStore, class_row, suppression_of
 from chalicelib.privacy.rules import ASKED_AT_REST, Event, Purpose, reference
@@ -26,7 +35,7 @@ from chalicelib.settings import settings
 from chalicelib.storage.dynamo import ConditionFailed
 from tests.conftest import kept_client
 from tests.interleaving import Turns
-from tests.mail.conftest import OPTIONAL, PARTNER, PROFILE, Cloud, Died, Office, Person
+from tests.mail.conftest import ARGUMENTS, OPTIONAL, PARTNER, PROFILE, Cloud, Died, Office, Person
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,6 +222,45 @@ class TestRecipients:
         assert office.mailer(cloud).send(message) is State.NO_RECIPIENT
         assert office.state(message) is State.NO_RECIPIENT
 
+    @pytest.mark.promise("PS-70", "PS-83")
+    @pytest.mark.parametrize("template", ["receipt", "policy_changed"])
+    @pytest.mark.parametrize(
+        "leave",
+        [
+            lambda: wiring.vault().commit(lambda: wiring.vault().hold("sub_member", "page:/x")),
+            lambda: wiring.vault().erase("sub_member"),
+        ],
+        ids=["rests", "is erased"],
+    )
+    def test_nothing_goes_to_who_leaves_while_it_is_opened(
+        self, office: Office, cloud: Cloud, template: str, leave: Callable[[], Any]
+    ) -> None:
+        def slow(**request: Any) -> Any:
+            leave()
+            return kept_client("kms").decrypt(**request)
+
+        cloud.answers["decrypt"] = slow
+        message = office.write(template)
+        assert office.mailer(cloud).send(message) is State.NO_RECIPIENT
+        assert "decrypt" in cloud.calls
+        assert cloud.sent == []
+
+    def test_nor_to_who_comes_back_from_rest_meanwhile_what_they_asked_for_at_rest(
+        self, office: Office, cloud: Cloud
+    ) -> None:
+        vault = wiring.vault()
+        office.people.members["claim_member"] = Person("deactivated", "sub_member")
+        vault.commit(lambda: vault.hold("sub_member", "page:/x"))
+
+        def slow(**request: Any) -> Any:
+            vault.commit(lambda: vault.release("sub_member", "page:/x"))
+            return kept_client("kms").decrypt(**request)
+
+        cloud.answers["decrypt"] = slow
+        message = office.write("password_reset", claim="claim_member")
+        assert office.mailer(cloud).send(message) is State.NO_RECIPIENT
+        assert cloud.sent == []
+
     @pytest.mark.promise("PS-70")
     def test_nothing_goes_to_the_erased(self, office: Office, cloud: Cloud) -> None:
         message = office.write("receipt")
@@ -244,6 +292,48 @@ class TestRecipients:
 
 @pytest.mark.guarantee("G11")
 @pytest.mark.promise("PS-70")
+class TestWhatIsWritten:
+    """Whoever may write a row of the outbox still cannot bring words of their own."""
+
+    @pytest.mark.promise("PS-63")
+    @pytest.mark.parametrize("template", ["announcement", "service_notice", "offer"])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"title": "Half the price", "lines": ["At evil.example."], "where": "/account"},
+            {"mailing": "mlg_1", "title": "Half the price"},
+            {"mailing": 1},
+            {},
+        ],
+    )
+    def test_a_mailing_that_nobody_approved_is_refused(
+        self, office: Office, cloud: Cloud, template: str, arguments: dict[str, Any]
+    ) -> None:
+        kind, now = TEMPLATES[template], office.clock.now
+        row = Message("msg_x", template, kind.mail_class, "acc_member", None, arguments, now, now)
+        office.store.table.apply(office.store.put(row))
+        lane = kind_lane(kind)
+        assert office.mailer(cloud, lane=lane).send("msg_x") is State.REFUSED
+        assert cloud.sent == []
+        assert "decrypt" not in cloud.calls
+
+    @pytest.mark.promise("PS-60")
+    def test_nor_does_mail_of_partners_go_as_mail_of_the_account(
+        self, office: Office, cloud: Cloud
+    ) -> None:
+        told, now = ARGUMENTS["download_ready"], office.clock.now
+        row = Message(
+            "msg_x", "download_ready", MailClass.ACCOUNT, "acc_member", None, told, now, now
+        )
+        office.store.table.apply(office.store.put(row))
+        assert office.mailer(cloud, PARTNER).send("msg_x") is State.REFUSED
+        assert cloud.sent == []
+
+
+def kind_lane(kind: Any) -> Lane:
+    return LAWS[kind.mail_class].lane
+
+
 class TestWhatIsKept:
     def row(self, office: Office, message: str) -> dict[str, Any]:
         found = office.store.table.get(f"MESSAGE#{message}", "MESSAGE")
