@@ -104,7 +104,7 @@ class Law:
 LAWS = {
     MailClass.ACCOUNT: Law(
         must_arrive=True,
-        purposes=frozenset({Purpose.ACCOUNT, Purpose.INVITATION, Purpose.SUPPORT, Purpose.STAFF}),
+        purposes=frozenset({Purpose.ACCOUNT, Purpose.SUPPORT, Purpose.STAFF}),
         goes_to="whoever it is about",
     ),
     MailClass.NOTICE: Law(

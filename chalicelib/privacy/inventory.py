@@ -302,7 +302,7 @@ ITEMS: dict[str, Kept] = {
         ("pseudonym", "", "account people"),
         ("license", "uv", ("license application standing ends_at granted_at terms slots plan "
          "plan_name")),
-        ("license", "u", "application_name slug currency blocked starts_at"),
+        ("license", "u", "application_name slug currency blocked"),
         ("technical", "", "vendor epoch capped key_hash holds"),
     ),
     "computer": kept(
@@ -402,7 +402,8 @@ ITEMS: dict[str, Kept] = {
     # mail
     "message": kept(
         ACCOUNTS, "MESSAGE/MESSAGE", "A mail to be sent, without an address.", PERSON, "mail",
-        f"{ERASED}; one that ended before it was opened, ninety days from then",
+        f"{ERASED}; one that ended before it was opened, ninety days from then, or two where its "
+        "account was gone",
         ("pseudonym", "", "account claim"),
         ("mail", "u", "template arguments"),
         ("technical", "", ("id class created_at due not_after state tries claimed_until handing "
@@ -411,6 +412,10 @@ ITEMS: dict[str, Kept] = {
     "message_listed": kept(
         ACCOUNTS, "MESSAGE/SENT", "Which mails an account got, for its erasure.", PERSON, "mail",
         ERASED,
+    ),
+    "unsubscribe_listed": kept(
+        ACCOUNTS, "MESSAGE/STOPS", "Which links stop mail of an account, for its erasure.", PERSON,
+        "mail", ERASED,
     ),
     "cap": kept(
         ACCOUNTS, "CAP/CLASS", "When an account got its latest mails of a class.", PERSON, "mail",
@@ -429,7 +434,8 @@ ITEMS: dict[str, Kept] = {
     ),
     "unsubscribe": kept(
         ACCOUNTS, "UNSUBSCRIBE/UNSUBSCRIBE", "What a link at the foot of a mail ends.", PERSON,
-        "mail", ERASED, ("pseudonym", "", "suppression account"), ("choice", "", "row"),
+        "mail", f"{ERASED}; from then on ninety days without the account, so that it still stops",
+        ("pseudonym", "", "suppression account"), ("choice", "", "row"),
     ),
     "notices": kept(
         ACCOUNTS, "NOTICES/NOTICES", "An account's choices about mail.", PERSON, "mail", ERASED,
@@ -491,7 +497,7 @@ ITEMS: dict[str, Kept] = {
     "vendor_token": kept(
         ACCOUNTS, "VENDORTOKEN/TOKEN", "A token of a vendor's program, by its keyed hash.", VENDOR,
         "security", "until it is revoked",
-        ("technical", "", "vendor_id label created_at revoked_at"),
+        ("technical", "", "vendor_id label created_at"),
     ),
     "application": kept(
         ACCOUNTS, "APPLICATION/APPLICATION", "An application.", VENDOR, "catalog", CATALOG,
@@ -511,7 +517,7 @@ ITEMS: dict[str, Kept] = {
     ),
     "terms": kept(
         ACCOUNTS, "APPLICATION/TERMS", "A version of a plan's terms.", VENDOR, "catalog", CATALOG,
-        ("catalog", "uv", ("version rate free_ms seats capped lease_ms heartbeat_ms "
+        ("catalog", "uv", ("version rate free_ms capped lease_ms heartbeat_ms "
          "resume_grace_ms outage_grace_ms outage_mode outage_bill price prepaid_ms valid_ms "
          "period_months")),
     ),
@@ -538,7 +544,7 @@ ITEMS: dict[str, Kept] = {
     "staff": kept(
         ACCOUNTS, "STAFF/STAFF", "Somebody who works here, by a keyed hash.", STAFF, "staff",
         "for good, because the ledger names them",
-        ("pseudonym", "", "name_claim subject"), ("password", "", "password"),
+        ("pseudonym", "", "name_claim"), ("password", "", "password"),
         ("staff", "a", "roles state created_at ended_at"), ("technical", "", "epoch"),
     ),
     "staff_name": kept(

@@ -58,7 +58,7 @@ def staff(secret: Secret[ReadByStaff], subject: str) -> dict[str, str]:
 
 
 MAILED_FOR: Mapping[str, frozenset[Purpose]] = {
-    "account": frozenset({Purpose.ACCOUNT, Purpose.INVITATION, Purpose.SUPPORT, Purpose.STAFF}),
+    "account": frozenset({Purpose.ACCOUNT, Purpose.SUPPORT, Purpose.STAFF}),
     "notice": frozenset({Purpose.ACCOUNT, Purpose.INVITATION}),
     "announcement": frozenset({Purpose.ACCOUNT}),
     "offer": frozenset({Purpose.MARKETING, Purpose.SURVEYS}),
