@@ -15,6 +15,7 @@ from chalicelib.edge.responses import html, see_other
 from chalicelib.edge.routes import Edge
 from chalicelib.licenses.members import ROLES
 from chalicelib.licenses.overview import overview
+from chalicelib.rights import wiring as rights
 
 if TYPE_CHECKING:
     from chalice.app import Response
@@ -46,6 +47,7 @@ def show_account(request: Request) -> Response:
             month=sum(row.milliseconds for row in rows if row.day.startswith(month)),
             shared=wiring.members().of_account(account), roles=ROLES,
             left=request.query.get("left") == "1",
+            planned=rights.erasure().can_be_stopped(account),
         )
     )  # fmt: skip
 
@@ -91,6 +93,7 @@ def shown(account: str, profile: dict[str, str]) -> dict[str, Any]:
     country, chosen = profile.get("country", ""), wiring.notices().of(account).zone
     return {
         "profile": profile,
+        "planned": rights.erasure().can_be_stopped(account),
         "countries": countries(),
         "zones": likely(country, chosen),
         "chosen_zone": chosen,

@@ -11,6 +11,7 @@ from chalicelib.edge.forms import form_page, read_form
 from chalicelib.edge.pages import render
 from chalicelib.edge.responses import as_json, html, see_other
 from chalicelib.edge.routes import Edge
+from chalicelib.rights import wiring as rights
 
 if TYPE_CHECKING:
     from typing import Any
@@ -40,10 +41,10 @@ def choose(request: Request) -> Response:
     from chalicelib.privacy.rules import Purpose
 
     form = read_form(request, ChoiceForm, wiring.keyed())
-    wiring.choosing().change(
+    mailed = wiring.choosing().change(
         account_of(request), Purpose(form.purpose), yes=form.answer == "yes", gpc=request.opts_out
     )
-    return see_other(request, f"/account/privacy?said={form.answer}")
+    return see_other(request, f"/account/privacy?said={'mailed' if mailed else form.answer}")
 
 
 @routes.page("/account/privacy/receipts/{name}")
@@ -87,6 +88,7 @@ def everything(request: Request) -> dict[str, Any]:
         "names": FIELDS,
         "said": request.query.get("said", ""),
         "gpc": request.opts_out,
+        "planned": rights.erasure().can_be_stopped(account),
         **log(request, None),
     }
 

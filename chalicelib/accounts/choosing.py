@@ -103,8 +103,10 @@ class Choosing:
             for q in asked
         ]  # fmt: skip
 
-    def change(self, account_id: str, purpose: Purpose, *, yes: bool, gpc: bool = False) -> None:
+    def change(self, account_id: str, purpose: Purpose, *, yes: bool, gpc: bool = False) -> bool:
         """The person's own answer, in force from here on; NotAChoice for any other purpose.
+
+        True where it is a yes that waits for a link, which was mailed.
 
         A no said again is harmless, even where the question has been given up since.
         With `gpc` the browser says no to all in general: a yes is an exception made knowingly, and
@@ -114,9 +116,9 @@ class Choosing:
         if yes:
             if gpc:
                 self.opt_ins.heard_opt_out(account, self.clock())
-            self._accept(account, purpose)
-        else:
-            self._refuse(account, purpose, PAGE)
+            return self._accept(account, purpose)
+        self._refuse(account, purpose, PAGE)
+        return False
 
     def opt_out(self, account: Account) -> None:
         """The browser's own no, taken once: whatever was chosen is withdrawn."""
@@ -178,7 +180,7 @@ class Choosing:
         except ConditionFailed as refusal:
             raise LinkEnded from refusal
 
-    def _accept(self, account: Account, purpose: Purpose) -> None:
+    def _accept(self, account: Account, purpose: Purpose) -> bool:
         if purpose not in {q.purpose for q in questions(policy(self.vault.in_force()))}:
             raise NotAChoice
         if self.vault.granted(account.subject).get(purpose):
@@ -186,10 +188,10 @@ class Choosing:
             # and may have taken it back by now.
             self.lift(account.id, purpose, self._address(account, PAGE))
             if self.vault.granted(account.subject).get(purpose):
-                return
+                return False
         if purpose in TWICE:
             self._ask_again(account, purpose)
-            return
+            return True
         fields = {"email": self._address(account, PAGE)}
         # Before the grant: whoever dies in between has lifted what no grant makes use of.
         self.lift(account.id, purpose, fields["email"])
@@ -199,6 +201,7 @@ class Choosing:
                 self.opt_ins.check_addressed(account),
             ]
         )
+        return False
 
     def _ask_again(self, account: Account, purpose: Purpose) -> None:
         now = self.clock()

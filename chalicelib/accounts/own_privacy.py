@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.errors import NotFound
 from chalicelib.privacy.receipts import receipt
-from chalicelib.privacy.rules import Purpose, known_policies, use_under
+from chalicelib.privacy.rules import Purpose, known_policies, same_until, use_under
 from chalicelib.privacy.sinks import page
 from chalicelib.privacy.wording import Told, told
 
@@ -27,11 +27,16 @@ OPENED: tuple[Shown, ...] = (Purpose.ACCOUNT, Purpose.BILLING, Purpose.COMPUTERS
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What is sealed for one purpose, under which version, and since when."""
+    """What is sealed for one purpose, under which version, and since when.
+
+    `until` is the last version that says the very same, which is `version` where none does: whoever
+    registered under a later one is bound to the first that said it.
+    """
 
     purpose: Purpose
     use: Use
     version: int
+    until: int
     since: int
     fields: dict[str, str | None] = field(repr=False)
 
@@ -49,7 +54,8 @@ class OwnPrivacy:
         return [
             Held(
                 grant.purpose, use_under(grant.policy, grant.purpose),
-                known_policies()[grant.policy].number, grant.at,
+                number := known_policies()[grant.policy].number,
+                same_until(grant.purpose, number, self.vault.in_force()), grant.at,
                 self._shown(subject, grant.purpose),
             )
             for grant in self.vault.store.grants(subject)

@@ -48,6 +48,10 @@ class Stopping:
         """What the token would end; None where no mail of ours carried it. Changes nothing."""
         return self.wishes.way_out(way_out_hash(self.keyed, token))
 
+    def stopped(self, way: WayOut) -> bool:
+        """Whether the address wants none of it already."""
+        return any(item["sk"] == way.row for item in self.wishes.in_force(way.suppression))
+
     def stop(self, token: str) -> WayOut | None:
         """What the token ended, now or before; None where no mail of ours carried it."""
         asked, way = self.clock(), self.way_out(token)

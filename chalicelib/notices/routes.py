@@ -32,7 +32,10 @@ class LinkUnknown(NotFound):
 
     code = "unsubscribe_unknown"
     title = "This link is not one of ours"
-    detail = "Open the link from the mail itself, or sign in and choose under Notices."
+    detail = (
+        "Open the link from the mail itself. Or sign in: notices are chosen under Notices, offers "
+        "and mail of partners under Privacy."
+    )
 
 
 @routes.page("/account/notices")
@@ -78,19 +81,22 @@ def works_again(request: Request) -> Response:
 
 @routes.page("/unsubscribe/{token}")
 def show_stop(request: Request, token: str) -> Response:
-    """A button, and nothing changed: scanners of mail follow links."""
-    return stop_page(request, wiring.stopping().way_out(token), stopped=False)
+    """A button, or that it was pressed; nothing changed: scanners of mail follow links."""
+    way = wiring.stopping().way_out(token)
+    return stop_page(request, way, already=way is not None and wiring.stopping().stopped(way))
 
 
 @routes.call("POST", "/unsubscribe/{token}", content_types=ONE_CLICK)
 def stop(request: Request, token: str) -> Response:
     """The token says it all, so that one click of a mail program is enough (RFC 8058)."""
     request.body()
-    return stop_page(request, wiring.stopping().stop(token), stopped=True)
+    return stop_page(request, wiring.stopping().stop(token), now=True)
 
 
-def stop_page(request: Request, way: WayOut | None, *, stopped: bool) -> Response:
+def stop_page(
+    request: Request, way: WayOut | None, *, now: bool = False, already: bool = False
+) -> Response:
     if way is None:
         raise LinkUnknown
     topic = TOPICS.get(way.topic or "")
-    return html(render(request, STOP, topic=topic, row=way.row, stopped=stopped))
+    return html(render(request, STOP, topic=topic, row=way.row, now=now, already=already))

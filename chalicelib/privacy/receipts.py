@@ -47,7 +47,7 @@ def receipt(row: Row, home: str, support: str) -> Json:
             "pii_principal_id": person,
         },
         "pii_processing": {
-            "privacy_notice": f"{home}/privacy",
+            "privacy_notice": f"{home}/privacy/v/{policy.number}",
             "privacy_notice_version": policy.id,
             "language": "en",
             "purposes": [purpose_of(purpose, use, home)],

@@ -231,6 +231,14 @@ def policy_for(purpose: Purpose, in_force: int) -> Policy:
     return policy(first)
 
 
+def same_until(purpose: Purpose, number: int, in_force: int) -> int:
+    """The last version up to the one in force that says of a purpose what version `number` does."""
+    last, now = number, policies.VERSIONS[number].get(purpose)
+    while last < in_force and policies.VERSIONS[last + 1].get(purpose) == now:
+        last += 1
+    return last
+
+
 def family(field: str) -> str:
     """The field that the policy names: `computer_label:<which>` is one of many."""
     return field.partition(":")[0]

@@ -113,13 +113,18 @@ class Erasure:
         found = self.store.leaving(account_id)
         return found if found and found.erasure_waits else None
 
+    def can_be_stopped(self, account_id: str) -> Leaving | None:
+        """The erasure that its owner was told to wait for, and may stop until then."""
+        found = self.planned(account_id)
+        return found if found and found.due > found.asked_at else None
+
     def stop(self, account_id: str, *extra: Write) -> None:
         """The account stays; NotPlanned where there is nothing to stop any more, or never was.
 
         What was asked for at once goes on after a crash too: nobody is told of a wait.
         """
-        found = self.planned(account_id)
-        if found is None or found.due == found.asked_at:
+        found = self.can_be_stopped(account_id)
+        if found is None:
             raise NotPlanned
         try:
             self.accounts.transact(self.store.stop(found), *extra)

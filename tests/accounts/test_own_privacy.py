@@ -51,7 +51,35 @@ class TestThePage:
     def test_shows_every_field_and_under_which_version(self, member: Browser) -> None:
         page = member.get(PAGE)
         assert not [value for value in PROFILE.values() if value not in page.words]
-        assert "under version 1 of the policy" in page.words
+        registered = re.findall(
+            r"Held since 25 November 2026 ?, in the words of version (\d)", page.words
+        )
+        assert registered == ["1", "1", "3"], (
+            "an unchanged use stays bound to whoever said it first"
+        )
+        assert "version 1 of the policy, unchanged since; version 3 says the same" in page.words
+        assert 'href="/privacy/v/1"' in page.text
+
+    def test_the_two_answers_of_a_choice_look_alike(self, member: Browser) -> None:
+        def buttons() -> set[str]:
+            return set(re.findall(r'<button name="answer" value="(\w+" class="\w+)"', card(member)))
+
+        def card(browser: Browser) -> str:
+            return (
+                browser.get(PAGE).text.partition('id="card-marketing"')[2].partition("</form>")[0]
+            )
+
+        assert buttons() == {'yes" class="secondary'}
+        answer(member, "marketing", "yes")
+        assert buttons() == {'no" class="secondary'}
+
+    def test_a_mailbox_is_spoken_of_where_a_link_went_there(self, member: Browser) -> None:
+        for purpose, said in (
+            ("marketing", "in force from now on"),
+            ("partner_mail", "mailed you"),
+        ):
+            where = answer(member, purpose, "yes").location
+            assert said in member.get(where).words.partition("Your data")[0]
 
     @pytest.mark.promise("PS-79")
     def test_equals_the_ledger_row_by_row_its_own_openings_included(
@@ -143,6 +171,10 @@ class TestReceipts:
         assert receipt["proof"] == {
             "row": row.number, "hash": row.hash, "previous": row.previous,
         }  # fmt: skip
+        named = receipt["pii_processing"]["privacy_notice"]
+        assert named == "https://cetrus.test/privacy/v/3"
+        assert row.entry.policy is not None
+        assert named.rpartition("/")[2] == row.entry.policy.partition(":")[0]
         (event,) = receipt["event"]
         assert event["event_state"] == "dpv:ConsentGiven"
         assert event["event_time"] == to_text(row.at)

@@ -12,8 +12,9 @@ from moto.ses.models import ses_backends
 
 from chalicelib import wiring
 from chalicelib.core.clock import HOUR
-from chalicelib.mail.rules import State
+from chalicelib.mail.rules import MailClass, State
 from chalicelib.mail.templates import TOPICS
+from chalicelib.mail.wishes import WayOut, class_row, suppression_of, topic_row, way_out_hash
 from tests.browser import Browser
 from tests.cases.conftest import deliver, raw
 from tests.conftest import kept_client
@@ -65,6 +66,15 @@ def link_of_a_notice(account: str) -> str:
     text = last_mail().get_body(("plain",)).get_content()
     (path,) = re.findall(r"https://cetrus.test(/unsubscribe/[\w-]+)", text)
     return str(path)
+
+
+def link_of_a_mail(row: str, mail_class: MailClass) -> str:
+    """The path of the link that a mail to nobody's account carries."""
+    keyed, wishes = wiring.keyed(), wiring.wishes()
+    way = WayOut(suppression_of(keyed, "reader@town.example"), row, None)
+    token = way.token(keyed)
+    wishes.table.transact(*wishes.unopposed(way, mail_class, way_out_hash(keyed, token)))
+    return f"/unsubscribe/{token}"
 
 
 def update(account: str, fact: str = "u") -> State | None:
@@ -127,6 +137,36 @@ class TestOneClick:
         (kept,) = [item for item in tables.items("usage") if item["type"] == "took"]
         assert kept["sk"].startswith("TOOK#stopped_by_link#")
         assert member not in repr(kept)
+
+    @pytest.mark.parametrize(
+        ("row", "mail_class", "leads"),
+        [
+            (class_row(MailClass.OFFER), MailClass.OFFER, "/account/privacy#card-marketing"),
+            (class_row(MailClass.PARTNER), MailClass.PARTNER, "/account/privacy#card-partner_mail"),
+            (topic_row("usage_summary"), MailClass.NOTICE, "/account/notices"),
+        ],
+        ids=["offers", "partners", "notices"],
+    )
+    def test_the_page_leads_to_where_such_mail_is_chosen_and_knows_a_link_that_was_used(
+        self, member: str, tables: Tables, row: str, mail_class: MailClass, leads: str
+    ) -> None:
+        path = link_of_a_mail(row, mail_class)
+        before = Browser().get(path)
+        assert "<button" in before.text.partition("<main")[2]
+        assert "already" not in before.words
+        assert f'href="{leads}"' in Browser().post_raw(path, ONE_CLICK).text
+        dump = tables.dump()
+        after = Browser().get(path)
+        assert "This link was used before" in after.words
+        assert f'href="{leads}"' in after.text
+        assert "<button" not in after.text.partition("<main")[2]
+        assert tables.dump() == dump
+
+    def test_a_link_of_nobody_leads_to_both_places_of_choice(self, member: str) -> None:
+        answer = Browser().get("/unsubscribe/none", accept="text/html")
+        assert answer.status == 404
+        for place in ("/account/privacy", "/account/notices"):
+            assert f'href="{place}"' in answer.text
 
     @pytest.mark.parametrize("token", ["x", "A" * 43, "..", "%00"])
     def test_a_link_of_nobody_ends_nothing(self, member: str, tables: Tables, token: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from chalicelib import wiring
 from chalicelib.accounts.fields import email_identity
 from chalicelib.accounts.rules import FORGOT_WINDOW, LinkKind, State, window
-from chalicelib.core.clock import DAY, HOUR
+from chalicelib.core.clock import DAY, HOUR, to_text
 from chalicelib.mail.links import link_token
 from chalicelib.mail.outbox import message_of
 from chalicelib.mail.rules import State as Sent
@@ -101,6 +101,19 @@ class TestErasing:
         clock.advance(DAY)
         sweep()
         assert Purpose.ACCOUNT in opens(mora.subject)
+
+    @pytest.mark.parametrize("page", ["/account", "/account/privacy", "/account/setup"])
+    def test_where_its_owner_looks_first_it_says_when_and_can_be_stopped(
+        self, browser: Browser, clock: FakeClock, page: str
+    ) -> None:
+        assert "will be erased" not in browser.get(page).words
+        browser.post(ERASE, {"hours": "3", "password": PASSWORD})
+        found = browser.get(page)
+        due = f'<time datetime="{to_text(clock.now + 3 * HOUR)}">'
+        assert due in found.text.partition("This account will be erased")[2]
+        assert f'action="{ERASE}/stop"' in found.text
+        assert browser.post(f"{ERASE}/stop", {}, page=page).location == f"{ERASE}?stopped=1"
+        assert "will be erased" not in browser.get(page).words
 
     def test_and_by_the_mailed_link_whose_page_changes_nothing(
         self, browser: Browser, mora: Account, clock: FakeClock
