@@ -42,6 +42,7 @@ from chalicelib.privacy.inventory_routes import routes as inventory
 from chalicelib.privacy.proof_routes import routes as proof
 from chalicelib.privacy.publishing_routes import routes as publishing
 from chalicelib.privacy.routes import routes as privacy
+from chalicelib.rights.correct_routes import routes as corrections
 from chalicelib.rights.routes import routes as rights
 from chalicelib.staff.routes import member
 from chalicelib.staff.routes import routes as staff
@@ -61,7 +62,7 @@ for routes in (
     subscriptions, downloads, vendors, identity, licenses, computers, people, usage, contract,
     notices, choices, staff, mailings, visits, inventory, privacy, cookies, publishing,
     partners,
-    proof, rights,
+    proof, rights, corrections,
 ):  # fmt: skip
     app.register_blueprint(routes)
 

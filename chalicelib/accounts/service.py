@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.accounts.rules import Account, AccountGone, NotConfirmed
+from chalicelib.accounts.rules import Account, AccountGone, LinkEnded, NotConfirmed
 from chalicelib.accounts.store import Claim
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -48,32 +48,47 @@ class Accounts:
         """What a transaction that this check refused tells the person."""
         return NotConfirmed()
 
-    def profile(self, account_id: str) -> dict[str, str]:
+    def profile(self, account_id: str, reason: str = REASON) -> dict[str, str]:
         """All fields of the person's own profile, for their own pages."""
-        return self._open(self.subject_of(account_id))
+        return self._open(self.subject_of(account_id), reason)
 
     def correct(self, account_id: str, changed: Mapping[str, str]) -> None:
         """Seal the profile anew with what the person corrected (PS-69)."""
-        subject = self.subject_of(account_id)
-        fields = {**self._open(subject), **changed}
         try:
-            self.vault.commit(
-                lambda: [
-                    *self.vault.recollect(subject, fields, self.clock(), FORM),
-                    self.confirmed_check(account_id),
-                ]
-            )
+            self._correct(account_id, changed, [], FORM, REASON)
         except ConditionFailed as error:
             raise AccountGone from error
 
-    def _open(self, subject: str) -> dict[str, str]:
+    def correct_by_link(
+        self, account_id: str, changed: Mapping[str, str], used: Write, word: str
+    ) -> None:
+        """The same, and the link is used up in that transaction; LinkEnded where it was before."""
+        try:
+            self._correct(account_id, changed, [used], word, word)
+        except ConditionFailed as error:
+            raise (LinkEnded if error.at(0) else AccountGone) from error
+
+    def _correct(
+        self, account_id: str, changed: Mapping[str, str], first: list[Write], form: str, word: str
+    ) -> None:
+        subject = self.subject_of(account_id)
+        fields = {**self._open(subject, word), **changed}
+        self.vault.commit(
+            lambda: [
+                *first,
+                *self.vault.recollect(subject, fields, self.clock(), form),
+                self.confirmed_check(account_id),
+            ]
+        )
+
+    def _open(self, subject: str, reason: str) -> dict[str, str]:
         from chalicelib.privacy.rules import Purpose
         from chalicelib.privacy.sinks import page
 
         profile: tuple[Shown, ...] = (Purpose.ACCOUNT, Purpose.BILLING)
         fields: dict[str, str] = {}
         for purpose in profile:
-            fields.update(page(self.vault.open(subject, purpose, REASON), subject))
+            fields.update(page(self.vault.open(subject, purpose, reason), subject))
         return fields
 
     def _present(self, account_id: str) -> Account:

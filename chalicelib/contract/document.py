@@ -163,6 +163,8 @@ def forms() -> dict[str, Schema]:
         "POST /account/privacy/erase/stop": accounts.EmptyForm,
         "POST /reactivate": rights.ReactivateForm,
         "POST /rights/{token}": rights.RightsForm,
+        "POST /rights/{token}/details": accounts.EmptyForm,
+        "POST /rights/{token}/correct": accounts.ProfileForm,
         "POST /rights/stop/{token}": accounts.EmptyForm,
         "POST /account/notices": notices.NoticesForm,
         "POST /account/notices/works-again": notices.WorksAgainForm,

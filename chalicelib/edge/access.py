@@ -152,6 +152,8 @@ ACCESS: dict[str, Rule] = {
     "GET /rights/done": Rule.VISITOR,
     "GET /rights/{token}": Rule.VISITOR,
     "POST /rights/{token}": Rule.VISITOR,
+    "POST /rights/{token}/details": Rule.VISITOR,
+    "POST /rights/{token}/correct": Rule.VISITOR,
     "GET /rights/stop/{token}": Rule.VISITOR,
     "POST /rights/stop/{token}": Rule.VISITOR,
     # orders and payments

@@ -114,6 +114,9 @@ POINTS: Mapping[str, Point] = {
     "POST /account/setup": Point(
         "The form of one's own profile.", frozenset({"sealed"}), ("setup",)
     ),
+    "POST /rights/{token}/correct": Point(
+        "The form of one's own profile, by a mailed link.", frozenset({"sealed"}), ("link:rights",)
+    ),
     "POST /account/privacy/choices": Point(
         "The page of one's own choices.", frozenset({"sealed"}), ("page:/account/privacy",)
     ),

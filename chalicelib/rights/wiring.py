@@ -8,6 +8,7 @@ from chalicelib import wiring
 
 if TYPE_CHECKING:
     from chalicelib.payments.processor import Biller
+    from chalicelib.rights.correcting import Correcting
     from chalicelib.rights.deactivation import Deactivation
     from chalicelib.rights.effects import Counting
     from chalicelib.rights.erasure import Erasure
@@ -69,6 +70,12 @@ def proving() -> Proving:
         wiring.account_store(), Passwords(), wiring.attempts(), wiring.links(), wiring.sessions(),
         wiring.now,
     )  # fmt: skip
+
+
+def correcting() -> Correcting:
+    from chalicelib.rights.correcting import Correcting
+
+    return Correcting(wiring.accounts(), proving())
 
 
 def export() -> Export:

@@ -74,7 +74,8 @@ BODILESS = {f"/v1/vendor/licenses/{{license_id}}/{act}" for act in
             ("suspend", "reinstate", "revoke")}  # fmt: skip
 ELSEWHERE = {
     "/account/privacy/deactivate", "/account/privacy/erase", "/account/privacy/erase/stop",
-    "/reactivate", "/rights/{token}", "/rights/stop/{token}",
+    "/reactivate", "/rights/{token}", "/rights/{token}/details", "/rights/{token}/correct",
+    "/rights/stop/{token}",
     "/webhooks/stripe", "/unsubscribe/{token}", "/v1/vendor/licenses/{license_id}",
     "/v1/vendor/releases/{release_id}/withdraw", "/staff/login", "/staff/logout",
     "/staff/policy", "/staff/mailings", "/staff/mailings/{mailing_id}/text",

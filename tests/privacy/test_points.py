@@ -23,6 +23,7 @@ from tests.cases.conftest import FORM, deliver, raw
 from tests.identity.conftest import PASSWORD, Desk, make_desk, offer
 from tests.licenses.test_members import invite
 from tests.payments.conftest import CENTURY, FakeProcessor, processor, sign_contract
+from tests.rights.test_pages import mailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +92,11 @@ def link(tables: Tables, template: str) -> str:
 def tell_of_oneself(browser: Browser, tables: Tables, clock: FakeClock) -> None:
     """Profile, choices, another address, a letter; and what gives nothing of oneself."""
     assert browser.post("/account/setup", PROFILE).status == 303
+    (account,) = (i["pk"] for i in tables.items("accounts") if i["type"] == "account")
+    owner = wiring.account_store().account(account.removeprefix("ACCOUNT#"))
+    assert owner
+    by_mail = Browser().post(f"{mailed(owner)}/correct", PROFILE, page="/login")
+    assert by_mail.status == 303
     for purpose in ("marketing", "partner_mail"):
         assert answer(browser, purpose, "yes").status == 303
     assert Browser().post(f"/choices/{link(tables, 'partner_opt_in')}", {}).status == 200

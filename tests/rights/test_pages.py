@@ -296,7 +296,7 @@ class TestByMail:
         before = tables.dump()
         page = Browser().get(link)
         assert page.status == 200
-        assert "/account/setup" in page.text
+        assert "Show my details" in page.text
         assert tables.dump() == before
 
     @pytest.mark.parametrize(
