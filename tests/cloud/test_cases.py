@@ -189,6 +189,24 @@ class TestRequests:
         (mail,) = [m for m in kim.mails() if m["subject"] == "Correct or remove your data"]
         assert "/rights/" in mail["text"]
 
+    @pytest.mark.promise("PS-72")
+    def test_its_link_corrects_the_details_without_a_password_and_once(
+        self, cloud: LocalCloud, control: Control
+    ) -> None:
+        asker = new_customer(cloud, "cases-correct")
+        arrived(control, raw("Correct my data", asker.email, verdicts("example.org")))
+        (mail,) = [m for m in asker.mails() if m["subject"] == "Correct or remove your data"]
+        link = next(word for word in mail["text"].split() if "/rights/" in word)
+        reader = Visitor(cloud.app)
+        reader.open(link)
+        path = f"/rights/{link.rpartition('/')[2]}"
+        shown = reader.submit(f"{path}/details")
+        assert shown.status == 200, shown.text
+        done = reader.submit(f"{path}/correct", city="Ballina")
+        assert "Your details are corrected" in done.text
+        assert 'value="Ballina"' in asker.open("/account/setup").html
+        assert reader.open(link).status == 404
+
     @pytest.mark.promise("PS-56")
     def test_a_question_on_security_is_a_case_and_acknowledged(self, control: Control) -> None:
         sender = address("sam")
