@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "chalicelib"
 HEAVY = (
     "argon2", "boto3", "botocore.session", "cryptography", "jinja2", "pydantic", "stripe",
-    "chalicelib.mailings.rules", "chalicelib.mailings.texts",
+    "chalicelib.mailings.rules", "chalicelib.mailings.texts", "chalicelib.mailings.wording",
 )  # fmt: skip
 OUTGOING = {"http.client", "httpx", "requests", "urllib.request", "urllib3", "socket"}
 

@@ -35,24 +35,22 @@ Unapproved (mail.rules)   not the text that was approved, or no longer to be sen
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 from dataclasses import dataclass, field, replace
-from datetime import date, time
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
 from chalicelib.catalog.rules import TRIAL
 from chalicelib.core.clock import DAY
 from chalicelib.core.errors import Conflict, InvalidInput
 from chalicelib.core.signing import canonical
 from chalicelib.mail.rules import LAWS, Unapproved
-from chalicelib.mailings.texts import FIELDS, KINDS, PAGES, TEXTS, Channel, FieldKind, Kind
+from chalicelib.mailings.texts import FIELDS, KINDS, TEXTS, Channel, FieldKind, Kind
+from chalicelib.mailings.wording import SHAPES, is_day, wording_flaw
 from chalicelib.privacy.rules import PurposeDenied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from chalicelib.catalog.rules import Plan
 
@@ -214,38 +212,6 @@ def established(confirmed_at: int | None, orders: Iterable[Bought]) -> bool:
 
 # what a text may hold
 
-ANGLES = re.compile(r"[<>{}]|&[#\w]+;")
-LINKS = re.compile(r"://|www\.|@|\b[a-z0-9-]+\.[a-z]{2,}\b|\b\d{1,3}(?:\.\d{1,3}){3}\b")
-PRICES = re.compile(
-    r"[%‰]|\bper ?cents?\b|\d\s*(?:usd|eur|gbp|chf|jpy|dollars?|euros?|pounds?|francs?|cents?)\b"
-    r"|\b(?:usd|eur|gbp|chf|jpy)\s*\d"
-)
-CODES = re.compile(r"\b(?=[A-Z0-9-]*[A-Z])(?=[A-Z0-9-]*\d)[A-Z0-9-]{5,}\b")
-PROMOTING = (
-    r"offers?", r"deals?", r"discount\w*", r"sales?", r"bargains?", r"coupon\w*",
-    r"voucher\w*", r"promo(?:s|codes?)?", r"promotion(?:s|al)?", r"rebates?", r"cheap(?:er|est)?",
-    "free", r"freebies?", "gratis", r"bonus(?:es)?", r"gifts?", r"giveaways?", "win",
-    r"prizes?", r"exclusive(?:ly)?",
-    "special", r"upgrades?", "upsell", "buy", "purchase", "subscribe", "shop", r"bestsellers?",
-    r"sponsor(?:ed|s)?", r"advert(?:s|isements?|ising|ise|ize)?", r"newsletters?", "try it",
-    "try now", "order now", "order today", "sign up", "limited time", "last chance", "hurry",
-    "act now", "don't miss", "do not miss", "best price", r"lower prices?", r"prices? from",
-    r"save (?:up to|money|big|\d+)", "black friday", "cyber monday", "introducing our",
-    r"our partners?",
-    r"half[ -](?:the )?price[ds]?", "half off",
-    r"(?:two|three|[23])[ -]for[ -](?:one|two|the price|[12])",
-    "complimentary", r"(?:reduced|lower|better|best) (?:rates?|fees?)(?! limit)",
-    r"reduced prices?", r"price (?:cuts?|drops?)", r"pay(?:s|ing)? (?:less|half)", "costs? less",
-    r"(?:best|great|good) value", "value for money", "on the house", "treat yourself",
-    r"(?:days?|weeks?|months?|quarters?|years?) (?:is |are )?on us",
-    r"(?:without|at no)(?: extra| additional)? (?:charge|cost)",
-)  # fmt: skip
-PROMOTION = re.compile(rf"\b(?:{'|'.join(PROMOTING)})\b")
-SPELLED_OUT = re.compile("|".join(PROMOTING))
-UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-SPACED = re.compile(r"\b(?:\w[\W_]{1,3}){2,}\w\b")
-LEET = (str.maketrans("01345", "oieas"), str.maketrans("01345", "oleas"))
-
 
 def flaws(content: Content) -> dict[str, str]:
     """A sentence for each field that holds what it may not, by its name."""
@@ -257,7 +223,9 @@ def flaws(content: Content) -> dict[str, str]:
         found[min(extra)] = "This text has no such field."
     if rule.of_application != bool(content.application):
         found["application"] = "Choose the application that this is about."
-    elif flaw := wording_flaw(content.application_name, promotes=may_promote(content.kind)):
+    elif flaw := wording_flaw(
+        content.application_name, promotes=may_promote(content.kind), named=content.application_name
+    ):
         found["application"] = f"The name of the application cannot be told here. {flaw}"
     if content.fields.get("begins", "") >= content.fields.get("ends", "~") and "ends" not in found:
         found["ends"] = "The end is later than the beginning, on the same day."
@@ -282,86 +250,12 @@ def field_flaw(name: str, content: Content) -> str:
         return "" if fits(value) else sentence
     if spec.kind is FieldKind.LINE and "\n" in value:
         return "Use one line."
-    return wording_flaw(value, promotes=may_promote(content.kind))
+    return wording_flaw(value, promotes=may_promote(content.kind), named=content.application_name)
 
 
 def may_promote(kind: Kind) -> bool:
     mail_class = KINDS[kind].mail_class
     return mail_class is not None and LAWS[mail_class].promotes
-
-
-def wording_flaw(value: str, *, promotes: bool) -> str:
-    """What is wrong with free words; "" for nothing."""
-    read = plain(value)
-    if ANGLES.search(value) or ANGLES.search(read):
-        return "Use words alone: no angle brackets, braces or codes of HTML."
-    if any(unicodedata.category(c) in UNSEEN for c in value if c != "\n"):
-        return "This holds characters that cannot be used."
-    if LINKS.search(read):
-        return "Leave web and mail addresses out: a page of ours has a field of its own."
-    return "" if promotes else promotion_flaw(value, read)
-
-
-def promotion_flaw(value: str, read: str) -> str:
-    """What in a text would promote something; "" for nothing."""
-    if any(c.isalpha() and not unicodedata.name(c, "").startswith("LATIN") for c in read):
-        return "Use Latin letters alone."
-    if PRICES.search(read) or any(unicodedata.category(c) == "Sc" for c in value):
-        return "This names a price or a percentage, which only offers may."
-    if CODES.search(unicodedata.normalize("NFKC", value)):
-        return "This looks like a code, which only offers may hold."
-    readings = (read, *(read.translate(letters) for letters in LEET))
-    found = next(filter(None, map(PROMOTION.search, readings)), None)
-    if word := found or SPELLED_OUT.search(spelled_out(read)):
-        return f"“{word[0]}” promotes something, which only offers may."
-    return ""
-
-
-def plain(value: str) -> str:
-    """Small letters without accents, invisible characters and doubled spaces."""
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", value)).casefold()
-    seen = "".join(c for c in folded if unicodedata.category(c) not in {"Mn", "Cf"})
-    return " ".join(seen.split()).replace("\u2019", "'")
-
-
-def spelled_out(value: str) -> str:
-    """What is written letter by letter, `a s a l e` and `s.a.l.e`, as words without gaps."""
-    runs = (re.sub(r"[\W_]", "", found[0]) for found in SPACED.finditer(value))
-    return " ".join(runs)
-
-
-def is_day(value: str) -> bool:
-    try:
-        return date.fromisoformat(value).isoformat() == value
-    except ValueError:
-        return False
-
-
-def is_time(value: str) -> bool:
-    try:
-        return f"{time.fromisoformat(value):%H:%M}" == value
-    except ValueError:
-        return False
-
-
-def is_web(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        host = parts.hostname or ""
-        plain_port = parts.port is None
-    except ValueError:
-        return False
-    dotted = re.fullmatch(r"(?:[a-z0-9-]+\.)+[a-z]{2,}", host) is not None
-    clean = value.isascii() and value.isprintable() and not set(value) & set(" <>\"'\\{}")
-    return parts.scheme == "https" and dotted and plain_port and clean and "@" not in parts.netloc
-
-
-SHAPES: Mapping[FieldKind, tuple[Callable[[str], bool], str]] = {
-    FieldKind.DAY: (is_day, "Write a day such as 2027-03-31."),
-    FieldKind.TIME: (is_time, "Write a time such as 06:30."),
-    FieldKind.PAGE: (PAGES.__contains__, "Choose a page from the list."),
-    FieldKind.WEB: (is_web, "Write the https address of a page."),
-}
 
 
 def shown_field(name: str, value: str) -> str:

@@ -54,13 +54,13 @@ class TestTexts:
         assert "{" not in made.title.join(made.paragraphs)
 
     def test_our_own_words_promote_nothing(self) -> None:
-        from chalicelib.mailings.rules import promotion_flaw
+        from chalicelib.mailings.wording import promotion_flaw
 
         for name, text in TEXTS.items():
             if not text.kinds & {Kind.OFFER, Kind.PARTNER}:
                 for line in (text.title, *text.paragraphs):
                     bare = line.replace("{", "").replace("}", "")
-                    assert promotion_flaw(bare, bare.casefold()) == "", name
+                    assert promotion_flaw(bare) == "", name
 
     def test_every_kind_has_a_text_and_every_field_is_declared(self) -> None:
         assert {kind for text in TEXTS.values() for kind in text.kinds} == set(Kind)
@@ -136,6 +136,30 @@ PROMOTING = [
     "a month on us",
     "The first week is on us.",
     "At no extra cost.",
+    "a sa-le for all",
+    "a dis-count for all",
+    "a dis\u2010count for all",
+    "dis- count for all",
+    "f_r-e\u00b7e",
+    "8uy Halyard today.",
+    "a 6ift for all",
+    "a g!ft for all",
+    "a discoun7 for all",
+    "a \u0261ift for all",
+    "a d\u0131scount for all",
+    "\u00f8ffers for all",
+    "\u0111eals for all",
+    "\u0141OWER PRICES",
+    "\u00dfuy Halyard today.",
+    "a \ua731ale for all",
+    "\u1d1c\u1d18\u0262\u0280\u1d00\u1d05\u1d07 now, \ua730\u0280\u1d07\u1d07",
+    "fr\u1d07e",
+    "f\u20dd\u0338ree",
+    "\U0001f155\U0001f161\U0001f154\U0001f154",
+    "f\u2800r\u2800e\u2800e",
+    "\u00bd price",
+    "Use spring25 when you order.",
+    "Use Spring25 when you order.",
 ]
 MARKUP = [
     "<b>Maintenance</b>",
@@ -153,6 +177,23 @@ LINKS = [
     "See " + wide("example.com"),
     "ftp://files",
     "See 192.0.2.7 for more",
+    "See cetrus-kont\u00f8.no now",
+    "https:cetrus-kont\u00f8.no/pw",
+    "See evil\u3002com now",
+    "See evil\uff61com now",
+    "See evil\u2024com now",
+    "http:/evil",
+    "http:\\\\evil",
+    "See //evil/x",
+    "\\\\evil\\share",
+    "mailto:x",
+    "MAILTO\uff1ax",
+    "See \u043f\u0440\u0438\u043c\u0435\u0440.\u0440\u0444",
+    "See \u0909\u0926\u093e.\u092d\u093e",
+    "See \u4f8b\u3048.jp",
+    "See 4chan-.com",
+    "See e.g.evil.com",
+    "See 1.com",
 ]
 
 
@@ -183,6 +224,10 @@ class TestWhatMayNotPromote:
             "Launches of that hour are not charged. You need not pay for it.",
             "We allow a lower rate limit for two weeks, and one answer for one question.",
             "Set the value to 4: that is the best setting. Save half-finished work.",
+            "It begins at 10:30 (UTC+01:00), and ends at 12.30, i.e. at 2 p.m. in Athens.",
+            "Files, e.g. of S\u00f8ren Stra\u00dfer in \u0141\u00f3d\u017a, are read: wait!",
+            "CVE-2031-12345 is mended. Use SHA256 with UTF-8, as RFC 9457 and ISO8601 say.",
+            "Section 2.a \u2013 \u201cplan\u201d \u2013 and 1.5 hold\u2026 Don\u2019t wait.",
         ],
     )
     def test_plain_news_is_taken(self, words: str) -> None:
@@ -215,6 +260,12 @@ class TestWhatMayNotPromote:
     def test_an_application_is_named_exactly_where_it_is_about_one(self) -> None:
         assert "application" in flaws(replace(content(Kind.SERVICE), application=""))
         assert "application" in flaws(replace(content(Kind.ANNOUNCEMENT), application="app_1"))
+
+
+def test_an_application_may_have_a_number_in_its_name() -> None:
+    told = content(Kind.SERVICE, what="Tidewater9 starts anew.")
+    assert flaws(replace(told, application_name="Tidewater9")) == {}
+    assert "what" in flaws(told)
 
 
 @pytest.mark.promise("PS-66")
