@@ -33,7 +33,8 @@
         --contract NAME --until 2027-12-31
 
 Each prints one JSON object. With `--stack` the names of tables, buckets and keys are read from that
-stack's API function; without it, from the environment. It runs with the operator's own credentials.
+stack's API function; without it, from the environment. It runs with the operator's own credentials,
+and only where this machine's clock is within three minutes of the service's.
 """
 
 from __future__ import annotations
@@ -43,8 +44,13 @@ import json
 import os
 import secrets
 import sys
+import time
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
 
 from chalicelib import wiring
 from chalicelib.catalog import rules
@@ -61,15 +67,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 Json = dict[str, Any]
+CLOCKS = 3 * MINUTE
+"""How far this machine's clock may be from the service's: less than a head waits for rows."""
+OFFLINE = frozenset({"vendor-key"})
+"""Commands that write a file here and ask no cloud for anything."""
 LONG_LIVED = 4_102_444_800_000  # 1 January 2100: a webhook secret counts until it is replaced
 
 
 def use_clock() -> None:
-    """On a local cloud what is written bears the cloud's own time; elsewhere nothing changes."""
+    """What is written bears a local cloud's own time, and else that of a clock that is right.
+
+    Exits where the clock of this machine is wrong, and where LOCAL_CLOCK is set for a cloud that
+    is not on this machine: rows that are dated ahead would lie in the ledger until their day comes.
+    """
     if clock := os.environ.get("LOCAL_CLOCK"):
+        if not is_here(os.environ.get("AWS_ENDPOINT_URL", "")):
+            raise SystemExit("LOCAL_CLOCK moves the time of a local cloud alone: unset it")
         from infra.local.clock import follow
 
         follow(clock)
+    elif abs(apart := round(time.time() * 1000) - service_time()) > CLOCKS:
+        minutes = abs(apart) // MINUTE
+        raise SystemExit(f"this machine's clock is {minutes} minutes wrong: set it, and try again")
+
+
+def is_here(address: str) -> bool:
+    return urlsplit(address).hostname in {"127.0.0.1", "localhost", "::1"}
+
+
+def service_time() -> int:
+    """The service's own time, in milliseconds, also of an answer that refuses our clock."""
+    try:
+        answer = client("sts").get_caller_identity()
+    except ClientError as refused:
+        answer = refused.response
+    told = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
+    return round(parsedate_to_datetime(told).timestamp() * 1000)
 
 
 def use_stack(name: str) -> None:
@@ -436,7 +469,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
-    use_clock()
+    if args.command not in OFFLINE:
+        use_clock()
     if args.stack:
         use_stack(args.stack)
     try:

@@ -1,16 +1,22 @@
 """Checks an export of the ledger against its signed heads, with nothing but Python.
 
     python verify_ledger.py --rows rows.jsonl --heads heads/ --key key.pem [--known HASH]
-    python verify_ledger.py --proof proof.json --key key.pem
+        [--until INSTANT] [--gap HEAD …]
+    python verify_ledger.py --proof proof.json --key key.pem [--until INSTANT]
 
 This file needs no other and no network. It prints what was found and where, one line each, and
 ends with 0 where all is in order, 1 where anything is not, and 2 where it could not look. `--known`
 is the hash of a head that you kept from before: it must be among those of the folder. `--until` is
 the instant up to which the export goes, such as 2027-03-31T06:30:00Z, and is now where it is left
-out: the last head may end two hours before it, and no earlier.
+out: the last head may end two hours before it, and no earlier, and no row is dated after it.
+
+A head that came late covers hours in which rows lay unsigned, and could be altered: a finding,
+unless you name it by `--gap` because you know why the hourly job stood still. The folder of heads
+also tells what was laid over a head since: another version, or a marker by which it was deleted.
 
 `--proof` is the file at `/privacy/proof.json`, or one of the two that it is made of, as they lie in
-the bucket: whether the key signed each as it stands.
+the bucket: whether the key signed each as it stands, and whether the night is one of the last 26
+hours. Which program answers the page is not signed.
 
 The first head of a stack, however late it was made, reaches back to before there was a ledger. So a
 row that is dated before it, and that no later head covers either, was dated back: a finding, for
@@ -36,9 +42,15 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 FIRST = "0" * 64
 PROOFS = {"tests": "proof tests", "night": "proof night"}
-HOUR = 3_600_000
+MINUTE, HOUR = 60_000, 3_600_000
 STALE = 2 * HOUR
 """How long before the end of an export its last head may end: an hour, and one to settle."""
+LONGEST = 2 * HOUR
+"""What a head may cover; the first one covers all that there was."""
+CLOCKS = 5 * MINUTE
+"""How far the clocks of two good machines may differ."""
+NIGHT = 26 * HOUR
+"""How old the figures of the night may be: the next night should have come."""
 
 # ---------------------------------------------------------------- signatures: ECDSA on P-256
 
@@ -179,6 +191,9 @@ def read_heads(folder: Path, key: Point) -> tuple[list[Json], list[Finding]]:
     """The heads that the key signed, by number, and what is wrong with the others."""
     heads, findings = [], []
     for path in sorted(folder.glob("*.json")):
+        if over := laid_over(path.stem):
+            findings.append(over)
+            continue
         try:
             document = json.loads(path.read_bytes())
             good = signed_as(key, "ledger head", document)
@@ -195,6 +210,16 @@ def read_heads(folder: Path, key: Point) -> tuple[list[Json], list[Finding]]:
     return heads, findings
 
 
+def laid_over(name: str) -> Finding | None:
+    """What a file says that came over a head after it: `N.deleted-1` or `N.again-1`."""
+    number, _, over = name.partition(".")
+    if over.startswith("deleted"):
+        return Finding(f"head {int(number)}", "was deleted: a marker was laid over it")
+    if over.startswith("again"):
+        return Finding(f"head {int(number)}", "was put again: this one is the first")
+    return None
+
+
 def signed_as(key: Point, kind: str, document: Json) -> bool:
     """Whether the key signed the document as it stands, as one of this kind and no other."""
     try:
@@ -204,20 +229,53 @@ def signed_as(key: Point, kind: str, document: Json) -> bool:
         return False
 
 
-def judge_proof(shown: Json, key: Point) -> tuple[list[Finding], list[str]]:
-    """What the key did not sign, and the names of what it did."""
-    parts = {name: shown[name] for name in PROOFS if shown.get(name)}
-    if "body" in shown:
+def judge_proof(shown: Json, key: Point, until: int) -> tuple[list[Finding], list[str]]:
+    """What is wrong with the file of the proof page or a document of it, and what to say of it."""
+    parts = {name: shown[name] for name in PROOFS if name in shown}
+    findings = []
+    if parts and "body" in shown:
+        findings.append(Finding("proof", "a document of its own lies beside tests and night"))
+    elif parts:
+        findings += [Finding(name, "is missing") for name in PROOFS if not shown.get(name)]
+    elif "body" in shown:
         parts = {"night" if "findings" in shown["body"] else "tests": shown}
-    good = [name for name, document in parts.items() if signed_as(key, PROOFS[name], document)]
-    forged = [Finding(name, "was not signed by the key: forged") for name in parts.keys() - good]
-    return forged or ([] if good else [Finding("proof", "there is nothing in it")]), good
+    else:
+        findings.append(Finding("proof", "there is nothing in it"))
+    good = []
+    for name, document in parts.items():
+        if document and signed_as(key, PROOFS[name], document):
+            good.append(name)
+        elif document:
+            findings.append(Finding(name, "was not signed by the key: forged"))
+    bodies = {name: parts[name]["body"] for name in good}
+    if "night" in bodies and bodies["night"]["at"] < until - NIGHT:
+        findings.append(Finding("night", "is older than 26 hours: the next one should be here"))
+    return findings, [*told_of(bodies), *told_of_code(shown, bodies)]
 
 
-def judge_heads(heads: list[Json]) -> Iterator[Finding]:
-    """Heads follow from each other without a gap, each from where the last one ended."""
+def told_of(bodies: Json) -> list[str]:
+    """Each that the key signed, with when it was made and of which program it is."""
+    lines = [
+        f"{name}: {shown_at(body['at'])}, of program {body['code']}"
+        for name, body in bodies.items()
+    ]
+    return [*lines, f"signed as it stands: {', '.join(bodies) or 'nothing'}"]
+
+
+def told_of_code(shown: Json, bodies: Json) -> list[str]:
+    """Whether the program that is said to answer is the one that was looked at."""
+    running = shown.get("running_code")
+    if running is None:
+        return []
+    others = [name for name, body in bodies.items() if body["code"] != running]
+    said = f"another than that of {' and '.join(others)}" if others else "the same"
+    return [f"the program that answers, which nobody signed: {said}"]
+
+
+def judge_heads(heads: list[Json], gaps: frozenset[int] = frozenset()) -> Iterator[Finding]:
+    """Heads follow from each other without a gap, each from where the last one ended, in time."""
     number, previous, until = 0, FIRST, heads[0]["from"] if heads else 0
-    for head in heads:
+    for place, head in enumerate(heads):
         where = f"head {head['number']}"
         if head["number"] != number + 1:
             yield Finding(where, f"head {number + 1} is missing before it")
@@ -225,7 +283,19 @@ def judge_heads(heads: list[Json]) -> Iterator[Finding]:
             yield Finding(where, "does not follow from the head before it")
         elif head["from"] != until or head["until"] <= head["from"]:
             yield Finding(where, "hours are left out before it")
+        if place and head["until"] - head["from"] > LONGEST and head["number"] not in gaps:
+            yield Finding(where, f"came late: {unsigned(head)}")
+        if head.get("made_at", head["until"]) < head["until"]:
+            yield Finding(where, "was made before its hours were over")
         number, previous, until = head["number"], digest(head), head["until"]
+
+
+def unsigned(head: Json) -> str:
+    """Which rows lay without a signature, and for how long; older heads do not say when made."""
+    hours = (head.get("made_at", head["until"]) - head["from"]) // HOUR
+    return (
+        f"rows of {shown_at(head['from'])} to {shown_at(head['until'])} were unsigned for {hours} h"
+    )
 
 
 def judge_against(chains: dict[str, list[Json]], heads: list[Json]) -> Iterator[Finding]:
@@ -257,15 +327,20 @@ def uncovered(rows: list[Json], seen: list[tuple[int, int]], heads: list[Json]) 
     return [row["number"] for row in rows if row["at"] < start and row["number"] > last]
 
 
-def judge_age(
-    chains: dict[str, list[Json]], heads: list[Json], until: int | None
-) -> Iterator[Finding]:
-    """Heads go on to the end of the export: with the last ones gone, so may be what they saw."""
-    newest = max((row["at"] for rows in chains.values() for row in rows), default=0)
-    reaches = until if until is not None else to_milliseconds(datetime.now(UTC))
-    if heads and heads[-1]["until"] < max(newest, reaches) - STALE:
-        end = shown(heads[-1]["until"])
+def judge_age(chains: dict[str, list[Json]], heads: list[Json], until: int) -> Iterator[Finding]:
+    """Heads go on to the end of the export: with the last ones gone, so may be what they saw.
+
+    No row is dated after that end, which hid it from the heads of the hours until then.
+    """
+    dated = [row for rows in chains.values() for row in rows]
+    newest = max((row["at"] for row in dated if row["at"] <= until + CLOCKS), default=0)
+    if heads and heads[-1]["until"] < max(newest, until) - STALE:
+        end = shown_at(heads[-1]["until"])
         yield Finding("last head", f"heads are stale: it ends {end}, long before the export")
+    for row in dated:
+        if row["at"] > until + CLOCKS:
+            what = f"is dated ahead, {shown_at(row['at'])}: a clock was wrong"
+            yield Finding(f"{row['subject']} row {row['number']}", what)
 
 
 def judge_dates(
@@ -286,9 +361,16 @@ def judge_dates(
 
 
 def young(chains: dict[str, list[Json]], heads: list[Json]) -> int:
-    """How many rows are younger than the last head, which nothing covers yet."""
+    """How many rows are younger than the last head, and covered by none yet."""
     until = heads[-1]["until"] if heads else 0
-    return sum(row["at"] >= until for rows in chains.values() for row in rows)
+    seen: dict[str, int] = {}
+    for head in heads:
+        seen |= {subject: number for subject, number, _ in head["chains"]}
+    return sum(
+        row["at"] >= until and row["number"] > seen.get(subject, 0)
+        for subject, rows in chains.items()
+        for row in rows
+    )
 
 
 def instant(text: str) -> int:
@@ -299,11 +381,15 @@ def instant(text: str) -> int:
     return to_milliseconds(found)
 
 
+def now() -> int:
+    return to_milliseconds(datetime.now(UTC))
+
+
 def to_milliseconds(found: datetime) -> int:
     return round(found.timestamp() * 1000)
 
 
-def shown(milliseconds: int) -> str:
+def shown_at(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -313,6 +399,7 @@ def judge(
     key: Point,
     known: str | None = None,
     until: int | None = None,
+    gaps: frozenset[int] = frozenset(),
 ) -> tuple[list[Finding], list[Json]]:
     """All findings, and the heads that are good."""
     heads, findings = read_heads(folder, key)
@@ -320,19 +407,12 @@ def judge(
         findings.append(Finding("heads", "there is none that the key signed"))
     if known and known not in {digest(head) for head in heads}:
         findings.append(Finding("heads", "the one that you know is not among them"))
-    findings += judge_heads(heads)
+    findings += judge_heads(heads, gaps)
     for subject, rows in chains.items():
         findings += judge_chain(subject, rows)
     findings += judge_against(chains, heads)
-    findings += judge_age(chains, heads, until)
+    findings += judge_age(chains, heads, now() if until is None else until)
     return findings, heads
-
-
-def told_of(findings: list[Finding], good: list[str]) -> int:
-    for finding in findings:
-        print(f"{finding.where}: {finding.what}")
-    print(f"signed as it stands: {', '.join(good) or 'nothing'}")
-    return 1 if findings else 0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -343,29 +423,41 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--key", type=Path, required=True)
     parser.add_argument("--known")
     parser.add_argument("--until", type=instant, metavar="INSTANT")
+    parser.add_argument("--gap", type=int, action="append", default=[], metavar="HEAD")
     given = parser.parse_args(arguments)
     if not given.proof and not (given.rows and given.heads):
         parser.error("--rows and --heads, or --proof")
     try:
         key = read_key(given.key.read_text())
         if given.proof:
-            return told_of(*judge_proof(json.loads(given.proof.read_bytes()), key))
+            until = now() if given.until is None else given.until
+            findings, lines = judge_proof(json.loads(given.proof.read_bytes()), key, until)
+            return told(findings, lines)
         with given.rows.open(encoding="utf-8") as lines:
             chains = read_rows(iter(lines))
-        findings, heads = judge(chains, given.heads, key, given.known, given.until)
+        gaps = frozenset(given.gap)
+        findings, heads = judge(chains, given.heads, key, given.known, given.until, gaps)
     except (OSError, ValueError, KeyError, TypeError) as error:
         print(f"cannot look: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
+    rows, later = sum(map(len, chains.values())), young(chains, heads)
+    told_first = (
+        f"{rows} rows of {len(chains)} chains, {len(heads)} heads, {later} rows younger than the "
+        f"last head, {len(findings)} findings"
+    )
+    lines = [told_first]
+    if heads:
+        ends = shown_at(heads[-1]["until"])
+        lines.append(f"last head: {heads[-1]['number']} {digest(heads[-1])}, ends {ends}")
+    return told(findings, lines)
+
+
+def told(findings: list[Finding], lines: list[str]) -> int:
+    """Print what was found, then what there is to say; the exit code."""
     for finding in findings:
         print(f"{finding.where}: {finding.what}")
-    rows = sum(map(len, chains.values()))
-    print(
-        f"{rows} rows of {len(chains)} chains, {len(heads)} heads, {young(chains, heads)} rows "
-        f"younger than the last head, {len(findings)} findings"
-    )
-    if heads:
-        ends = shown(heads[-1]["until"])
-        print(f"last head: {heads[-1]['number']} {digest(heads[-1])}, ends {ends}")
+    for line in lines:
+        print(line)
     return 1 if findings else 0
 
 

@@ -5,67 +5,104 @@ next is put if absent, so heads cannot fork, and each holds the hash of the one 
 on a row cut off at the end of a chain, or written into an hour that is over, contradicts a head
 that cannot be taken back (infra/verify_ledger.py finds it).
 
+A lock keeps what was put, but does not keep it in sight: a deletion that names no version lays a
+marker over a head, and then another can be put. So of all that was ever put under a head's name the
+first is the head, and whatever came later is a finding.
+
 A head covers the hours since the one before it: one hour, and after an outage all that were missed.
 An hour in which nothing moved has a head too, so that a missing one is seen. The first head covers
 all that this program ever wrote, however late it is made: what is dated before it was dated back.
+A row that is dated ahead, by a clock that was wrong, is covered once it is seen and not when its
+day has come: one of the next days within the hour, one of five years within a day, and from then on
+hour by hour.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.clock import DAY, HOUR, MINUTE
 from chalicelib.observability import count
 from chalicelib.privacy.rules import FIRST
-from chalicelib.privacy.seals import digest
+from chalicelib.privacy.seals import SealInvalid, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from chalicelib.core.clock import Clock
     from chalicelib.privacy.ledger import Ledger
     from chalicelib.privacy.seals import Seals
     from chalicelib.storage.dynamo import Item, Table
-    from chalicelib.storage.objects import Bucket
+    from chalicelib.storage.objects import Bucket, Version
 
 KIND = "ledger head"
 PREFIX = "heads/"
+NAME = re.compile(rf"{PREFIX}(\d{{10}})\.json")
 CURSOR = "CURSOR#ledger_heads"
 SETTLED = 5 * MINUTE
 """How long after its end an hour is left alone: writes under way, and the index, have come by."""
 OLDEST = 1_767_225_600_000  # 2026-01-01: no ledger is older than the program
 LOOK_BACK = 800 * DAY  # of the first head at least, for a machine whose clock is behind
+SOON, FAR = 8 * DAY, 1826 * DAY
+"""How far ahead each head looks for rows, and how far the heads of a day do together."""
+LONGEST = 2 * HOUR
+"""A head that covers more than this came late: what it covers lay unsigned for as long."""
 
 Chain = tuple[str, int, str]
 """A subject, the number of its last row before the head's end, and the hash of that row."""
 
 
+class HeadGone(Exception):
+    """The head that was put last, or the first of any, is not in the bucket: nothing is built."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What stood in the ledger at `until`, of every chain that moved since `start`."""
+    """What stood in the ledger at `until`, of every chain that moved since `start`.
+
+    `ahead` are the subjects among them whose last row was dated after `made_at`. Heads of earlier
+    releases have neither; `digest` is of the body that was read, also where it says more.
+    """
 
     number: int
     start: int
     until: int
     previous: str
     chains: tuple[Chain, ...]
+    made_at: int | None = None
+    ahead: tuple[str, ...] = ()
+    digest: str = field(default="", compare=False)
 
     @property
     def hash(self) -> str:
-        return digest(to_body(self))
+        return self.digest or digest(to_body(self))
+
+    @property
+    def came_late(self) -> bool:
+        """Whether what it covers lay unsigned for long; the first head covers all there was."""
+        return self.number > 1 and self.until - self.start > LONGEST
 
 
 def to_body(head: Head) -> dict[str, Any]:
-    return {
+    body: dict[str, Any] = {
         "number": head.number, "from": head.start, "until": head.until, "previous": head.previous,
         "chains": [list(chain) for chain in head.chains],
     }  # fmt: skip
+    if head.made_at is not None:
+        body["made_at"] = head.made_at
+    if head.ahead:
+        body["ahead"] = list(head.ahead)
+    return body
 
 
 def from_body(body: dict[str, Any]) -> Head:
     chains = tuple((subject, number, found) for subject, number, found in body["chains"])
-    return Head(body["number"], body["from"], body["until"], body["previous"], chains)
+    return Head(
+        body["number"], body["from"], body["until"], body["previous"], chains,
+        body.get("made_at"), tuple(body.get("ahead", ())), digest(body),
+    )  # fmt: skip
 
 
 def key_of(number: int) -> str:
@@ -77,6 +114,36 @@ def last_end(now: int) -> int:
     return (now - SETTLED) // HOUR * HOUR
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """All that was ever put under a head's name: what came first is the head."""
+
+    put: tuple[Version, ...]
+    markers: tuple[Version, ...]
+
+    @property
+    def first(self) -> Version | None:
+        return self.put[0] if self.put else None
+
+    @property
+    def again(self) -> tuple[Version, ...]:
+        return self.put[1:]
+
+
+def held(versions: Iterable[Version]) -> dict[int, Held]:
+    """By number, from versions of which those of one name come newest first."""
+    put: dict[int, list[Version]] = {}
+    markers: dict[int, list[Version]] = {}
+    for version in versions:
+        if name := NAME.fullmatch(version.key):
+            kind = markers if version.is_marker else put
+            kind.setdefault(int(name[1]), []).insert(0, version)
+    return {
+        number: Held(tuple(put.get(number, ())), tuple(markers.get(number, ())))
+        for number in sorted(put.keys() | markers.keys())
+    }
+
+
 class Heads:
     """The bucket's heads by number; the cursor only says where to look first."""
 
@@ -85,15 +152,30 @@ class Heads:
 
     def head(self, number: int) -> Head | None:
         """SealInvalid where it was not signed as it stands, or stands in another's place."""
-        document = self.bucket.find(key_of(number)) if number else None
-        return from_body(self.seals.read(KIND, document)) if document is not None else None
+        found = held(self.bucket.versions(key_of(number))).get(number)
+        return self.read(found.first) if found and found.first else None
+
+    def read(self, version: Version) -> Head:
+        """The head that was put as this version; SealInvalid as above."""
+        found = from_body(self.seals.read(KIND, self.bucket.read_version(version)))
+        if key_of(found.number) != version.key:
+            raise SealInvalid(KIND)
+        return found
 
     def last(self) -> Head | None:
-        """The newest head; a cursor that is behind, or that points nowhere, costs time alone."""
+        """The newest head, None where there never was one; a cursor that is behind costs time.
+
+        HeadGone where the cursor points nowhere, or where without a cursor the first is missing.
+        """
         item = self.table.get(CURSOR, "CURSOR")
-        found = self.head(int(item["read_until"]) if item else 0)
+        number = int(item["read_until"]) if item else 0
+        found = self.head(number) if number else None
+        if number and found is None:
+            raise HeadGone(number)
         while following := self.head(found.number + 1 if found else 1):
             found = following
+        if found is None and any(each.first for each in self.all().values()):
+            raise HeadGone(1)
         return found
 
     def put(self, head: Head) -> bool:
@@ -105,10 +187,9 @@ class Heads:
         self.table.apply(self.table.put({**item, "read_until": head.number}))
         return True
 
-    def numbers(self) -> list[int]:
-        """Of every head that there is."""
-        names = (found.key.removeprefix(PREFIX) for found in self.bucket.listed(PREFIX))
-        return sorted(int(name.removesuffix(".json")) for name in names)
+    def all(self) -> dict[int, Held]:
+        """All that was ever put, by number."""
+        return held(self.bucket.versions(PREFIX))
 
 
 class HeadMaker:
@@ -118,22 +199,59 @@ class HeadMaker:
         self.heads, self.ledger, self.clock = heads, ledger, clock
 
     def run(self) -> dict[str, int]:
-        until, last = last_end(self.clock()), self.heads.last()
+        """HeadGone, and no head, where the last one is not where it was put."""
+        now, last = self.clock(), self.heads.last()
+        until = last_end(now)
         start = last.until if last else min(OLDEST, until - LOOK_BACK)
         if start >= until:
             return {"heads": 0, "chains": 0}
-        chains = tuple(sorted(self._moved(start, until)))
+        chains, ahead = self._chains(last, start, until, now)
         number, previous = (last.number + 1, last.hash) if last else (1, FIRST)
-        made = self.heads.put(Head(number, start, until, previous, chains))
+        made = self.heads.put(Head(number, start, until, previous, chains, now, ahead))
         count("ledger_heads", int(made))
         return {"heads": int(made), "chains": len(chains) if made else 0}
 
-    def _moved(self, start: int, until: int) -> Iterator[Chain]:
-        """The index says which chains; the chains themselves, read strongly, say how far."""
+    def _chains(
+        self, last: Head | None, start: int, until: int, now: int
+    ) -> tuple[tuple[Chain, ...], tuple[str, ...]]:
+        """The last row of each chain that moved, or is dated ahead; and the subjects of the latter.
+
+        The index says which chains; the chains themselves, read strongly, say how far.
+        """
+        chains, ahead = [], []
+        for subject, first in sorted(self._moved(last, start, until, now).items()):
+            rows = self.ledger.rows(subject, since=first)
+            covered = (row for row in rows if row.at < until or is_ahead(row.at, now))
+            if newest := max(covered, key=lambda row: row.number, default=None):
+                chains.append((subject, newest.number, newest.hash))
+                ahead += [subject] if is_ahead(newest.at, now) else []
+        return tuple(chains), tuple(ahead)
+
+    def _moved(self, last: Head | None, start: int, until: int, now: int) -> dict[str, int]:
+        """By subject, the first row to look at."""
         firsts: dict[str, int] = {}
-        for subject, number in self.ledger.moved(start, until):
-            firsts[subject] = min(number, firsts.get(subject, number))
-        for subject, first in firsts.items():
-            rows = (row for row in self.ledger.rows(subject, since=first) if row.at < until)
-            if last := max(rows, key=lambda row: row.number, default=None):
-                yield subject, last.number, last.hash
+        if last:
+            firsts = {
+                subject: number for subject, number, _ in last.chains if subject in last.ahead
+            }
+        for first, end in ((start, until), *days_ahead(now)):
+            for subject, number in self.ledger.moved(first, end):
+                firsts[subject] = min(number, firsts.get(subject, number))
+        return firsts
+
+
+def is_ahead(at: int, now: int) -> bool:
+    """Whether an instant is later than the clocks of two good machines may differ."""
+    return at > now + SETTLED
+
+
+def days_ahead(now: int) -> Iterator[tuple[int, int]]:
+    """Where rows that are dated ahead are looked for: the next days, and the turn of later ones.
+
+    Each later day has its turn at one hour of every day.
+    """
+    yield now + SETTLED, now + SOON
+    turn = now // HOUR % 24
+    for day in range(now + SOON, now + FAR, DAY):
+        if day // DAY % 24 == turn:
+            yield day // DAY * DAY, (day // DAY + 1) * DAY

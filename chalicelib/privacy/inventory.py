@@ -612,7 +612,10 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "HeadsBucket", "heads/", "Signed heads: how far each history had come.", PERSON,
         ("privacy", "law"), "for good; locked for the years that the operator sets",
-        facts(("pseudonym", "", "chains"), ("technical", "", "number from until previous")),
+        facts(
+            ("pseudonym", "", "chains ahead"),
+            ("technical", "", "number from until previous made_at"),
+        ),
     ),
     Family(
         "ProofBucket", "proof/", "Signed results of the tests and of the last night.", NOBODY,

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.core.clock import DAY, HOUR, MINUTE, day_of
 from chalicelib.observability import count, logger
 from chalicelib.privacy.folding import fold
-from chalicelib.privacy.heads import KIND as HEAD
-from chalicelib.privacy.heads import from_body, key_of, last_end
+from chalicelib.privacy.heads import is_ahead, last_end
 from chalicelib.privacy.rules import FIRST, LedgerBroken, Purpose, verify
 from chalicelib.privacy.seals import SealInvalid
 
@@ -42,7 +41,7 @@ QUIET_READ = 500
 """About so many histories a night that did not move, in turn, so that each has a night."""
 RESTING_READ = 2_000
 """About so many of the accounts that rest are looked for among the active ones each night."""
-JUDGED = ("broken", "not_as_signed", "grants_differ", "ungranted_uses", "moving")
+JUDGED = ("broken", "not_as_signed", "dated_ahead", "grants_differ", "ungranted_uses", "moving")
 LATE = 3 * HOUR
 RAW_LIMIT = 24 * HOUR
 
@@ -106,15 +105,16 @@ class NightCheck:
 
     def _heads(self, now: int) -> tuple[list[Head], list[Head], Json]:
         """The newest heads that are good, those whose turn it is, and what is wrong with any."""
-        numbers = self.live.heads.numbers()
+        everything = self.live.heads.all()
+        firsts = {number: held.first for number, held in everything.items() if held.first}
+        numbers = list(firsts)
         missing = len(set(range(1, max(numbers, default=0) + 1)) - set(numbers))
         newest, turn = numbers[-HEADS_READ:], in_turn(numbers, HEADS_AGAIN, now // DAY)
         wanted = {*newest, *turn}
         good, unsigned = {}, 0
         for number in sorted(wanted):
             try:
-                body = self.live.heads.seals.read(HEAD, self.live.heads.bucket.read(key_of(number)))
-                good[number] = from_body(body)
+                good[number] = self.live.heads.read(firsts[number])
             except SealInvalid:
                 unsigned += 1
         heads = [good[number] for number in newest if number in good]
@@ -128,6 +128,9 @@ class NightCheck:
                 "missing": missing,
                 "unsigned": unsigned,
                 "broken": broken_links(heads),
+                "deleted": sum(bool(held.markers) for held in everything.values()),
+                "put_again": sum(bool(held.again) for held in everything.values()),
+                "came_late": sum(head.came_late for head in heads),
                 "late": bool(last and last.until < last_end(now - LATE)),
                 "last": {"number": last.number, "until": last.until, "hash": last.hash}
                 if last
@@ -143,7 +146,7 @@ class NightCheck:
         for subject in sample(seen, day_of(now)):
             rows = list(self.live.ledger.rows(subject))
             day += [row for row in rows if row.at > now - DAY]
-            told.update(self._chain(subject, rows, seen[subject], now - DAY))
+            told.update(self._chain(subject, rows, seen[subject], now))
         return {
             "moved": len(seen),
             "read": min(len(seen), CHAINS_READ),
@@ -161,17 +164,16 @@ class NightCheck:
             if part_of(subject, parts) == turn:
                 told["quiet_read"] += 1
                 rows = list(self.live.ledger.rows(subject))
-                told.update(self._chain(subject, rows, seen[subject], now - DAY))
+                told.update(self._chain(subject, rows, seen[subject], now))
         return {name: told[name] for name in ("quiet_known", "quiet_read", *JUDGED)}
 
-    def _chain(
-        self, subject: str, rows: list[Row], seen: list[tuple[int, str]], since: int
-    ) -> Json:
+    def _chain(self, subject: str, rows: list[Row], seen: list[tuple[int, str]], now: int) -> Json:
         by_number = {row.number: row.hash for row in rows}
         return {
             "broken": int(not whole(rows)),
             "not_as_signed": int(any(by_number.get(n) != found for n, found in seen)),
-            "ungranted_uses": fold(rows, since).ungranted_uses,
+            "dated_ahead": sum(is_ahead(row.at, now) for row in rows),
+            "ungranted_uses": fold(rows, now - DAY).ungranted_uses,
             **self._grants(subject, rows),
         }
 
@@ -281,8 +283,11 @@ def findings(found: Json) -> list[str]:
         "heads_unsigned": heads["unsigned"],
         "heads_broken": heads["broken"],
         "heads_late": heads["late"] or not heads["count"],
+        "heads_deleted": heads["deleted"],
+        "heads_put_again": heads["put_again"],
         "chains_broken": chains["broken"],
         "chains_not_as_signed": chains["not_as_signed"],
+        "rows_dated_ahead": chains["dated_ahead"],
         "grants_differ": chains["grants_differ"],
         "ungranted_uses": chains["ungranted_uses"],
         "statement_altered": not found["statement"]["as_published"],

@@ -21,6 +21,16 @@ class Stored:
     arrived_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One of all that was ever put under a name; a marker was put by a deletion, over the rest."""
+
+    key: str
+    id: str
+    arrived_at: int
+    is_marker: bool
+
+
 class Bucket:
     """One bucket by name."""
 
@@ -60,6 +70,24 @@ class Bucket:
             for found in page.get("Contents", ()):
                 arrived_at = round(found["LastModified"].timestamp() * 1000)
                 yield Stored(found["Key"], found["ETag"], arrived_at)
+
+    def versions(self, prefix: str = "") -> Iterator[Version]:
+        """All that was ever put below a prefix, and every marker; of one name the newest first."""
+        pages = self.client.get_paginator("list_object_versions").paginate(
+            Bucket=self.name, Prefix=prefix
+        )
+        for page in pages:
+            for name in ("Versions", "DeleteMarkers"):
+                for found in page.get(name, ()):
+                    arrived_at = round(found["LastModified"].timestamp() * 1000)
+                    marker = name == "DeleteMarkers"
+                    yield Version(found["Key"], found["VersionId"], arrived_at, marker)
+
+    def read_version(self, version: Version) -> bytes:
+        """These very bytes, whatever lies over them."""
+        found = self.client.get_object(Bucket=self.name, Key=version.key, VersionId=version.id)
+        data: bytes = found["Body"].read()
+        return data
 
     def stream(self, stored: Stored) -> Iterator[bytes] | None:
         """These very bytes, piece by piece; None where the object is gone or another by now."""

@@ -20,6 +20,7 @@ _S3 = {
     "HeadObject": "GetObject",
     "ListObjects": "ListBucket",
     "ListObjectsV2": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
     "HeadBucket": "ListBucket",
     "CopyObject": "PutObject",
     "CreateMultipartUpload": "PutObject",
@@ -27,6 +28,7 @@ _S3 = {
     "CompleteMultipartUpload": "PutObject",
     "DeleteObjects": "DeleteObject",
     "PostObject": "PutObject",
+    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "ListBuckets": "ListAllMyBuckets",
 }
 _TRANSACTION = {
@@ -136,8 +138,10 @@ def _s3(call: Call) -> Iterator[Need]:
     if bucket is None:
         yield Need(action, "*", {})
         return
+    if action in {"s3:GetObject", "s3:DeleteObject"} and "versionId" in call.parameters:
+        action += "Version"
     context: Context = {}
-    if action == "s3:ListBucket":
+    if action in {"s3:ListBucket", "s3:ListBucketVersions"}:
         context = {"s3:prefix": [call.parameters.get("prefix", "")]}
     elif none_match := call.headers.get("if-none-match"):
         context = {"s3:if-none-match": [none_match]}

@@ -44,11 +44,17 @@ def exported(cloud: LocalCloud, folder: Path) -> Path:
 
 def verified(cloud: LocalCloud, folder: Path) -> subprocess.CompletedProcess[str]:
     arguments = ["--rows", str(folder / "rows.jsonl"), "--heads", str(folder / "heads")]
+    arguments += known_gaps(folder)
     return subprocess.run(
         [sys.executable, "-I", str(ROOT / "infra/verify_ledger.py"), *arguments,
          "--key", str(folder / "key.pem"), "--until", cloud.control.now()],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def known_gaps(folder: Path) -> list[str]:
+    """Other tests move the clock, and the hourly job runs when it is told to."""
+    return [f"--gap={int(path.stem)}" for path in (folder / "heads").iterdir()]
 
 
 @pytest.fixture(scope="module")
@@ -87,26 +93,72 @@ def test_what_is_cut_off_of_it_is_found(cloud: LocalCloud, moved: Control, tmp_p
     assert newest["number"] == len(heads)
 
 
-def test_not_even_the_operator_puts_one_head_over_another_or_deletes_it(
-    cloud: LocalCloud, moved: Control
-) -> None:
+def storage(cloud: LocalCloud) -> Any:
+    """S3, as the operator sees it."""
     import boto3
 
-    s3 = boto3.client(
+    return boto3.client(
         "s3", endpoint_url=cloud.operator["AWS_ENDPOINT_URL"],
         region_name=cloud.operator["AWS_REGION"],
         aws_access_key_id=cloud.operator["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=cloud.operator["AWS_SECRET_ACCESS_KEY"],
     )  # fmt: skip
-    bucket, key = cloud.control.dump()["buckets"]["HeadsBucket"]["name"], "heads/0000000001.json"
+
+
+FIRST_HEAD = "heads/0000000001.json"
+
+
+def bucket_of(cloud: LocalCloud) -> str:
+    name: str = cloud.control.dump()["buckets"]["HeadsBucket"]["name"]
+    return name
+
+
+def test_not_even_the_operator_puts_one_head_over_another_or_deletes_it(
+    cloud: LocalCloud, moved: Control
+) -> None:
+    s3, bucket = storage(cloud), bucket_of(cloud)
     with pytest.raises(ClientError, match="AccessDenied"):
-        s3.put_object(Bucket=bucket, Key=key, Body=b"{}")
-    (version, *_) = s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
+        s3.put_object(Bucket=bucket, Key=FIRST_HEAD, Body=b"{}")
+    (version, *_) = s3.list_object_versions(Bucket=bucket, Prefix=FIRST_HEAD)["Versions"]
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.delete_object(
-            Bucket=bucket, Key=key, VersionId=version["VersionId"],
+            Bucket=bucket, Key=FIRST_HEAD, VersionId=version["VersionId"],
             BypassGovernanceRetention=True,
         )  # fmt: skip
+
+
+def test_nor_lays_the_operator_a_marker_over_one(cloud: LocalCloud, moved: Control) -> None:
+    s3, bucket = storage(cloud), bucket_of(cloud)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket=bucket, Key=FIRST_HEAD)
+    rule = {"ID": "x", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_bucket_lifecycle_configuration(
+            Bucket=bucket, LifecycleConfiguration={"Rules": [rule]}
+        )
+    assert "DeleteMarkers" not in s3.list_object_versions(Bucket=bucket, Prefix=FIRST_HEAD)
+
+
+def test_the_hourly_job_goes_on_from_the_head_that_was_put_last(
+    cloud: LocalCloud, moved: Control
+) -> None:
+    """Under its own role: which versions there are, what the last one says, and the next."""
+    before = heads_of(cloud)
+    moved.advance(HOUR)
+    assert moved.run("ledger_heads")["heads"] == 1
+    after = heads_of(cloud)
+    assert len(after) == len(before) + 1
+    assert after[-1]["previous"] == verify_ledger.digest(after[-2])
+    assert after[-1]["made_at"] >= after[-1]["until"]
+
+
+def heads_of(cloud: LocalCloud) -> list[dict[str, Any]]:
+    s3, bucket = storage(cloud), bucket_of(cloud)
+    listed = s3.list_object_versions(Bucket=bucket, Prefix="heads/")["Versions"]
+    names = sorted(found["Key"] for found in listed)
+    return [
+        json.loads(s3.get_object(Bucket=bucket, Key=name)["Body"].read())["body"] for name in names
+    ]
 
 
 def test_the_night_finds_nothing_and_the_page_shows_it_as_it_was_signed(

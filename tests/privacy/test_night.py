@@ -151,17 +151,67 @@ class TestWhatIsFound:
 
     def test_a_head_that_was_not_signed(self, subject: str) -> None:
         bucket = records.heads().bucket
-        document = json.loads(bucket.read(key_of(1)))
-        document["body"]["until"] += 1
-        bucket.write(key_of(1), json.dumps(document).encode(), content_type="application/json")
-        assert "heads_unsigned" in night()["findings"]
+        bucket.write(key_of(2), bucket.read(key_of(1)), content_type="application/json")
+        assert night()["findings"] == ["heads_unsigned"]
 
     def test_a_head_that_is_missing(self, subject: str, clock: FakeClock) -> None:
+        head(clock)
+        bucket = records.heads().bucket
+        bucket.write(key_of(4), bucket.read(key_of(1)), content_type="application/json")
+        assert night()["findings"] == ["heads_missing", "heads_unsigned"]
+
+    def test_a_head_that_was_deleted_is_read_all_the_same(
+        self, subject: str, clock: FakeClock
+    ) -> None:
         for _ in range(2):
             head(clock)
         s3 = kept_client("s3")
         s3.delete_object(Bucket="cetrus-heads", Key=key_of(2))  # a marker; the version stays
-        assert night()["findings"] == ["heads_missing", "heads_broken"]
+        found = night()
+        assert found["findings"] == ["heads_deleted"]
+        assert (found["heads"]["deleted"], found["heads"]["missing"]) == (1, 0)
+
+    def test_a_head_that_was_put_again(self, subject: str, clock: FakeClock) -> None:
+        head(clock)
+        bucket = records.heads().bucket
+        bucket.write(key_of(1), bucket.read(key_of(1)), content_type="application/json")
+        found = night()
+        assert (found["findings"], found["heads"]["put_again"]) == (["heads_put_again"], 1)
+
+    def test_history_that_was_made_anew_under_heads_that_were_hidden(
+        self, tables: Tables, clock: FakeClock
+    ) -> None:
+        ledger = Ledger(tables.accounts)
+        for _ in range(3):
+            ledger.record("sub_a", Entry(Event.NOTIFIED, None, "1:x", "test"), clock.now)
+            head(clock)
+        for number in (2, 3):
+            kept_client("s3").delete_object(Bucket="cetrus-heads", Key=key_of(number))
+            tables.accounts.apply(tables.accounts.delete("LEDGER#sub_a", f"ROW#{number:010d}"))
+        head(clock)
+        assert night()["findings"] == ["heads_deleted", "chains_not_as_signed"]
+
+    def test_a_row_that_is_dated_ahead(self, subject: str, clock: FakeClock) -> None:
+        told = Entry(Event.NOTIFIED, None, "1:x", "test")
+        Ledger(wiring.accounts_table()).record(subject, told, clock.now + 3 * DAY)
+        head(clock)
+        found = night()
+        assert (found["findings"], found["chains"]["dated_ahead"]) == (["rows_dated_ahead"], 1)
+
+    def test_one_that_was_dated_ahead_and_is_gone(
+        self, subject: str, clock: FakeClock, tables: Tables
+    ) -> None:
+        told = Entry(Event.NOTIFIED, None, "1:x", "test")
+        Ledger(tables.accounts).record(subject, told, clock.now + 3 * DAY)
+        head(clock)
+        tables.accounts.apply(tables.accounts.delete(f"LEDGER#{subject}", "ROW#0000000005"))
+        assert night()["findings"] == ["chains_not_as_signed"]
+
+    def test_heads_that_came_late_are_counted(self, subject: str, clock: FakeClock) -> None:
+        clock.advance(20 * HOUR)
+        head(clock)
+        found = night()
+        assert (found["heads"]["came_late"], found["findings"]) == (1, [])
 
     def test_heads_that_stopped_coming(self, subject: str, clock: FakeClock) -> None:
         clock.advance(5 * HOUR)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from chalicelib import wiring
-from chalicelib.core.clock import DAY, HOUR, MINUTE
+from chalicelib.core.clock import DAY, HOUR, MINUTE, to_text
 from chalicelib.mail.rules import State, Why
 from chalicelib.privacy import statement
 from chalicelib.privacy import wiring as records
@@ -26,7 +26,7 @@ from infra.operate import proof
 from infra.tools import mutants
 from infra.tools.promises import findings
 from tests.browser import Browser
-from tests.conftest import kept_client
+from tests.conftest import NOON, kept_client
 from tests.edge.test_site import LARGEST, weight
 from tests.privacy.test_night import mailed
 from tests.privacy.test_vault import collected
@@ -74,12 +74,12 @@ def sections(browser: Browser) -> list[str]:
     return re.findall(rf'href="({PAGE}/[^"]+)"', browser.get(PAGE).text)
 
 
-def checked(folder: Path, content: bytes, pem: str) -> int:
+def checked(folder: Path, content: bytes, pem: str, until: int = NOON + DAY) -> int:
     """As an auditor does who has the file, the key and nothing of ours but the verifier."""
     (folder / "proof.json").write_bytes(content)
     (folder / "key.pem").write_text(pem)
     paths = ("--proof", str(folder / "proof.json"), "--key", str(folder / "key.pem"))
-    return verify_ledger.main(list(paths))
+    return verify_ledger.main([*paths, "--until", to_text(until)])
 
 
 @pytest.fixture
@@ -332,18 +332,83 @@ class TestTheFile:
         shown = json.loads(page.get(f"{PAGE}.json").text)
         capsys.readouterr()
         assert checked(tmp_path, json.dumps(shown).encode(), pem) == 0
-        assert capsys.readouterr().out == "signed as it stands: tests, night\n"
+        *dated, signed, running = capsys.readouterr().out.splitlines()
+        assert [line.partition(":")[0] for line in dated] == ["tests", "night"]
+        assert all(line.endswith(f"Z, of program {code_hash()}") for line in dated)
+        assert signed == "signed as it stands: tests, night"
+        assert running == "the program that answers, which nobody signed: the same"
         shown["night"]["body"]["findings"] = []
         assert checked(tmp_path, json.dumps(shown).encode(), pem) == 1
         assert "night: was not signed by the key: forged" in capsys.readouterr().out
-        assert checked(tmp_path, json.dumps({"tests": None, "night": None}).encode(), pem) == 1
+        assert checked(tmp_path, b"{}", pem) == 1
         assert "proof: there is nothing in it" in capsys.readouterr().out
 
     def test_one_of_them_does_not_pass_for_the_other(self, page: Browser, tmp_path: Path) -> None:
         records.night_check().run()
         shown = json.loads(page.get(f"{PAGE}.json").text)
-        swapped = {**shown, "tests": shown["night"], "night": None}
+        swapped = {**shown, "tests": shown["night"]}
         assert checked(tmp_path, json.dumps(swapped).encode(), shown["public_key"]) == 1
+
+    @pytest.fixture
+    def shown(self, page: Browser, tmp_path: Path) -> dict[str, Any]:
+        """The file of the page, with what the tests and the night found."""
+        publish(tmp_path)
+        records.night_check().run()
+        found: dict[str, Any] = json.loads(page.get(f"{PAGE}.json").text)
+        return found
+
+    def test_forged_results_do_not_pass_beside_a_document_that_was_signed(
+        self, shown: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        signed, pem = dict(shown["tests"]), shown["public_key"]
+        shown["tests"] = {**signed, "body": {**signed["body"], "promises": []}}
+        capsys.readouterr()
+        assert checked(tmp_path, json.dumps({**shown, **signed}).encode(), pem) == 1
+        out = capsys.readouterr().out
+        assert "proof: a document of its own lies beside tests and night" in out
+        assert "tests: was not signed by the key: forged" in out
+
+    @pytest.mark.parametrize("beside", [{"tests": None}, {"night": {}}, {"night": None}])
+    def test_beside_a_document_of_its_own_the_page_holds_nothing(
+        self, shown: dict[str, Any], beside: dict[str, Any], tmp_path: Path
+    ) -> None:
+        pem, content = shown["public_key"], json.dumps({**shown["tests"], **beside})
+        assert checked(tmp_path, content.encode(), pem) == 1
+
+    @pytest.mark.parametrize("name", ["tests", "night"])
+    @pytest.mark.parametrize("how", ["none", "left-out"])
+    def test_both_must_be_there(
+        self, shown: dict[str, Any], name: str, how: str, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        pem = shown["public_key"]
+        shown[name] = None
+        if how == "left-out":
+            del shown[name]
+        capsys.readouterr()
+        assert checked(tmp_path, json.dumps(shown).encode(), pem) == 1
+        assert f"{name}: is missing" in capsys.readouterr().out
+
+    def test_a_night_that_is_long_over_is_found(
+        self, shown: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        pem, at = shown["public_key"], shown["night"]["body"]["at"]
+        content = json.dumps(shown).encode()
+        assert checked(tmp_path, content, pem, at + 26 * HOUR) == 0
+        capsys.readouterr()
+        assert checked(tmp_path, content, pem, at + 26 * HOUR + 1) == 1
+        assert "night: is older than 26 hours" in capsys.readouterr().out
+
+    def test_which_program_answers_is_compared_and_said_to_be_unsigned(
+        self, shown: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        pem = shown["public_key"]
+        capsys.readouterr()
+        shown["running_code"] = "0" * 64
+        assert checked(tmp_path, json.dumps(shown).encode(), pem) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == (
+            "the program that answers, which nobody signed: another than that of tests and night"
+        )
 
     def test_limits_are_on_the_page(self, page: Browser) -> None:
         words = page.get(PAGE).words

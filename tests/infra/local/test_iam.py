@@ -77,3 +77,29 @@ class TestAttributes:
     ) -> None:
         with pytest.raises(CloudError, match=r"dynamodb:Attributes for dynamodb:GetItem alone"):
             parse({"Statement": [{**ONLY_DUE, "Action": actions}]}, "role")
+
+
+class TestVersionsOfObjects:
+    """One that is named is another permission than the newest, to read, to delete and to list."""
+
+    @pytest.mark.parametrize(
+        ("action", "named", "permission"),
+        [
+            ("GetObject", {}, "s3:GetObject"),
+            ("GetObject", {"versionId": "v"}, "s3:GetObjectVersion"),
+            ("HeadObject", {"versionId": "v"}, "s3:GetObjectVersion"),
+            ("DeleteObject", {}, "s3:DeleteObject"),
+            ("DeleteObject", {"versionId": "v"}, "s3:DeleteObjectVersion"),
+        ],
+    )
+    def test_of_an_object(self, action: str, named: dict[str, str], permission: str) -> None:
+        (need,) = needs(Call("s3", action, "KEY", {"Bucket": "b", "Key": "k", **named}))
+        assert (need.action, need.resource) == (permission, "arn:aws:s3:::b/k")
+
+    def test_of_a_bucket(self) -> None:
+        (need,) = needs(Call("s3", "ListObjectVersions", "KEY", {"Bucket": "b", "prefix": "h/"}))
+        assert (need.action, need.context) == ("s3:ListBucketVersions", {"s3:prefix": ["h/"]})
+
+    def test_a_lifecycle_goes_by_its_name_in_policies(self) -> None:
+        (need,) = needs(Call("s3", "PutBucketLifecycleConfiguration", "KEY", {"Bucket": "b"}))
+        assert need.action == "s3:PutLifecycleConfiguration"

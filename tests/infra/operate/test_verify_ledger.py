@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from chalicelib import wiring
 from chalicelib.core.clock import HOUR, to_text
 from chalicelib.privacy import wiring as records
-from chalicelib.privacy.heads import KIND
+from chalicelib.privacy.heads import KIND, key_of
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.rules import FIRST, Entry, Event, Purpose
 from chalicelib.privacy.seals import digest, statement
 from infra import admin, verify_ledger
 from infra.package import ROOT
-from tests.conftest import NOON
+from tests.conftest import NOON, kept_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,7 +225,7 @@ class TestHeads:
     def test_heads_that_end_long_before_the_newest_row_are_stale(self, export: Path) -> None:
         for number in (2, 3):
             head_file(export, number).unlink()
-        done = verify(export, "--until", to_text(NOON + 2 * HOUR))
+        done = verify(export, "--until", to_text(NOON + 3 * HOUR))
         assert (done.returncode, "last head: heads are stale" in done.stdout) == (1, True)
 
     def test_without_an_end_the_export_goes_until_now(self, export: Path) -> None:
@@ -264,6 +264,42 @@ class TestHeads:
         assert verify(export, "--known", kept).returncode == 0
         resign(export, 2, chains=[])
         assert "the one that you know is not among them" in verify(export, "--known", kept).stdout
+
+    def test_one_that_came_late_is_found_unless_it_is_named(
+        self, export: Path, clock: FakeClock
+    ) -> None:
+        clock.now = NOON + 23 * HOUR + 6 * 60_000
+        records.head_maker().run()
+        assert admin.main(["ledger-export", "--out", str(export)]) == 0
+        until = ("--until", to_text(clock.now))
+        done = verify(export, *until)
+        said = (
+            "head 4: came late: rows of 2026-11-25T15:00:00Z to 2026-11-26T11:00:00Z "
+            "were unsigned for 20 h"
+        )
+        assert (done.returncode, said in done.stdout) == (1, True)
+        assert verify(export, *until, "--gap", "3").returncode == 1
+        assert verify(export, *until, "--gap", "3", "--gap", "4").returncode == 0
+
+    def test_of_two_hours_none_came_late(self, export: Path, clock: FakeClock) -> None:
+        clock.now = NOON + 5 * HOUR + 6 * 60_000
+        records.head_maker().run()
+        assert admin.main(["ledger-export", "--out", str(export)]) == 0
+        assert verify(export, "--until", to_text(clock.now)).returncode == 0
+
+    def test_one_that_says_it_was_made_too_soon_is_found(self, export: Path) -> None:
+        resign(export, 3, made_at=NOON + 3 * HOUR - 1)
+        assert "head 3: was made before its hours were over" in verify(export).stdout
+
+    def test_heads_of_earlier_releases_do_not_say_when_they_were_made(self, export: Path) -> None:
+        previous = FIRST
+        for number in (1, 2, 3):
+            body = json.loads(head_file(export, number).read_bytes())["body"]
+            del body["made_at"]
+            body["previous"] = previous
+            head_file(export, number).write_bytes(wiring.seals().sign(KIND, body))
+            previous = digest(body)
+        assert verify(export).returncode == 0
 
     def test_it_says_when_it_could_not_look(self, export: Path) -> None:
         (export / "key.pem").write_text("no key")
@@ -305,3 +341,85 @@ class TestSignatures:
         document = json.loads(wiring.seals().sign("proof", {"é": 1}))
         signature = base64.b64decode(document["signature"])
         assert verify_ledger.signed(key, statement("proof", {"é": 1}), signature)
+
+
+class TestWhatLiesOverAHead:
+    @pytest.fixture
+    def rewritten(self, export: Path, tables: Tables, clock: FakeClock) -> Path:
+        """Heads are hidden, rows taken out, and the hourly job has signed what was left."""
+        s3 = kept_client("s3")
+        for number in (2, 3):
+            s3.delete_object(Bucket="cetrus-heads", Key=key_of(number))
+        for number in range(3, 7):
+            tables.accounts.apply(tables.accounts.delete("LEDGER#sub_b", f"ROW#{number:010d}"))
+        clock.now = NOON + 4 * HOUR + 6 * 60_000
+        records.head_maker().run()
+        return export
+
+    def test_a_history_that_was_made_anew_under_hidden_heads_is_found(
+        self, rewritten: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        capsys.readouterr()
+        assert admin.main(["ledger-export", "--out", str(rewritten)]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["deleted"], told["put_again"], told["heads"]) == ([2, 3], [], 4)
+        done = verify(rewritten)
+        assert done.returncode == 1
+        for said in (
+            "sub_b row 6: cut off: head 3 saw it",
+            "head 2: was deleted: a marker was laid over it",
+            "head 3: was deleted: a marker was laid over it",
+        ):
+            assert said in done.stdout
+
+    def test_the_second_version_of_a_head_is_not_the_head(
+        self, export: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        document = head_file(export, 1).read_bytes()
+        records.heads().bucket.write(key_of(2), document, content_type="application/json")
+        capsys.readouterr()
+        assert admin.main(["ledger-export", "--out", str(export)]) == 0
+        assert json.loads(capsys.readouterr().out)["put_again"] == [2]
+        assert (export / "heads" / "0000000002.again-1.json").read_bytes() == document
+        done = verify(export)
+        assert done.stdout.splitlines()[0] == "head 2: was put again: this one is the first"
+        assert "1 findings" in done.stdout
+
+    def test_an_export_says_up_to_when_it_goes(
+        self, export: Path, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        capsys.readouterr()
+        assert admin.main(["ledger-export", "--out", str(export)]) == 0
+        assert json.loads(capsys.readouterr().out)["until"] == to_text(clock.now)
+
+
+class TestDatedAhead:
+    @pytest.fixture
+    def ahead(self, tables: Tables, clock: FakeClock, export: Path) -> Path:
+        """A row that says it was written three days later, and one after it that follows."""
+        ledger = Ledger(tables.accounts)
+        ledger.record("sub_b", OPENED, NOON + 3 * 24 * HOUR)
+        ledger.record("sub_b", OPENED, NOON + 3 * HOUR + 30 * 60_000)
+        clock.now = NOON + 4 * HOUR + 6 * 60_000
+        records.head_maker().run()
+        assert admin.main(["ledger-export", "--out", str(export)]) == 0
+        return export
+
+    def test_each_row_is_named(self, ahead: Path) -> None:
+        done = verify(ahead, "--until", to_text(NOON + 4 * HOUR + 6 * 60_000))
+        assert done.returncode == 1
+        assert done.stdout.splitlines()[:2] == [
+            f"sub_b row {number}: is dated ahead, 2026-11-28T12:00:00Z: a clock was wrong"
+            for number in (7, 8)
+        ]
+        assert "0 rows younger than the last head, 2 findings" in done.stdout
+
+    def test_that_one_is_gone_is_found(self, ahead: Path) -> None:
+        put_rows(ahead, rows_of(ahead)[:-1])
+        assert "sub_b row 8: cut off: head 4 saw it" in verify(ahead).stdout
+
+    def test_once_its_day_has_come_it_is_in_order(self, ahead: Path, clock: FakeClock) -> None:
+        clock.now = NOON + 4 * 24 * HOUR + 6 * 60_000
+        records.head_maker().run()
+        assert admin.main(["ledger-export", "--out", str(ahead)]) == 0
+        assert verify(ahead, "--until", to_text(clock.now), "--gap", "5").returncode == 0

@@ -217,6 +217,19 @@ class TestHeadsOfTheLedger:
             json.dumps({"ArnNotEquals": {"aws:PrincipalArn": template.arn("LedgerHeadsRole")}}),
         }
 
+    def test_nobody_lays_anything_over_a_head(self, template: Template) -> None:
+        """Compliance mode keeps a version; a marker over it, or a lifecycle, it does not forbid."""
+        arn = template.arn("HeadsBucket")
+        denied = [
+            (action, s["Resource"], s.get("Condition"))
+            for s in bucket_policy(template, "HeadsBucket")
+            if s["Effect"] == "Deny" and s["Principal"] == "*"
+            for action in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])
+        ]
+        for action in ("s3:DeleteObject", "s3:DeleteObjectVersion"):
+            assert (action, f"{arn}/*", None) in denied
+        assert ("s3:PutLifecycleConfiguration", arn, None) in denied
+
     def test_the_key_only_signs_and_is_kept(self, template: Template) -> None:
         key = template.of_type("AWS::KMS::Key")["LedgerKey"]
         assert (key["KeySpec"], key["KeyUsage"]) == ("ECC_NIST_P256", "SIGN_VERIFY")
