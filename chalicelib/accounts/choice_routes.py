@@ -18,19 +18,25 @@ if TYPE_CHECKING:
 
     from chalice.app import Response
 
+    from chalicelib.accounts.own_privacy import Place
     from chalicelib.edge.request import Request
+    from chalicelib.privacy.history import Show
 
 routes = Edge(__name__)
 PRIVACY, LINK = "accounts/privacy.html", "accounts/choice_link.html"
+HISTORY, RECEIPT = "accounts/privacy_log.html", "accounts/receipt.html"
 ROWS = 25
 FURTHEST = 10**10
 
 
 @routes.page("/account/privacy")
 def show_own_privacy(request: Request) -> Response:
-    """All that is held of the person, each use of it, and what they chose; with `before`, older."""
-    if before := before_of(request):
-        return html(render(request, "accounts/privacy_log.html", **log(request, before)))
+    """All that is held of the person, what others did with it, and what they chose.
+
+    With `show`, `before` or `after` the history alone, newest first.
+    """
+    if request.query.keys() & {"show", "before", "after"}:
+        return html(render(request, HISTORY, **log(request, shown(request), place(request))))
     return form_page(request, wiring.keyed(), PRIVACY, **everything(request))
 
 
@@ -49,33 +55,53 @@ def choose(request: Request) -> Response:
 
 @routes.page("/account/privacy/receipts/{name}")
 def show_receipt(request: Request, name: str) -> Response:
-    """The record of one answer, as a file: `<row of the log>.json`."""
+    """The record of one answer to read, named by its row of the log; `<row>.json` is the file."""
     number = name.removesuffix(".json")
-    if not name.endswith(".json") or not number.isascii() or not number.isdigit():
+    if not number.isascii() or not number.isdigit():
         raise NotFound
-    receipt = wiring.own_privacy().receipt(account_of(request), int(number[:12]))
-    answer = as_json(receipt)
+    receipt, told = wiring.own_privacy().receipt(account_of(request), int(number[:12]))
+    if name == number:
+        return html(render(request, RECEIPT, receipt=receipt, told=told))
+    answer = as_json(receipt, indent=2)
     answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{number[:12]}.json"'
     return answer
 
 
-def before_of(request: Request) -> int | None:
-    """The row to go on below; NotFound for what is not a row's number."""
-    text = request.query.get("before")
+def shown(request: Request) -> Show:
+    """Which part of the history; NotFound for what is none."""
+    from chalicelib.privacy.history import Show
+
+    try:
+        return Show(request.query.get("show", Show.ALL))
+    except ValueError:
+        raise NotFound from None
+
+
+def place(request: Request) -> Place:
+    from chalicelib.accounts.own_privacy import Place
+
+    return Place(row_of(request, "before", 2), row_of(request, "after", 1))
+
+
+def row_of(request: Request, name: str, least: int) -> int | None:
+    """The row to go on from; NotFound for what is not a row's number."""
+    text = request.query.get(name)
     if text is None:
         return None
-    if not text.isascii() or not text.isdigit() or not 1 < int(text[:11]) < FURTHEST:
+    if not text.isascii() or not text.isdigit() or not least <= int(text[:11]) < FURTHEST:
         raise NotFound
     return int(text[:11])
 
 
-def log(request: Request, before: int | None) -> dict[str, Any]:
-    rows, older = wiring.own_privacy().log(account_of(request), before, ROWS)
-    return {"rows": rows, "older": older}
+def log(request: Request, show: Show, place: Place) -> dict[str, Any]:
+    found = wiring.own_privacy().log(account_of(request), show, place, ROWS)
+    return {"log": found, "show": str(show)}
 
 
 def everything(request: Request) -> dict[str, Any]:
-    """What the page shows; the log is read last, so that it tells of the page's own openings."""
+    """What the page shows, and of the history what others did."""
+    from chalicelib.accounts.own_privacy import Place
+    from chalicelib.privacy.history import Show
     from chalicelib.privacy.policies import FIELDS
     from chalicelib.privacy.rules import Purpose
 
@@ -89,7 +115,7 @@ def everything(request: Request) -> dict[str, Any]:
         "said": request.query.get("said", ""),
         "gpc": request.opts_out,
         "planned": rights.erasure().can_be_stopped(account),
-        **log(request, None),
+        **log(request, Show.OTHERS, Place()),
     }
 
 

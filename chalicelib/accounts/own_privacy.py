@@ -6,10 +6,10 @@ The ledger's own rows, all of them: a page that opens data shows that it did.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.errors import NotFound
+from chalicelib.privacy.history import Line, Show, read
 from chalicelib.privacy.receipts import receipt
 from chalicelib.privacy.rules import Purpose, known_policies, same_until, use_under
 from chalicelib.privacy.sinks import page
@@ -42,6 +42,23 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of the history is: below a row, above one, or at its newest end."""
+
+    before: int | None = None
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Lines of the history; above `newer` and below `older` are more, where there are."""
+
+    lines: list[Line]
+    newer: int | None
+    older: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class OwnPrivacy:
     accounts: Accounts
     vault: Vault
@@ -61,21 +78,27 @@ class OwnPrivacy:
             for grant in self.vault.store.grants(subject)
         ]  # fmt: skip
 
-    def log(self, account_id: str, before: int | None, size: int) -> tuple[list[Told], int | None]:
-        """A page of the ledger, newest first, and the row to go on below."""
-        subject = self.accounts.subject_of(account_id)
-        rows = list(islice(self.vault.ledger.back(subject, before, size + 1), size + 1))
-        return [told(row) for row in rows[:size]], rows[size - 1].number if len(
-            rows
-        ) > size else None
+    def log(self, account_id: str, show: Show, place: Place, size: int) -> Log:
+        """A page of the history, newest first, and the rows to go on from either way."""
+        subject, ledger = self.accounts.subject_of(account_id), self.vault.ledger
+        if place.after:
+            found = read(ledger.rows(subject, place.after + 1), show, size)
+            newer, older = found.newest if found.more else None, place.after + 1
+            return Log(found.lines, newer, older)
+        found = read(ledger.back(subject, place.before, size + 1), show, size)
+        newer = place.before - 1 if place.before else None
+        return Log(found.lines, newer, found.oldest if found.more else None)
 
-    def receipt(self, account_id: str, number: int) -> dict[str, Any]:
-        """NotFound where the row is not an answer of this person's."""
+    def receipt(self, account_id: str, number: int) -> tuple[dict[str, Any], Told]:
+        """The record of an answer, and its row in words.
+
+        NotFound where the row is not an answer of this person's.
+        """
         subject = self.accounts.subject_of(account_id)
         row = next(self.vault.ledger.back(subject, number + 1, 1), None)
         if row is None or row.number != number:
             raise NotFound
-        return receipt(row, self.home, self.support)
+        return receipt(row, self.home, self.support), told(row)
 
     def _shown(self, subject: str, purpose: Purpose) -> dict[str, str | None]:
         for shown in OPENED:

@@ -35,8 +35,11 @@ def as_json(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     content_type: str = "application/json",
+    indent: int | None = None,
 ) -> Response:
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Compact for programs; with `indent` for people too."""
+    separators = (",", ": " if indent else ":")
+    text = json.dumps(value, separators=separators, ensure_ascii=False, indent=indent)
     return Response(
         text, status_code=status, headers={"Content-Type": content_type, **(headers or {})}
     )

@@ -15,7 +15,7 @@ from chalicelib.privacy.choices import GPC
 from chalicelib.privacy.rules import Event, Purpose, When, known_policies
 
 if TYPE_CHECKING:
-    from chalicelib.privacy.rules import Row, Use
+    from chalicelib.privacy.rules import Policy, Row, Use
 
 Json = dict[str, Any]
 CONTEXT = {"dpv": "https://w3id.org/dpv#", "pd": "https://w3id.org/dpv/pd#"}
@@ -29,15 +29,26 @@ PURPOSES = {Purpose.MARKETING: "dpv:DirectMarketing", Purpose.PARTNER_MAIL: "dpv
 FIELDS = {"email": "pd:EmailAddress"}
 
 
-def receipt(row: Row, home: str, support: str) -> Json:
-    """NotFound where the row is not an answer to a question."""
+def is_answer(row: Row) -> bool:
+    """Whether the row is a person's answer to a question, which has a receipt."""
+    return row.entry.event in STATES and asked(row) is not None
+
+
+def asked(row: Row) -> tuple[Policy, Purpose, Use] | None:
+    """What the row's policy asks about its purpose, if it asks."""
     purpose, policy = row.entry.purpose, known_policies().get(row.entry.policy or "")
     use = policy.uses.get(purpose) if policy and purpose else None
-    state = STATES.get(row.entry.event)
-    if policy is None or purpose is None or use is None or state is None:
+    if policy is None or purpose is None or use is None or use.when is not When.CHOICE:
+        return None
+    return policy, purpose, use
+
+
+def receipt(row: Row, home: str, support: str) -> Json:
+    """NotFound where the row is not an answer to a question."""
+    found, state = asked(row), STATES.get(row.entry.event)
+    if found is None or state is None:
         raise NotFound
-    if use.when is not When.CHOICE:
-        raise NotFound
+    policy, purpose, use = found
     person = derived_id("pii", row.subject)
     return {
         "@context": CONTEXT,

@@ -23,21 +23,43 @@ EVENTS = {
     Event.REACTIVATED: "Taken from hold",
     Event.ERASED: "Erased",
 }
+MAIL = "a mail to you"
 REASONS = (
     ("gpc", "your browser's Global Privacy Control"),
     ("register", "the registration form"),
     ("setup", "the setup page"),
     ("computers", "the page of your computers"),
     ("stop:mail", "a mail to us that stopped it"),
-    ("mail:", "a mail to you"),
+    ("mail:inbound", "a mail to us"),
+    ("mail:", MAIL),
     ("page:/staff", "a page of those who work here"),
     ("staff:", "somebody who works here"),
     ("case:", "what you wrote to us"),
     ("processor", "the card processor"),
+    ("share:processor:customer", "to the card processor: that there is an account, by a number"),
+    ("share:processor:card_page", "to the card processor: that a card is to be saved"),
+    ("share:processor:payment_page", "to the card processor: what an order costs"),
+    ("share:processor:charge", "to the card processor: what a renewal costs"),
+    ("share:processor:refund", "to the card processor: how much is given back"),
     ("share:processor:", "to the card processor, for what you ordered"),
+    ("link:unsubscribe", "the link in a mail that stops such mail"),
     ("link:", "a link that was mailed to you"),
     ("command:", "a command of the operator"),
     ("checkout", "a checkout at the card processor"),
+    ("page:/account/privacy/export", "your data to take along"),
+    ("page:/account/privacy", "your page Privacy"),
+    ("page:/account/setup", "your page Setup"),
+    ("page:/account/email", "the form to move to another address"),
+    ("page:/account/computers", "the page of your computers"),
+    ("page:/account/usage", "your page Usage"),
+    ("page:/account/notices", "your page Notices"),
+    ("page:/account/licenses/people", "the page of a license's people"),
+    ("page:/email", "a link about your address"),
+    ("page:/choices", "the link that says a yes again"),
+    ("page:/reset", "a new password that was set by mail"),
+    ("page:/rights", "a link to leave that was mailed to you"),
+    ("page:/reactivate", "the page to come back"),
+    ("page:/contact", "the form to write to us"),
     ("page:", "a page that you opened"),
 )
 
@@ -62,8 +84,14 @@ def told(row: Row) -> Told:
     return Told(
         row.number, row.at,
         EVENTS.get(entry.event, str(entry.event).replace("_", " ").capitalize()),
-        str(entry.purpose or "").replace("_", " "),
+        str(entry.purpose or ""),
         f"version {known.number}" if known else "",
-        next((words for start, words in REASONS if reason.startswith(start)), ""),
+        why_of(reason),
         reason,
     )  # fmt: skip
+
+
+def why_of(reason: str) -> str:
+    """A reason in words; a mail says which kind it was."""
+    words = next((words for start, words in REASONS if reason.startswith(start)), "")
+    return f"{words}: {reason.split(':')[1].replace('_', ' ')}" if words == MAIL else words

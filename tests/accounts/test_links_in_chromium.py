@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib import wiring
+from chalicelib.core.clock import HOUR
+from chalicelib.privacy.rules import Entry, Event, Purpose
+from chalicelib.rights import wiring as rights
 from tests.accounts.conftest import PASSWORD, PROFILE, REGISTRATION, Mails, browser, mails
 from tests.accounts.test_choices import YES
 from tests.browser import Browser as Session
 from tests.edge import test_pages_in_chromium as pages
-from tests.edge.test_pages_in_chromium import address, chromium, flaws, page, sign_in
+from tests.edge.test_pages_in_chromium import address, chromium, enter, flaws, page, sign_in
 from tests.mail.test_feedback import bounce, complaint, take
 from tests.mail.test_notices import link_of_a_notice
 
@@ -50,6 +54,31 @@ def test_from_registration_to_the_second_yes(page: Page, browser: Session, mails
     page.wait_for_load_state()
     assert not flaws(page, "link second yes said")
     assert not looked_at(page, {"second yes used": yes})
+
+
+def test_what_was_answered_and_what_others_did(
+    page: Page, browser: Session, mails: Mails, clock: FakeClock, tables: Tables
+) -> None:
+    browser.post("/register", {**REGISTRATION, **YES})
+    browser.post(f"/verify/{mails.link('welcome')}", {"password": PASSWORD})
+    (item,) = (i for i in tables.items("accounts") if i["type"] == "account")
+    vault, subject = wiring.vault(), str(item["subject"])
+    for reason in ("mail:receipt:0f", "page:/account/setup", "mail:usage_summary:0e"):
+        clock.advance(HOUR)
+        vault.open(subject, Purpose.ACCOUNT, reason)
+    for act in ("customer", "payment_page"):
+        entry = Entry(Event.SHARED, Purpose.BILLING, None, f"share:processor:{act}:0f")
+        vault.commit(partial(vault.note_of, subject, entry))
+    rights.erasure().ask(account_of(tables), 20)
+    enter(page)
+    paths = {
+        "overview of an erasure": "/account", "setup of an erasure": "/account/setup",
+        "own privacy": "/account/privacy", "history": "/account/privacy?show=all",
+        "history by row": "/account/privacy?show=rows", "answers": "/account/privacy?show=answers",
+        "nothing of others": "/account/privacy?show=others&before=3",
+        "receipt": "/account/privacy/receipts/4", "move with a yes": "/account/email",
+    }  # fmt: skip
+    assert not looked_at(page, paths)
 
 
 def test_a_new_password(page: Page, mails: Mails) -> None:

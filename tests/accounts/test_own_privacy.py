@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from chalicelib import wiring
 from chalicelib.accounts.choice_routes import ROWS
 from chalicelib.core.clock import DAY, to_text
 from chalicelib.mail.wishes import COMPLAINED, suppression_of
-from chalicelib.privacy.rules import Entry, Event, Purpose
+from chalicelib.privacy.rules import Entry, Event, Purpose, policy
 from tests.accounts.conftest import PROFILE, REGISTRATION
 from tests.accounts.test_choices import answer, subject_of
 from tests.browser import Browser
@@ -32,12 +33,12 @@ def ledger(tables: Tables) -> list[Row]:
     return list(wiring.vault().ledger.rows(subject_of(tables)))
 
 
-def shown(browser: Browser, path: str = PAGE) -> list[tuple[int, str, str]]:
+def shown(browser: Browser, path: str = f"{PAGE}?show=rows") -> list[tuple[int, str, str]]:
     """Number, time and reason of every line, page after page, newest first."""
     text = browser.get(path).text
     lines = [(int(number), at, reason) for number, at, reason in LINE.findall(text)]
-    older = re.search(r'href="(/account/privacy\?before=\d+)"', text)
-    return lines + (shown(browser, older[1]) if older else [])
+    older = re.search(r'href="(/account/privacy\?show=rows&amp;before=\d+)"', text)
+    return lines + (shown(browser, unescape(older[1])) if older else [])
 
 
 def grant(tables: Tables, purpose: Purpose) -> None:
@@ -90,6 +91,7 @@ class TestThePage:
             clock.advance(60_000)
         shared = Entry(Event.SHARED, Purpose.BILLING, None, "processor:checkout")
         wiring.vault().commit(lambda: wiring.vault().note_of(subject_of(tables), shared))
+        member.get(PAGE)
         found = shown(member)
         rows = [(row.number, to_text(row.at), row.entry.reason) for row in ledger(tables)]
         assert found == rows[::-1]
@@ -142,15 +144,57 @@ class TestThePage:
         wiring.wishes().suppress(hashed, COMPLAINED, "mail_service", clock.now)
         assert "Stopped by mail" not in member.get(PAGE).words
 
+    @pytest.mark.promise("PS-79")
+    def test_what_others_did_comes_first_and_is_not_lost_among_looks(
+        self, member: Browser, tables: Tables
+    ) -> None:
+        vault, subject = wiring.vault(), subject_of(tables)
+        vault.open(subject, Purpose.ACCOUNT, "mail:receipt")
+        shared = Entry(Event.SHARED, Purpose.BILLING, None, "share:processor:customer")
+        vault.commit(lambda: vault.note_of(subject, shared))
+        for _ in range(ROWS):
+            member.get("/account/setup")
+        words = member.get(PAGE).words.partition("What was done with it")[2]
+        assert "a mail to you: receipt" in words
+        assert "to the card processor: that there is an account" in words
+        assert "your page Setup" not in words
+        assert "share:" not in words
+        everything = member.get(f"{PAGE}?show=all")
+        assert f"Opened {2 * ROWS} times" in everything.words
+        assert "From 25 November 2026 to 26 November 2026 , newest first" in everything.words
+
+    def test_a_line_that_is_for_no_purpose_names_its_version_alone(
+        self, member: Browser, tables: Tables
+    ) -> None:
+        entry = Entry(Event.NOTIFIED, policy=policy(3).id, reason="mail:policy_change")
+        wiring.vault().commit(lambda: wiring.vault().note_of(subject_of(tables), entry))
+        assert '<td data-label="For">version 3</td>' in member.get(PAGE).text
+
+    def test_the_pages_of_the_history_lead_both_ways(self, member: Browser) -> None:
+        def numbers(text: str) -> list[int]:
+            return [int(number) for number in re.findall(r'id="row-(\d+)"', text)]
+
+        for _ in range(ROWS):
+            member.get("/account/setup")
+        first = member.get(f"{PAGE}?show=rows").text
+        assert ">Newer<" not in first
+        second = member.get(unescape(re.findall(r'href="([^"]+)">Older', first)[0])).text
+        assert numbers(second)[0] == numbers(first)[-1] - 1
+        back = member.get(unescape(re.findall(r'href="([^"]+)">Newer', second)[0])).text
+        assert numbers(back) == numbers(first)
+        assert ">Older<" in back
+
     def test_is_of_nobody_else(self, member: Browser, mails: Mails, tables: Tables) -> None:
         assert Browser().get(PAGE).status == 303
 
     def test_a_row_that_is_none_is_not_found(self, member: Browser) -> None:
-        for before in ("x", "0", "-1", "1", "9" * 30, ""):
-            assert member.get(f"{PAGE}?before={before or 'y'}").status == 404
+        for before in ("x", "0", "-1", "1", "9" * 30, "y"):
+            assert member.get(f"{PAGE}?before={before}").status == 404
+        for other in ("after=0", "after=x", "show=none", f"after={'9' * 30}"):
+            assert member.get(f"{PAGE}?{other}").status == 404
 
     def test_goes_on_below_any_row(self, member: Browser) -> None:
-        assert [line[0] for line in shown(member, f"{PAGE}?before=3")] == [2, 1]
+        assert [line[0] for line in shown(member, f"{PAGE}?show=rows&before=3")] == [2, 1]
 
 
 class TestReceipts:
@@ -180,6 +224,26 @@ class TestReceipts:
         assert event["event_time"] == to_text(row.at)
         assert event["event_type"] == "dpv:ExplicitlyExpressedConsent"
 
+    @pytest.mark.promise("PS-79")
+    def test_each_answer_in_the_history_leads_to_one_that_reads_like_a_page(
+        self, member: Browser
+    ) -> None:
+        answer(member, "marketing", "yes")
+        answer(member, "marketing", "no")
+        listed = member.get(f"{PAGE}?show=answers").text
+        links = re.findall(r'href="(/account/privacy/receipts/\d+)"', listed)
+        said = [member.get(link).words for link in links]
+        assert [next(w for w in ("taken back", "Yes.", "No.") if w in words) for words in said] == [
+            "taken back",
+            "Yes.",
+            "No.",
+            "No.",
+        ]
+        assert all("Version 3 of the privacy statement" in words for words in said)
+        assert "your page Privacy" in said[0]
+        text = member.get(f"{links[0]}.json").text
+        assert text.startswith('{\n  "@context"'), "a file that a person can read too"
+
     def test_names_no_subject_and_no_address(self, member: Browser, tables: Tables) -> None:
         row = next(r for r in ledger(tables) if r.entry.event is Event.DECLINED)
         text = json.dumps(self.receipt(member, row.number))
@@ -188,5 +252,5 @@ class TestReceipts:
         assert REGISTRATION["email"] not in text
 
     def test_what_is_not_an_answer_has_none(self, member: Browser, tables: Tables) -> None:
-        for name in ("1.json", "999.json", "0.json", "x.json", "4", "4.xml", f"{'9' * 40}.json"):
+        for name in ("1.json", "999.json", "0.json", "x.json", "1", "4.xml", f"{'9' * 40}.json"):
             assert member.get(f"{PAGE}/receipts/{name}").status == 404

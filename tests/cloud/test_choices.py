@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -153,12 +154,13 @@ def test_the_page_equals_the_ledger(cloud: LocalCloud) -> None:
     customer, subject = registered(cloud, "choice-seen", choice_marketing="yes")
     customer.open("/account/setup")
     choose(customer, "marketing", "no")
-    shown, path = [], PRIVACY
+    customer.open(PRIVACY)
+    shown, path = [], f"{PRIVACY}?show=rows"
     while path:  # the newest page first
         html = customer.open(path).html
         shown += [(number, reason) for number, _, reason in LINE.findall(html)]
-        older = re.search(r'href="(/account/privacy\?before=\d+)"', html)
-        path = older[1] if older else ""
+        older = re.search(r'href="(/account/privacy\?show=rows&amp;before=\d+)"', html)
+        path = unescape(older[1]) if older else ""
     rows = ledger(cloud, subject)
     assert shown == [(row["number"], row["reason"]) for row in rows[::-1]]
     answered = [row for row in rows if row["event"] == "withdrawn"]

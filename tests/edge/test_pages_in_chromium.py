@@ -58,7 +58,9 @@ OPEN_PAGES = {
 OWN_PAGES = {
     "account": "/account",
     "own privacy": "/account/privacy",
-    "own log": "/account/privacy?before=3",
+    "own log": "/account/privacy?show=all",
+    "own log by row": "/account/privacy?show=rows&before=3",
+    "own answers": "/account/privacy?show=answers",
     "move": "/account/email",
     "setup": "/account/setup",
     "saved": "/account/setup?saved=profile",

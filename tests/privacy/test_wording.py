@@ -12,10 +12,10 @@ from chalicelib.privacy.wording import told
     ("reason", "why"),
     [
         ("register", "the registration form"),
-        ("mail:receipt:msg_1", "a mail to you"),
-        ("page:/account/setup", "a page that you opened"),
-        ("share:processor:card_page:ord_1", "to the card processor, for what you ordered"),
-        ("link:unsubscribe", "a link that was mailed to you"),
+        ("mail:receipt:msg_1", "a mail to you: receipt"),
+        ("page:/account/setup", "your page Setup"),
+        ("share:processor:card_page:ord_1", "to the card processor: that a card is to be saved"),
+        ("link:unsubscribe", "the link in a mail that stops such mail"),
         ("command:fiscal", "a command of the operator"),
     ],
 )
