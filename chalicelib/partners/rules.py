@@ -6,7 +6,8 @@ that hides alone takes the smallest of the others with it.
 
 CetrusError
 ├── Conflict
-│   └── BudgetSpent     the year's privacy budget does not allow another month
+│   ├── BudgetSpent     the year's privacy budget does not allow another month
+│   └── AlreadyDrawn    the month's file is another than was paid for, and none is drawn again
 ├── NotFound
 │   ├── PartnerUnknown
 │   └── NoSuchFile      that month was never released, or the link is over
@@ -43,6 +44,12 @@ class BudgetSpent(Conflict):
     code = "budget_spent"
     title = "No more is released this year"
     detail = "What may be told of a year without telling of anybody has been told."
+
+
+class AlreadyDrawn(Conflict):
+    code = "already_drawn"
+    title = "That month is not drawn again"
+    detail = "What was paid for was one file, and these are other bytes."
 
 
 class PartnerUnknown(NotFound):

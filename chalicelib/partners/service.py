@@ -72,7 +72,8 @@ class PartnerReports:
     def run(self, time_left: Callable[[], int]) -> dict[str, int]:
         """Release the last whole month, where a partner may have it and nobody did before.
 
-        A run that was missed is caught up by any later one of the same month.
+        A run that was missed is caught up by any later one of the same month. Once the month's
+        file was drawn nothing is drawn for it again, also where the file or its row was lost.
         """
         now = self.clock()
         today = day_of(now)
@@ -80,20 +81,23 @@ class PartnerReports:
         wanted = any(partner.may_fetch(now) for partner in self.store.partners())
         if not wanted or int(today[8:]) < SETTLED or self.store.released(month):
             return {"released": 0}
-        tables = counted(self._uses(month, time_left), self._applications())
-        self.store.spend(month)
-        self._write(month, tables, now)
+        if not self.store.drawn(month):
+            tables = counted(self._uses(month, time_left), self._applications())
+            self.store.spend(month)
+            self._draw(month, tables)
+        self._release(month, now)
         count("aggregates_released")
         return {"released": 1}
 
-    def _write(self, month: str, tables: Mapping[str, Mapping[str, int]], now: int) -> None:
-        """The first bytes that were written count: whoever comes later takes those."""
+    def _draw(self, month: str, tables: Mapping[str, Mapping[str, int]]) -> None:
+        """The first bytes that are written count: whoever comes later leaves them."""
         out = {name: released(cells, EPSILON, self.below) for name, cells in tables.items()}
         data = canonical(document(month, out))
-        key = f"{PREFIX}/{month}.json"
-        if not self.bucket.create(key, data, content_type="application/json"):
-            data = self.bucket.read(key)
-        self.store.release(Released(month, key, hashlib.sha256(data).hexdigest(), now))
+        self.bucket.create(key_of(month), data, content_type="application/json")
+
+    def _release(self, month: str, now: int) -> None:
+        data = self.bucket.read(key_of(month))
+        self.store.release(Released(month, key_of(month), hashlib.sha256(data).hexdigest(), now))
 
     def _uses(self, month: str, time_left: Callable[[], int]) -> list[Use]:
         """What each account used, whoever launched: its licenses' days of the month.
@@ -119,6 +123,10 @@ class PartnerReports:
     def _applications(self) -> list[str]:
         listed, _ = self.catalog.search("", None, MOST_APPLICATIONS)
         return [str(item["slug"]) for item in listed]
+
+
+def key_of(month: str) -> str:
+    return f"{PREFIX}/{month}.json"
 
 
 def _stays(head: Head) -> bool:

@@ -3,7 +3,7 @@
 | table | pk | sk | holds |
 |---|---|---|---|
 | accounts | `PARTNERS` | `<partner>` | a partner, and until when its contract runs |
-| accounts | `EPSILON#<yyyy>` | `EPSILON` | what the year's files have cost, and of which months |
+| accounts | `EPSILON#<yyyy>` | `EPSILON` | what the year's files have cost, and their hashes |
 | accounts | `AGGREGATES` | `<yyyy-mm>` | a month's file: where it is, and the hash of its bytes |
 | usage | `PARTNERLINK#<keyed hash>` | `PARTNERLINK` | a link that fetches one file, once |
 """
@@ -15,7 +15,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from chalicelib.core.clock import purge_at
-from chalicelib.partners.rules import MONTH_COST, YEAR_BUDGET, BudgetSpent, NoSuchFile, Partner
+from chalicelib.partners.rules import (
+    MONTH_COST,
+    YEAR_BUDGET,
+    AlreadyDrawn,
+    BudgetSpent,
+    NoSuchFile,
+    Partner,
+)
 from chalicelib.storage.dynamo import ABSENT, ConditionFailed
 
 if TYPE_CHECKING:
@@ -74,11 +81,12 @@ class PartnerStore:
         cost = int(MONTH_COST * THOUSANDTHS)
         values: Item = {
             ":cost": cost, ":most": int(YEAR_BUDGET * THOUSANDTHS) - cost, ":month": month,
-            ":months": {month}, ":type": "epsilon", ":one": 1,
+            ":months": {month}, ":type": "epsilon", ":one": 1, ":none": {},
         }  # fmt: skip
         write = self.accounts.update(
             f"EPSILON#{month[:4]}", "EPSILON",
-            "SET #type = :type, v = :one ADD spent :cost, months :months", values,
+            "SET #type = :type, v = :one, files = if_not_exists(files, :none) "
+            "ADD spent :cost, months :months", values,
             condition="attribute_not_exists(pk) OR (NOT contains(months, :month) AND "
             "spent <= :most)",
             names={"#type": "type"}, old=True,
@@ -98,17 +106,34 @@ class PartnerStore:
 
     # the files
 
-    def release(self, released: Released) -> bool:
-        """False where the month was released before."""
+    def drawn(self, month: str) -> str | None:
+        """The hash of the one file that the month's share was spent on, once there is one."""
+        item = self.accounts.get(f"EPSILON#{month[:4]}", "EPSILON") or {}
+        found: str | None = item.get("files", {}).get(month)
+        return found
+
+    def release(self, released: Released) -> None:
+        """Once a month, and for good with these bytes: AlreadyDrawn where others were paid for.
+
+        The hash stands in the row of the budget, so that a file that is lost, and the row of its
+        release with it, is never drawn again for the same money: two draws tell more than one.
+        """
         item: Item = {
             "pk": "AGGREGATES", "sk": released.month, "type": "aggregate", "v": 1,
             "key": released.key, "sha256": released.sha256, "at": released.at,
         }  # fmt: skip
+        bound = self.accounts.update(
+            f"EPSILON#{released.month[:4]}", "EPSILON", "SET files.#month = :file",
+            {":file": released.sha256, ":month": released.month},
+            condition="contains(months, :month) AND "
+            "(attribute_not_exists(files.#month) OR files.#month = :file)",
+            names={"#month": released.month},
+        )  # fmt: skip
         try:
-            self.accounts.apply(self.accounts.put(item, ABSENT))
-        except ConditionFailed:
-            return False
-        return True
+            self.accounts.transact(bound, self.accounts.put(item, ABSENT))
+        except ConditionFailed as refusal:
+            if refusal.at(0):
+                raise AlreadyDrawn from None
 
     def released(self, month: str) -> Released | None:
         item = self.accounts.get("AGGREGATES", month)

@@ -562,7 +562,7 @@ ITEMS: dict[str, Kept] = {
     ),
     "epsilon": kept(
         ACCOUNTS, "EPSILON/EPSILON", "What a year's aggregates have cost.", NOBODY, "privacy",
-        "for good", ("technical", "a", "spent months"),
+        "for good", ("technical", "a", "spent months files"),
     ),
     "took": kept(
         USAGE, "TIMES/TOOK", "How long an erasure took, or to stop mail; not whose.", NOBODY,

@@ -37,8 +37,8 @@ def test_last_month_is_released_once_also_by_a_run_that_died_and_fetched_once(
     go_to(control, third)
     spent, key = spent_in(cloud, month[:4]), f"aggregates/{month}.json"
 
-    # The file is written, and what comes next is the row that releases it.
-    control.fault("kill", function=REPORT, service="dynamodb", action="PutItem")
+    # The file is written, and what comes next are the rows that release it.
+    control.fault("kill", function=REPORT, service="dynamodb", action="TransactWriteItems")
     with pytest.raises(httpx.HTTPStatusError):
         control.run(REPORT)
     control.clear_faults()

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib import wiring
 from chalicelib.core.clock import DAY, HOUR, from_text
 from chalicelib.licenses.rules import REVOKED
 from chalicelib.partners.rules import (
     THRESHOLD,
+    AlreadyDrawn,
     BudgetSpent,
     ContractOver,
     NoSuchFile,
@@ -23,6 +25,7 @@ from chalicelib.partners.service import LINK_LIFE, OutOfTime
 from chalicelib.privacy.rules import verify
 from chalicelib.rights.rules import HOLD
 from tests.browser import Browser
+from tests.conftest import kept_client
 from tests.crash import Killed
 from tests.partners.conftest import MONTH, Office
 
@@ -86,6 +89,43 @@ class TestRelease:
             assert town.run(seed=seed) == {"released": 0}
         assert stored() == before
         assert wiring.partners().spent("2026") == Fraction(1)
+
+    @pytest.mark.promise("PS-38")
+    def test_a_file_that_is_lost_with_its_row_is_not_drawn_again(
+        self, town: Office, tables: Tables
+    ) -> None:
+        """Two draws for one price average to the truth; the budget's row knows the first."""
+        town.run(seed=1)
+        (key,) = stored()
+        kept_client("s3").delete_object(Bucket="cetrus-logs", Key=key)
+        tables.accounts.apply(tables.accounts.delete("AGGREGATES", MONTH))
+        for seed in (2, 3):
+            with pytest.raises(ClientError, match="NoSuchKey"):
+                town.run(seed)
+        assert stored() == {}
+        assert wiring.partner_store().released(MONTH) is None
+
+    @pytest.mark.promise("PS-38")
+    def test_other_bytes_in_its_place_are_refused(self, town: Office, tables: Tables) -> None:
+        town.run(seed=1)
+        ((key, data),) = stored().items()
+        tables.accounts.apply(tables.accounts.delete("AGGREGATES", MONTH))
+        for content in (data + b" ", b"{}"):
+            kept_client("s3").put_object(Bucket="cetrus-logs", Key=key, Body=content)
+            with pytest.raises(AlreadyDrawn):
+                town.run(seed=2)
+        assert wiring.partner_store().released(MONTH) is None
+
+    def test_a_row_that_is_lost_comes_back_for_the_same_bytes(
+        self, town: Office, tables: Tables
+    ) -> None:
+        town.run(seed=1)
+        before = stored()
+        first = wiring.partner_store().released(MONTH)
+        tables.accounts.apply(tables.accounts.delete("AGGREGATES", MONTH))
+        assert town.run(seed=2) == {"released": 1}
+        assert stored() == before
+        assert wiring.partner_store().released(MONTH) == first
 
     def test_what_is_in_the_bucket_is_what_the_budget_says(
         self, town: Office, clock: FakeClock
