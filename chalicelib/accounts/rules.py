@@ -136,7 +136,7 @@ class LinkEnded(NotFound):
 
     code = "link_ended"
     title = "This link no longer works"
-    detail = "It was used already, or it is older than 24 hours."
+    detail = "It was used already, its time is over, or something since then has ended it."
 
 
 class ErasedSince(NotFound):

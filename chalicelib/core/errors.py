@@ -30,6 +30,8 @@ class CetrusError(Exception):
     code = "internal"
     title = "Something failed on our side"
     detail = "The request failed on our side. Try again in a minute."
+    ways: tuple[tuple[str, str], ...] = ()
+    """Where a person goes on from its page: paths of ours with what their links say."""
 
     def __init__(
         self,

@@ -30,6 +30,13 @@ class StatementAltered(Unavailable):
     code = "statement_altered"
     title = "The statement cannot be shown"
     detail = "Its text is not the one that was published, so we do not show it."
+    ways: tuple[tuple[str, str], ...] = (("/contact", "Write to us about it"),)
+
+    def __init__(self, number: int = 1) -> None:
+        """`number` is the version at fault: those before it may still be read."""
+        super().__init__()
+        before = [(f"/privacy/v/{n}", f"Read version {n}") for n in range(number - 1, 0, -1)]
+        self.ways = (*before, *type(self).ways)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ def read(number: int) -> Statement:
         raise NotFound
     content = (FOLDER / f"{number}.toml").read_bytes()
     if digest(number, content) != policies.TEXTS.get(number):
-        raise StatementAltered
+        raise StatementAltered(number)
     return parsed(number, content)
 
 

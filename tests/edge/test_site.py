@@ -36,6 +36,19 @@ LARGEST = 30_000
 TEMPLATES = sorted(Path("chalicelib").glob("*/templates/*.html"))
 
 
+ENDED = {
+    "/verify/": ("24 hours", "/login"),
+    "/reset/": ("24 hours", "/forgot"),
+    "/email/": ("24 hours", "/account/email"),
+    "/email/stop/": ("for seven days", "/contact"),
+    "/email/undo/": ("seven days after the move", "/contact"),
+    "/choices/": ("24 hours", "/account/privacy"),
+    "/rights/": ("24 hours", "/account/privacy"),
+    "/rights/stop/": ("until the erasure was stopped or has begun", "/account/privacy/erase"),
+    "/invitations/": ("for seven days", "/login"),
+}
+
+
 class Outline(HTMLParser):
     """The addresses that a page names, its headings and its ids."""
 
@@ -220,3 +233,15 @@ class TestExit:
     def test_only_whole_https_addresses_are_signed(self, browser: Browser, url: str) -> None:
         with pytest.raises(ValueError, match="https"):
             link_out(url, wiring.keyed())
+
+
+@pytest.mark.parametrize("stage", ["", STAGE])
+@pytest.mark.parametrize("start", ENDED)
+def test_an_ended_link_says_how_long_its_kind_works_and_where_to_go_on(
+    tables: Tables, start: str, stage: str
+) -> None:
+    answer = Browser(stage=stage).get(f"{start}none", accept="text/html")
+    words, way = ENDED[start]
+    assert answer.status == 404
+    assert words in answer.words
+    assert f'href="{stage}{way}"' in answer.text.partition("<main")[2]

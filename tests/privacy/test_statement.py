@@ -142,6 +142,10 @@ class TestWhatIsPublishedStands:
             answer = browser.get(path)
             assert (answer.status, "three days" in answer.text) == (503, False), path
         assert browser.get("/privacy/v/2").status == 200
+        ways = browser.get("/privacy").text.partition("<main")[2]
+        for way in ("/privacy/v/2", "/privacy/v/1", "/contact"):
+            assert f'href="{way}"' in ways
+        assert 'href="/privacy/v/3"' not in ways
 
     def test_nor_are_other_words_for_a_field_or_a_recipient(
         self, browser: Browser, monkeypatch: pytest.MonkeyPatch
