@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +23,7 @@ from infra.tools import promises as report
 from tests import gate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 ROOT = evidence.ROOT
@@ -39,6 +42,52 @@ def marked() -> dict[str, set[str]]:
                 for name in NAME.findall(names):
                     found[name].add(str(path.relative_to(ROOT)))
     return found
+
+
+def marks(node: ast.AST) -> set[str]:
+    """The promises that decorators, or a module's `pytestmark`, name."""
+    calls = [c for c in ast.walk(node) if isinstance(c, ast.Call)]
+    return {
+        str(name.value)
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "promise"
+        for name in call.args
+        if isinstance(name, ast.Constant)
+    }
+
+
+def of_node(node: ast.stmt) -> set[str]:
+    return set[str]().union(*(marks(one) for one in getattr(node, "decorator_list", [])))
+
+
+@cache
+def source(file: str) -> tuple[ast.stmt, ...]:
+    return tuple(ast.parse((ROOT / file).read_text()).body)
+
+
+def marks_of(test: str) -> set[str]:
+    """The promises that a test is marked with, by itself, its class or its module."""
+    file, *names = test.partition("[")[0].split("::")
+    body = source(file)
+    found = set[str]().union(*(marks(node) for node in body if is_pytestmark(node)))
+    for name in names:
+        (node,) = [one for one in body if getattr(one, "name", "") == name]
+        found |= of_node(node)
+        body = tuple(getattr(node, "body", ()))
+    return found
+
+
+def is_pytestmark(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign) and any(
+        isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets
+    )
+
+
+def noticed_by_its_tests(promise: Promise) -> Iterator[str]:
+    """Those of its sabotages that a test which is marked with it has to notice."""
+    for name in promise.mutants:
+        if any(promise.id in marks_of(test) for test in MUTANTS[name].tests):
+            yield name
 
 
 MARKED = marked()
@@ -100,6 +149,10 @@ class TestEachPromiseInScope:
 
     def test_what_must_not_be_possible_is_tried(self, promise: Promise) -> None:
         assert promise.mutants or "control" not in promise.kind
+
+    def test_one_that_is_marked_with_it_notices_a_sabotage(self, promise: Promise) -> None:
+        """Without this, a promise could live on sabotages that have nothing to do with it."""
+        assert any(noticed_by_its_tests(promise)) or "control" not in promise.kind
 
 
 def test_no_test_and_no_mutant_names_what_is_no_promise() -> None:
