@@ -91,9 +91,7 @@ def to_body(head: Head) -> dict[str, Any]:
         "chains": [list(chain) for chain in head.chains],
     }  # fmt: skip
     if head.made_at is not None:
-        body["made_at"] = head.made_at
-    if head.ahead:
-        body["ahead"] = list(head.ahead)
+        body |= {"made_at": head.made_at, "ahead": list(head.ahead)}
     return body
 
 

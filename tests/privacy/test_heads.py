@@ -130,7 +130,7 @@ class TestWhatAHeadSays:
         assert run()["chains"] == 1
         text = records.heads().bucket.read(key_of(1)).decode()
         assert not [value for value in PROFILE.values() if value and value in text]
-        names = {"number", "from", "until", "previous", "chains", "made_at"}
+        names = {"number", "from", "until", "previous", "chains", "made_at", "ahead"}
         assert json.loads(text)["body"].keys() == names
 
 
