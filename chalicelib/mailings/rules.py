@@ -59,8 +59,6 @@ EVERYBODY = frozenset({"", "everybody"})
 LONGEST_SCREEN = 90 * DAY
 LATEST = 14 * DAY
 """After its instant no mail of a mailing is worth sending."""
-SHOWN_FROM = 11
-"""Counts of people below this are neither shown nor told (the same as everywhere inside)."""
 
 
 class State(StrEnum):
@@ -273,8 +271,3 @@ def check_selection(wanted: str) -> None:
     """
     if wanted not in EVERYBODY:
         raise PurposeDenied
-
-
-def shown_count(number: int) -> int | None:
-    """The number of people; None where it is so small that it could tell of somebody (PS-77)."""
-    return number if number >= SHOWN_FROM else None

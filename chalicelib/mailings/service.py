@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.core.errors import Conflict, InvalidInput, NotFound
+from chalicelib.core.few import shown_count
 from chalicelib.core.ids import derived_id
 from chalicelib.mail.rules import State as MessageState
 from chalicelib.mail.rules import Unapproved
@@ -23,7 +24,6 @@ from chalicelib.mailings.rules import (
     WrongState,
     check,
     check_selection,
-    shown_count,
 )
 from chalicelib.mailings.texts import Channel, Kind
 from chalicelib.observability import failure

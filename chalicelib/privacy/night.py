@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.clock import DAY, HOUR, MINUTE, day_of
+from chalicelib.core.few import told_count
 from chalicelib.observability import count, logger
 from chalicelib.privacy.folding import fold
 from chalicelib.privacy.heads import is_ahead, last_end
@@ -42,6 +43,7 @@ QUIET_READ = 500
 RESTING_READ = 2_000
 """About so many of the accounts that rest are looked for among the active ones each night."""
 JUDGED = ("broken", "not_as_signed", "dated_ahead", "grants_differ", "ungranted_uses", "moving")
+OF_PEOPLE = ("mails", "mails_held_back", "events")
 LATE = 3 * HOUR
 RAW_LIMIT = 24 * HOUR
 
@@ -75,7 +77,7 @@ class NightCheck:
         self.live, self.board, self.code, self.clock = live, board, code, clock
 
     def run(self) -> Json:
-        """What was found; the same is published."""
+        """What was found, exactly; published with small counts of people as few."""
         now = self.clock()
         heads, again, of_heads = self._heads(now)
         of_chains, day = self._chains(heads, now)
@@ -97,7 +99,7 @@ class NightCheck:
             "times": self.live.times(now),
         }
         found["findings"] = findings(found)
-        self.board.put_night(found)
+        self.board.put_night(as_told(found))
         count("privacy_findings", len(found["findings"]))
         if found["findings"]:
             logger.error("privacy.findings", extra={"findings": found["findings"]})
@@ -216,6 +218,23 @@ class NightCheck:
                 reasons = told["mails_held_back"].setdefault(mail_class, {})
                 reasons[why] = reasons.get(why, 0) + number
         return told
+
+
+def as_told(found: Json) -> Json:
+    """What anybody may read: how many mails and acts there were, where that tells of nobody."""
+    times = {
+        which: {**spread, "number": told_count(spread["number"])}
+        for which, spread in found["times"].items()
+    }
+    return {**found, **{name: counts_told(found[name]) for name in OF_PEOPLE}, "times": times}
+
+
+def counts_told(counted: Json) -> Json:
+    """The same by any class."""
+    return {
+        name: counts_told(each) if isinstance(each, dict) else told_count(each)
+        for name, each in counted.items()
+    }
 
 
 def moved_since(heads: Iterable[Head], since: int) -> list[Head]:

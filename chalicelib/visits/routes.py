@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib import wiring
 from chalicelib.core.clock import day_of
 from chalicelib.core.errors import NotFound
+from chalicelib.core.few import SHOWN_FROM
 from chalicelib.edge.callers import member_of
 from chalicelib.edge.forms import Filled
 from chalicelib.edge.pages import render
@@ -67,7 +68,7 @@ def values(days: trends.Range, today: str, shown: str) -> dict[str, Any]:
         "bar_days": bar_days,
         "clicks": report.clicks,
         "before": wiring.trends().clicks(days.before),
-        "least": trends.LEAST,
+        "least": SHOWN_FROM,
         "day_chart": bars([(day, shown_days.get(day)) for day in by_days]),
         "hour_chart": bars([(f"{hour}:00", shown_hours.get(hour)) for hour in report.hours]),
         "hour_days": report.hour_days,
@@ -88,7 +89,7 @@ def save_trends(request: Request) -> Response:
         found = trends.table(family, report.families[family])
         rows = [(row.name, str(row.number)) for row in found.rows]
         if found.others != 0:
-            rows.append(("(others)", str(found.others or f"below {trends.LEAST}")))
+            rows.append(("(others)", str(found.others or f"below {SHOWN_FROM}")))
         lines += [(days.first, days.last, family, name, number) for name, number in rows]
     header = ("from", "to", "family", "name", "count")
     return sheet(f"cetrus-trends-{days.first}-{days.last}.csv", header, lines)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from chalicelib.core.clock import day_of
 from chalicelib.core.errors import InvalidInput
+from chalicelib.core.few import SHOWN_FROM
 from chalicelib.visits.rules import HOURS_KEPT, MONTHS_KEPT, OTHER, day_start, moved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LEAST = 11
 PRESETS = (7, 28, 90)
 MOST_DAYS = 366
 MOST_BARS = 31
@@ -141,9 +141,9 @@ def is_day(text: str) -> bool:
 def suppressed(names: Mapping[str, int]) -> tuple[dict[str, int], int]:
     """The numbers that may be shown, largest first, and the sum of those that may not."""
     shown = sorted(names.items(), key=lambda pair: (-pair[1], pair[0]))
-    hidden = sum(number for name, number in shown if number < LEAST or name == OTHER)
-    shown = [(name, number) for name, number in shown if number >= LEAST and name != OTHER]
-    while shown and 0 < hidden < LEAST:
+    hidden = sum(number for name, number in shown if number < SHOWN_FROM or name == OTHER)
+    shown = [(name, number) for name, number in shown if number >= SHOWN_FROM and name != OTHER]
+    while shown and 0 < hidden < SHOWN_FROM:
         hidden += shown.pop()[1]
     return dict(shown), hidden
 
@@ -156,7 +156,7 @@ def table(family: str, names: Mapping[str, int], most: int | None = None) -> Tab
     whole = sum(names.values()) or 1
     longest = kept[0][1] if kept else 1
     rows = tuple(Row(n, c, round(100 * c / whole), round(100 * c / longest)) for n, c in kept)
-    return Table(family, rows, hidden if hidden >= LEAST else None if hidden else 0)
+    return Table(family, rows, hidden if hidden >= SHOWN_FROM else None if hidden else 0)
 
 
 def days_a_bar(length: int) -> int:

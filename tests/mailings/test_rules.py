@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.core.few import shown_count
 from chalicelib.mail.rules import LAWS, Unapproved
 from chalicelib.mailings import texts
 from chalicelib.mailings.rules import (
@@ -16,7 +17,6 @@ from chalicelib.mailings.rules import (
     check,
     check_selection,
     flaws,
-    shown_count,
 )
 from chalicelib.mailings.texts import FIELDS, KINDS, TEXTS, Channel, Kind
 from chalicelib.privacy.rules import PurposeDenied

@@ -13,13 +13,14 @@ from chalicelib import wiring
 from chalicelib.accounts.rules import Account
 from chalicelib.accounts.rules import State as Lives
 from chalicelib.core.clock import DAY, HOUR, MINUTE
+from chalicelib.core.few import FEW, SHOWN_FROM
 from chalicelib.mail.rules import MailClass, Message, State, Why
 from chalicelib.mail.store import MailStore
 from chalicelib.privacy import wiring as records
 from chalicelib.privacy.folding import fold
 from chalicelib.privacy.heads import key_of
 from chalicelib.privacy.ledger import Ledger
-from chalicelib.privacy.night import in_turn, nights
+from chalicelib.privacy.night import OF_PEOPLE, as_told, in_turn, nights
 from chalicelib.privacy.rules import Entry, Event, Purpose, follow
 from chalicelib.privacy.timings import Which, spread
 from chalicelib.rights import wiring as rights
@@ -90,7 +91,7 @@ class TestInOrder:
     def test_what_is_published_is_signed_and_of_nobody(self, subject: str) -> None:
         found = night()
         shown = records.proof_board().night()
-        assert shown.body == json.loads(json.dumps(found))
+        assert shown.body == json.loads(json.dumps(as_told(found)))
         assert subject not in json.dumps(shown.document)
         assert not [v for v in PROFILE.values() if v and v in json.dumps(shown.document)]
 
@@ -396,6 +397,53 @@ class TestMails:
     def test_that_none_ended_is_said(self, subject: str) -> None:
         found = night()
         assert (found["mails"], found["mails_held_back"]) == ({}, {})
+
+
+@pytest.mark.promise("PS-77")
+class TestWhatIsTold:
+    """The alarm sees exact figures; pages and the signed file none of a few people."""
+
+    @pytest.mark.parametrize(("number", "told"), [(1, FEW), (10, FEW), (11, 11)])
+    def test_a_class_of_mail_is_told_from_eleven_on(
+        self, subject: str, clock: FakeClock, number: int, told: object
+    ) -> None:
+        for n in range(number):
+            mailed(f"msg_{n}", State.REFUSED, clock.now - HOUR, Why.UNAPPROVED)
+        assert night()["mails"] == {"account": {"refused": number}}
+        body = records.proof_board().night().body
+        assert body
+        assert body["mails"] == {"account": {"refused": told}}
+        assert body["mails_held_back"] == {"account": {"unapproved": told}}
+
+    def test_so_are_acts_and_how_many_cases_a_time_is_of(
+        self, subject: str, clock: FakeClock
+    ) -> None:
+        wiring.vault().erase(subject)
+        for _ in range(SHOWN_FROM):
+            collected()
+        wiring.times().note(Which.NOTHING_OPENS, clock.now - 40, clock.now)
+        head(clock)
+        found, body = night(), records.proof_board().night().body
+        assert body
+        assert (found["events"]["erased"], found["times"]["nothing_opens"]["number"]) == (3, 1)
+        assert (body["events"]["erased"], body["events"]["collected"]) == (FEW, 36)
+        assert body["times"]["nothing_opens"]["number"] == FEW
+
+    def test_no_class_is_left_out(self, subject: str, clock: FakeClock) -> None:
+        """Of all that is published, whatever is counted by class is told by the rule."""
+        mailed("msg_a", State.SENT, clock.now - HOUR)
+        night()
+        body = records.proof_board().night().body
+        assert body
+        counted = [number for name in OF_PEOPLE for number in numbers_in(body[name])]
+        assert counted
+        assert all(number == FEW or number >= SHOWN_FROM for number in counted)
+
+
+def numbers_in(counted: object) -> list[Any]:
+    if not isinstance(counted, dict):
+        return [counted]
+    return [number for each in counted.values() for number in numbers_in(each)]
 
 
 class TestTimes:

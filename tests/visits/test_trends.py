@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chalicelib import wiring
 from chalicelib.core.errors import Unavailable
+from chalicelib.core.few import SHOWN_FROM
 from chalicelib.edge.pages import asset_path
 from chalicelib.staff.rules import Role
 from chalicelib.visits.charts import bars, scale
@@ -20,7 +21,6 @@ from chalicelib.visits.classes import PAGES
 from chalicelib.visits.routes import ROWS
 from chalicelib.visits.rules import OTHER, open_days
 from chalicelib.visits.trends import (
-    LEAST,
     TITLES,
     Range,
     WrongRange,
@@ -176,7 +176,7 @@ class TestFile:
         assert found["page", "/"] == "30"
         assert found["page", "(others)"] == "15"
         assert found["country", "DE"] == "30"
-        assert not [n for n in found.values() if n.isdigit() and int(n) < LEAST]
+        assert not [n for n in found.values() if n.isdigit() and int(n) < SHOWN_FROM]
 
     @pytest.mark.promise("PS-45")
     def test_who_took_it_and_of_which_days_is_in_the_ledger_first(
@@ -201,8 +201,8 @@ class TestSmallNumbers:
     def test_are_never_shown_nor_left_over(self, names: dict[str, int]) -> None:
         shown, hidden = suppressed(names)
         assert sum(shown.values()) + hidden == sum(names.values())
-        assert all(number >= LEAST for number in shown.values())
-        assert hidden == 0 or hidden >= LEAST or not shown
+        assert all(number >= SHOWN_FROM for number in shown.values())
+        assert hidden == 0 or hidden >= SHOWN_FROM or not shown
         assert OTHER not in shown
 
     def test_one_small_number_takes_the_next_larger_with_it(self) -> None:
