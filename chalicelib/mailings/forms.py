@@ -50,13 +50,12 @@ Instant = Annotated[str, AfterValidator(instant)]
 class TextForm(Strict):
     """Every field that some text has; the text says which are needed, and no other may be filled.
 
-    `audience` is there to be refused: nobody is chosen by what is known of them (PS-36).
+    None chooses whom it goes to: that is everybody of its kind (PS-36).
     """
 
     kind: Annotated[str, AfterValidator(known_kind)] = absent()
     text: Annotated[str, at_most(40), needed("Choose a text.")] = absent()
     application: Short = ""
-    audience: Annotated[str, at_most(200)] = ""
     day: Short = ""
     begins: Short = ""
     ends: Short = ""

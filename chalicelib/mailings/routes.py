@@ -14,7 +14,6 @@ from chalicelib.edge.paging import cursor_of, encode
 from chalicelib.edge.responses import html, see_other
 from chalicelib.edge.routes import Edge
 from chalicelib.mailings import wiring as made
-from chalicelib.privacy.rules import PurposeDenied
 from chalicelib.staff.rules import Role
 
 if TYPE_CHECKING:
@@ -73,9 +72,7 @@ def draft(request: Request) -> Response:
     try:
         form = read_form(request, DraftForm, wiring.keyed())
         content = content_of(form)
-        mailing = wiring.mailings().draft(member_of(request), form.once, content, form.audience)
-    except PurposeDenied:
-        raise
+        mailing = wiring.mailings().draft(member_of(request), form.once, content)
     except CetrusError as error:
         return write_again(request, error, "")
     return see_other(request, f"/staff/mailings/{mailing}")
@@ -110,8 +107,8 @@ def change_text(request: Request, mailing_id: str) -> Response:
     try:
         form = read_form(request, TextForm, wiring.keyed())
         content = content_of(form)
-        wiring.mailings().change(member_of(request), mailing_id, content, form.audience)
-    except (PurposeDenied, NotFound):
+        wiring.mailings().change(member_of(request), mailing_id, content)
+    except NotFound:
         raise
     except CetrusError as error:
         return write_again(request, error, mailing_id)

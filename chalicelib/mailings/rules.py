@@ -24,11 +24,9 @@ A launch screen has no mail to send: scheduled, it shows from its first instant 
 CetrusError
 ├── InvalidInput
 │   └── TextRefused       a field is missing or holds what it may not
-├── Conflict
-│   ├── WrongState        the step is not one from the state that it is in, or not for this person
-│   └── OwnMailing        the author cannot approve it
-└── Forbidden (privacy.rules)
-    └── PurposeDenied     a selection of people by something that was not collected for it
+└── Conflict
+    ├── WrongState        the step is not one from the state that it is in, or not for this person
+    └── OwnMailing        the author cannot approve it
 Unapproved (mail.rules)   not the text that was approved, or no longer to be sent: it never goes out
 """
 
@@ -47,7 +45,6 @@ from chalicelib.core.signing import canonical
 from chalicelib.mail.rules import LAWS, Unapproved
 from chalicelib.mailings.texts import FIELDS, KINDS, TEXTS, Channel, FieldKind, Kind
 from chalicelib.mailings.wording import SHAPES, is_day, wording_flaw
-from chalicelib.privacy.rules import PurposeDenied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,7 +52,6 @@ if TYPE_CHECKING:
     from chalicelib.catalog.rules import Plan
 
 PAID = "paid"
-EVERYBODY = frozenset({"", "everybody"})
 LONGEST_SCREEN = 90 * DAY
 LATEST = 14 * DAY
 """After its instant no mail of a mailing is worth sending."""
@@ -261,13 +257,3 @@ def shown_field(name: str, value: str) -> str:
         day = date.fromisoformat(value)
         return f"{day.day} {day:%B %Y}"
     return " ".join(value.split())
-
-
-def check_selection(wanted: str) -> None:
-    """PurposeDenied for a selection of people by what they use, own, or pay for (PS-36).
-
-    A mailing goes to everybody of its kind: nothing about a person was collected for choosing whom
-    to write to, but their yes.
-    """
-    if wanted not in EVERYBODY:
-        raise PurposeDenied

@@ -23,7 +23,6 @@ from chalicelib.mailings.rules import (
     State,
     WrongState,
     check,
-    check_selection,
 )
 from chalicelib.mailings.texts import Channel, Kind
 from chalicelib.observability import failure
@@ -148,12 +147,8 @@ class Mailings:
 
     # what staff do
 
-    def draft(self, staff: str, once: str, content: Content, selection: str = "") -> str:
-        """A new draft's id; sent twice by one form it is one draft.
-
-        TextRefused, or PurposeDenied for a selection of people by anything known of them (PS-36).
-        """
-        check_selection(selection)
+    def draft(self, staff: str, once: str, content: Content) -> str:
+        """A new draft's id; sent twice by one form it is one draft. TextRefused for its words."""
         check(content)
         mailing_id, now = derived_id("mlg", staff, once), self.clock()
         mailing = Mailing(mailing_id, content, staff, State.DRAFT, now)
@@ -165,8 +160,7 @@ class Mailings:
                 raise
         return mailing_id
 
-    def change(self, staff: str, mailing_id: str, content: Content, selection: str = "") -> None:
-        check_selection(selection)
+    def change(self, staff: str, mailing_id: str, content: Content) -> None:
         check(content)
         mailing = self.mailing(mailing_id)
         if mailing.author != staff:

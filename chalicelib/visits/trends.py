@@ -1,7 +1,8 @@
 """What the counters say, made fit to be shown: ranges of days, small numbers among others.
 
-A number below eleven is neither shown nor to be had from those that are: it stands among the
-others, together with so many larger ones as it takes until their sum is eleven or more.
+Of one range, a number below eleven is neither shown nor to be had from those that are: it stands
+among the others, together with so many larger ones as it takes until their sum is eleven or more.
+Whoever compares two ranges that overlap may still find one (decision 41).
 """
 
 from __future__ import annotations

@@ -148,6 +148,7 @@ class TestAlike:
         assert seen[0].status == 404
         assert seen[0] == seen[1]
 
+    @pytest.mark.promise("PS-16")
     def test_a_foreign_and_an_unknown_download(
         self, cloud: LocalCloud, mine: Customer, stock: Json
     ) -> None:
@@ -187,6 +188,7 @@ class TestAlike:
         assert [c[:3] for c in theirs.calls] == [c[:3] for c in nobodys.calls]
         assert theirs.body == nobodys.body
 
+    @pytest.mark.promise("PS-16")
     def test_a_launch_on_a_foreign_and_an_unknown_license(
         self, cloud: LocalCloud, computer: Computer, others_license: str
     ) -> None:

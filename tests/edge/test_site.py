@@ -14,7 +14,7 @@ import pytest
 from chalicelib import wiring
 from chalicelib.core.errors import CetrusError
 from chalicelib.edge import cookies
-from chalicelib.edge.cookies import COOKIES, Cookie
+from chalicelib.edge.cookies import COOKIES, HOUR, Cookie
 from chalicelib.edge.exits import link_out
 from chalicelib.edge.pages import asset
 from chalicelib.edge.problem_codes import codes, family
@@ -159,6 +159,16 @@ class TestStatements:
         words = browser.get("/privacy/cookies").words
         for cookie in COOKIES:
             assert f"{cookie.name} {cookie.purpose}" in words
+
+    @pytest.mark.promise("PS-21")
+    @pytest.mark.parametrize("cookie", COOKIES, ids=lambda cookie: cookie.name)
+    def test_each_cookie_lasts_as_long_as_its_page_says(
+        self, cookie: Cookie, browser: Browser
+    ) -> None:
+        lasts = dict(part.strip().partition("=")[::2] for part in cookie.holding("x").split(";"))
+        hours = int(lasts["Max-Age"]) // HOUR
+        ends = f"{hours} hours" if hours < 24 else f"{hours // 24} day"
+        assert f"{cookie.purpose} {ends}" in browser.get("/privacy/cookies").words
 
     @pytest.mark.promise("PS-20")
     def test_no_cookie_is_left_out_of_the_registry(self) -> None:

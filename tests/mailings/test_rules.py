@@ -15,11 +15,9 @@ from chalicelib.mailings.rules import (
     State,
     TextRefused,
     check,
-    check_selection,
     flaws,
 )
 from chalicelib.mailings.texts import FIELDS, KINDS, TEXTS, Channel, Kind
-from chalicelib.privacy.rules import PurposeDenied
 
 WHAT = "We replace a disk. Save your work before it begins."
 GOOD = {
@@ -206,6 +204,7 @@ class TestWhatMayNotPromote:
             check(content(kind, what=words))
         assert "what" in refused.value.errors
 
+    @pytest.mark.promise("PS-41")
     @pytest.mark.parametrize("kind", sorted(Kind))
     @pytest.mark.parametrize("words", MARKUP + LINKS)
     def test_markup_and_addresses_are_refused_in_all_kinds(self, kind: Kind, words: str) -> None:
@@ -330,13 +329,3 @@ def test_the_name_of_an_application_promotes_nothing_either(name: str) -> None:
     for kind in (Kind.SCREEN, Kind.SERVICE):
         assert flaws(content(kind)) == {}
         assert "application" in flaws(replace(content(kind), application_name=name))
-
-
-@pytest.mark.promise("PS-36")
-@pytest.mark.parametrize(
-    "wanted", ["usage>10h", "owners", "application:halyard", "license", "plan=trial", " ", "all"]
-)
-def test_a_selection_of_people_by_anything_is_refused(wanted: str) -> None:
-    with pytest.raises(PurposeDenied):
-        check_selection(wanted)
-    check_selection("everybody")

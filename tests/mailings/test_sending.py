@@ -149,12 +149,6 @@ class TestWhoGetsIt:
         assert wiring.usage().of_account("acc_heavy")
         assert sorted(house.sent(kind)) == ["heavy@example.com", "idle@example.com"]
 
-    @pytest.mark.promise("PS-36")
-    def test_a_campaign_that_selects_by_usage_is_refused(self, house: House) -> None:
-        with pytest.raises(PurposeDenied):
-            wiring.mailings().draft(AUTHOR, "f", content(Kind.OFFER), "usage>10h")
-        assert house.tables.items("accounts") == []
-
 
 class TestOnce:
     def test_a_mailing_writes_one_message_a_person_however_often_it_runs(

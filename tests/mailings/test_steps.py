@@ -244,10 +244,13 @@ class TestPages:
         assert "20% off." in answer.text
 
     @pytest.mark.promise("PS-36")
-    def test_an_audience_chosen_by_usage_is_forbidden(self, house: House) -> None:
+    def test_a_form_that_chooses_people_by_anything_is_refused(self, house: House) -> None:
         service = signed_in("anna.service", Role.SERVICE)
         form = {**FORM, "once": "C" * 43, "audience": "usage>10h"}
-        assert service.post("/staff/mailings", form, page=NEW).status == 403
+        answer = service.post("/staff/mailings", form, page=NEW)
+        assert answer.status == 422
+        assert "audience: This form has no such field." in answer.words
+        assert not [i for i in house.tables.items("accounts") if i["type"] == "mailing"]
 
     def test_an_author_with_both_roles_is_not_offered_to_approve(self, house: House) -> None:
         both = signed_in("cleo.both", Role.SERVICE, Role.PRIVACY)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import wiring
+from chalicelib.accounts.rules import State
 from chalicelib.core.clock import DAY, HOUR, to_datetime
 from chalicelib.edge.cookies import SESSION
 from tests.browser import Browser
-from tests.payments.conftest import OWNER, STRANGER, buy, subscribed
+from tests.payments.conftest import OWNER, STRANGER, add_account, buy, sign_contract, subscribed
 from tests.payments.test_renewals import now_of
 from tests.payments.test_settling import told
 
@@ -195,6 +196,27 @@ class TestSubscriptions:
 
 
 class TestOrders:
+    @pytest.mark.promise("PS-40")
+    def test_without_a_contract_in_force_checkout_answers_503_and_says_why(
+        self, owner: Browser, plan: Plan, processor: FakeProcessor, clock: FakeClock
+    ) -> None:
+        sign_contract(clock.now)
+        answer = owner.post("/apps/halyard/orders", {"plan": plan.id}, page="/orders")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "3600")
+        assert "contract with the card processor" in answer.words
+        assert (processor.customers, processor.checkouts) == ({}, {})
+
+    @pytest.mark.promise("PS-15")
+    def test_an_unconfirmed_account_is_led_to_no_card_page(
+        self, plan: Plan, processor: FakeProcessor
+    ) -> None:
+        add_account("acc_new", State.UNCONFIRMED)
+        browser = browser_of("acc_new")
+        answer = browser.post("/apps/halyard/orders", {"plan": plan.id}, page="/login")
+        assert (answer.status, answer.location.partition("?")[0]) == (303, "/login")
+        assert wiring.orders().all("acc_new") == []
+        assert processor.checkouts == {}
+
     def test_a_subscription_that_was_paid(self, owner: Browser, of: Subscription) -> None:
         words = owner.get(f"/orders/{of.order_id}").words
         for said in (

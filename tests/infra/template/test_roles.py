@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib.privacy.rules import Purpose
 from tests.infra.template.evaluator import owners
 
 if TYPE_CHECKING:
@@ -66,18 +67,12 @@ ITEM_ACTIONS = (
     "BatchWriteItem",
     "ConditionCheckItem",
 )
-PURPOSES = (
-    "account",
-    "billing",
-    "computers",
-    "invitation",
-    "marketing",
-    "partner_mail",
-    "policy_notice",
-    "support",
-    "staff",
-    "surveys",
-)
+PURPOSES = tuple(Purpose)
+
+
+def may(role: Role, action: str, key: str, purpose: str) -> bool:
+    """Whether it may do this with the data keys of a purpose."""
+    return role.may(f"kms:{action}", key, kms__EncryptionContext__purpose=purpose)
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +141,7 @@ class TestTables:
             assert who(lambda role, action=action: role.may(f"dynamodb:{action}", arn)) == set()
 
     @pytest.mark.guarantee("G9")
+    @pytest.mark.promise("PS-29")
     @pytest.mark.parametrize("partition", ["VISITS#2026-11#0", "VISITS#HOURS#2026-11-25"])
     def test_visits_are_written_by_the_roll_up_and_ended_by_the_sweep(
         self, partition: str, template: Template, who: Callable[..., set[str]]
@@ -163,6 +159,7 @@ class TestTables:
             assert found == allowed.get(action, set()), action
 
     @pytest.mark.guarantee("G9")
+    @pytest.mark.promise("PS-29")
     def test_no_transaction_holds_visits_and_anything_else(
         self, template: Template, who: Callable[..., set[str]]
     ) -> None:
@@ -441,12 +438,7 @@ class TestKeys:
         self, template: Template, who: Callable[..., set[str]]
     ) -> None:
         arn = template.arn("VaultKey")
-        openers = {
-            purpose: who(
-                lambda r, p=purpose: r.may("kms:Decrypt", arn, kms__EncryptionContext__purpose=p)
-            )
-            for purpose in PURPOSES
-        }
+        openers = {p: who(lambda r, p=p: may(r, "Decrypt", arn, p)) for p in PURPOSES}
         assert openers == {
             "account": {"APIHandler", "MailSender", "MailSweep"},
             "billing": {"APIHandler", "ErasureSweep"},
@@ -458,7 +450,29 @@ class TestKeys:
             "policy_notice": {"APIHandler", "MailSender", "MailSweep"},
             "support": {"MailSender", "MailSweep"},
             "staff": {"MailSender", "MailSweep"},
+            "fiscal": set(),
         }
+
+    @pytest.mark.guarantee("G8")
+    def test_a_purpose_is_sealed_by_those_who_collect_for_it(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        arn = template.arn("VaultKey")
+        sealers = {p: who(lambda r, p=p: may(r, "GenerateDataKey", arn, p)) for p in PURPOSES}
+        assert sealers == {p: {"APIHandler"} for p in PURPOSES} | {
+            Purpose.SUPPORT: {"APIHandler", "InboundMail"},
+            Purpose.FISCAL: {"APIHandler", "ErasureSweep"},
+            Purpose.STAFF: set(),  # the operator's command alone
+        }
+
+    @pytest.mark.guarantee("G8")
+    def test_no_key_of_a_person_is_made_or_opened_without_a_purpose_that_is_named(
+        self, template: Template, who: Callable[..., set[str]]
+    ) -> None:
+        arn = template.arn("VaultKey")
+        for action in ("Decrypt", "GenerateDataKey"):
+            assert who(lambda r, a=action: may(r, a, arn, "any")) == set()
+            assert who(lambda r, a=action: r.may(f"kms:{a}", arn)) == set()
 
     @pytest.mark.promise("PS-70")
     def test_what_the_law_keeps_is_sealed_on_leaving_and_opened_by_no_function(
