@@ -89,11 +89,11 @@ class InboundMail:
         if removed and mail.says_remove_alone:
             self.bucket.delete(key)
             return "removed"
+        answered_at = "" if mail.doubted else self._person(mail)
+        self.cases.from_mail(key, mail.kind, answered_at, proven=mail.proven)
         if (kept := without_cards(raw)) != raw:
             # Written anew, it comes as another event, of the same case.
             self.bucket.write(key, kept, content_type="message/rfc822")
-        answered_at = "" if mail.doubted else self._person(mail)
-        self.cases.from_mail(key, mail.kind, answered_at, proven=mail.proven)
         return "case"
 
     def _person(self, mail: Incoming) -> str:

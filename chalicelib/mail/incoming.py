@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from email import message_from_bytes
 from email.errors import HeaderParseError
+from email.parser import BytesParser
 from email.policy import default
 from typing import TYPE_CHECKING, Any
 
@@ -106,8 +106,8 @@ class Incoming:
 
 
 def read(raw: bytes) -> Incoming:
-    """As much as can be read; an unreadable header counts as empty."""
-    mail = message_from_bytes(raw, policy=default)
+    """As much as can be read; an unreadable header counts as empty, and the text is not read."""
+    mail: EmailMessage = BytesParser(policy=default).parsebytes(raw, headersonly=True)
     senders = getattr(header(mail, "From"), "addresses", ())
     sender = senders[0].addr_spec if senders else ""
     subject = str(header(mail, "Subject") or "")
