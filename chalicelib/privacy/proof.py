@@ -1,6 +1,6 @@
 """The proof page's board: what the tests and the night found, signed, as it is shown.
 
-Two documents: `proof/ci.json` is put by whoever deploys (infra/operate/proof.py), and
+Two documents: `proof/ci.json` is put at the end of a deployment (infra/operate/proof.py), and
 `proof/night.json` by the nightly check. A document that our key did not sign is not shown.
 Sentences and promises are shown in parts, one a section of the statement.
 """

@@ -5,7 +5,7 @@
 With `--release` an earlier release is put back instead, front door and all: its templates are kept
 beside its code, so that nothing is packaged anew. Exit code 1 where something stands in the way, 2
 where the parameters cannot be used. Nothing is changed before the change set was shown and agreed
-to.
+to. It ends by publishing what `make promises` found of this very code, or says what is missing.
 """
 
 from __future__ import annotations
@@ -181,7 +181,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"deploy: {error}", file=sys.stderr)
         return 1
     print(end(place.deployment, release))
+    print(proven(place.deployment, earlier=bool(chosen.release)))
     return 0
+
+
+def proven(chosen: Deployment, *, earlier: bool) -> str:
+    """What the proof page has of this release; an earlier one is not of the files that are here."""
+    from infra.operate.proof import after_deploying
+
+    if earlier:
+        return (
+            "The proof page calls its results stale until those of this release's commit are there."
+        )
+    return after_deploying(chosen)
 
 
 def end(chosen: Deployment, release: str) -> str:

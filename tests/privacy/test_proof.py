@@ -95,6 +95,11 @@ class TestWhereThereIsNothing:
         assert "The nightly check has not run here yet." in words
         assert "No head is known here yet." in words
 
+    def test_each_empty_box_says_what_fills_it(self, page: Browser) -> None:
+        words = page.get(PAGE).words
+        for filled in ("come with a release", "results of the tests", "02:30 UTC", "each hour"):
+            assert filled in words
+
     def test_every_promise_is_there_all_the_same(self, page: Browser) -> None:
         shown = [page.get(address).text for address in sections(page)]
         for promise in promises().values():
