@@ -176,6 +176,15 @@ class TestTheAcknowledgment:
             by_form(message=f"number {number}")
         assert len(messages(tables)) < 10
 
+    def test_the_other_names_of_a_mailbox_count_as_one(self, tables: Tables) -> None:
+        for number in range(20):
+            by_form(email=f"victim+{number}@example.org")
+        assert len(messages(tables)) == MESSAGES_A_DAY
+        assert len(cases(tables)) == 20
+        for address in ("+1@example.org", "+2@example.org", "victim@example.net"):
+            by_form(email=address)
+        assert len(messages(tables)) == MESSAGES_A_DAY + 3
+
     @pytest.mark.parametrize("above", ["", verdicts()])
     def test_mail_in_somebody_s_name_uses_up_nothing_of_the_form_s(
         self, tables: Tables, above: str
