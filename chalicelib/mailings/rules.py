@@ -43,7 +43,7 @@ from chalicelib.core.clock import DAY
 from chalicelib.core.errors import Conflict, InvalidInput
 from chalicelib.core.signing import canonical
 from chalicelib.mail.rules import LAWS, Unapproved
-from chalicelib.mailings.texts import FIELDS, KINDS, TEXTS, Channel, FieldKind, Kind
+from chalicelib.mailings.texts import FIELDS, KINDS, TEXTS, WRAPPER, Channel, FieldKind, Kind
 from chalicelib.mailings.wording import SHAPES, is_day, wording_flaw
 
 if TYPE_CHECKING:
@@ -131,11 +131,12 @@ class Content:
 
     @property
     def sha256(self) -> str:
-        """The hash of the wording and of what was filled in: what is approved, and nothing else."""
+        """The hash of what is approved: the wording, what was filled in, and the mail around it."""
         text = TEXTS[self.text]
+        wrapper = WRAPPER if KINDS[self.kind].channel is Channel.MAIL else ""
         told = [
             self.kind, self.text, text.title, list(text.paragraphs), list(text.fields),
-            dict(self.fields), self.application, self.application_name,
+            dict(self.fields), self.application, self.application_name, wrapper,
         ]  # fmt: skip
         return hashlib.sha256(canonical(told)).hexdigest()
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+WRAPPER = "07e92046ad67c6c85c5d6a604db7823f65dcf3a3d0dc1513a189989146de4191"
+"""The digest of what stands around every text in a mail: layout, subjects, and the sentence at the
+foot. A test computes it. It goes into the hash too, so that what was approved inside another
+wrapper must be approved again."""
+
+
 class Kind(StrEnum):
     """What a mailing is."""
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import replace
 
 import pytest
 
 from chalicelib.core.few import shown_count
+from chalicelib.core.signing import canonical
+from chalicelib.mail.letters import FOLDER
 from chalicelib.mail.rules import LAWS, Unapproved
+from chalicelib.mail.templates import TEMPLATES
 from chalicelib.mailings import texts
 from chalicelib.mailings.rules import (
     Content,
@@ -321,6 +326,42 @@ class TestTheHash:
         monkeypatch.setitem(texts.TEXTS, "maintenance", changed)
         with pytest.raises(Unapproved):
             made.as_approved()
+
+
+def around(template: str) -> dict[str, str]:
+    """What a mail of the template says by itself, each file by its name."""
+    names = [f"{template}/{part}" for part in ("subject.txt", "body.txt", "body.html")]
+    shared = [f"{name}.{end}" for name in ("mailing", "layout") for end in ("txt", "html")]
+    files = {name: (FOLDER / name).read_text() for name in (*names, *shared)}
+    return files | {f"{template} why": TEMPLATES[template].why}
+
+
+@pytest.mark.promise("PS-63")
+class TestTheWrapper:
+    MAILED = ("announcement", "service_notice", "offer", "partner_mail")
+
+    def test_its_digest_is_part_of_what_is_approved(self) -> None:
+        told = {name: text for each in self.MAILED for name, text in around(each).items()}
+        digest = hashlib.sha256(canonical(told)).hexdigest()
+        assert digest == texts.WRAPPER, "what was approved inside another wrapper stops with this"
+
+    def test_a_mail_in_another_wrapper_is_not_approved(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mailed, screen = content(Kind.ANNOUNCEMENT), content(Kind.SCREEN)
+        made, shown = mailing(mailed, mailed.sha256), mailing(screen, screen.sha256)
+        monkeypatch.setattr("chalicelib.mailings.rules.WRAPPER", "0" * 64)
+        with pytest.raises(Unapproved):
+            made.as_approved()
+        assert shown.as_approved() == screen
+
+    @pytest.mark.parametrize("template", ["announcement", "service_notice"])
+    def test_its_own_words_promote_nothing(self, template: str) -> None:
+        from chalicelib.mailings.wording import promotion_flaw
+
+        for name, text in around(template).items():
+            words = re.sub(r"{%.*?%}|{{.*?}}|<[^>]*>", " ", text)
+            assert promotion_flaw(words) == "", name
 
 
 @pytest.mark.promise("PS-63", "PS-66")
