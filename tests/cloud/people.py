@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
+from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,6 +16,8 @@ import httpx
 from infra.person import Page, Person
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.local.front.run import LocalCloud
 
 LINK = re.compile(r"https?://\S+/(?:verify|reset)/\S+")
@@ -26,6 +30,8 @@ CONNECTIONS = ExitStack()
 WEB = httpx.Client(timeout=60, trust_env=False)
 """For requests of nobody in particular: it sends no cookie."""
 CONNECTIONS.callback(WEB.close)
+GIVEN: dict[str, set[str]] = defaultdict(set)
+"""Every cookie that this site gave to anybody, with how long it was said to last; 0 ends it."""
 CARD = {"number": "4242424242424242", "expiry": "12/34", "cvc": "123"}
 
 
@@ -56,6 +62,13 @@ class Visitor(Person):
         number = next(NUMBERS)
         self.address = address or f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
         self.http.headers["x-forwarded-for"] = self.address
+
+    def _send(self, method: str, url: str, fields: Mapping[str, str] | None) -> httpx.Response:
+        answer = super()._send(method, url, fields)
+        for line in answer.headers.get_list("set-cookie") if url.startswith(self.home) else ():
+            for name, cookie in SimpleCookie(line).items():
+                GIVEN[name].add(cookie["max-age"])
+        return answer
 
 
 @dataclass

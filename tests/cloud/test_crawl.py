@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 import pytest
 
 import app
+from chalicelib.edge.cookies import COOKIES
 from chalicelib.staff.rules import Role
 from tests.cases.conftest import raw, verdicts
 from tests.cloud.conftest import operate
@@ -27,6 +28,7 @@ from tests.cloud.looked import (
     policy,
 )
 from tests.cloud.people import (
+    GIVEN,
     RUN,
     WEB,
     Customer,
@@ -282,6 +284,15 @@ def write_to_everybody(cloud: LocalCloud, owner: Customer) -> None:
 
 def test_no_page_loads_runs_or_asks_what_it_may_not_nor_leads_off_the_site(crawl: Crawl) -> None:
     assert sorted(crawl.faults) == []
+
+
+@pytest.mark.promise("PS-21")
+def test_the_cookies_that_everybody_got_are_those_on_the_list_and_last_as_long(
+    crawl: Crawl,
+) -> None:
+    assert crawl.pages["/privacy/cookies"] >= {"a stranger", OWNER}
+    lasting = {name: ages - {"0"} for name, ages in GIVEN.items()}
+    assert lasting == {cookie.name: {str(cookie.max_age)} for cookie in COOKIES}
 
 
 def test_every_route_was_seen_as_a_page_or_has_its_reason(crawl: Crawl) -> None:

@@ -98,6 +98,7 @@ class TestWhatIsRecorded:
             wiring.vault().open("sub_nobody", ACCOUNT, "test")
         assert tables.items("accounts") == []
 
+    @pytest.mark.promise("PS-45")
     @pytest.mark.parametrize(
         "reason", ["kim@example.com", "Kim Canary", "", "page /x", "a\nb", "x" * 121]
     )
@@ -105,6 +106,7 @@ class TestWhatIsRecorded:
         with pytest.raises(ValueError, match="reason"):
             Entry(Event.OPENED, Purpose.ACCOUNT, "1:x", reason)
 
+    @pytest.mark.promise("PS-45")
     def test_a_row_about_somebody_holds_no_id_as_it_is(self, tables: Tables) -> None:
         found, name = wiring.vault().ledger, new_id("ord")
         about = Entry(Event.SHARED, Purpose.BILLING, "1:x", f"share:processor:charge:{name}")
