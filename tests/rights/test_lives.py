@@ -4,6 +4,10 @@ People register, choose, correct, buy, rest, come back and leave; versions are p
 mailings are planned and handed over by steps of their own, so that a no falls in between, also in
 the very hand-over; addresses stop mail; backups bring rows back. After each step every key, every
 row of the ledger, every mail and every suppression is held against what each of them said.
+
+What it surely finds is what the sabotages that name it do: a key that stays after a no, a click or
+a rest, and a yes that nobody said. Its few examples need not meet one act in one instant: that a
+no in the very hand-over keeps a mail back (`no-before-hand-over-missed`), tests/mailings holds.
 """
 
 from __future__ import annotations
