@@ -14,6 +14,7 @@ import pytest
 from chalicelib import wiring
 from chalicelib.core.clock import from_text
 from chalicelib.edge.exits import link_out
+from chalicelib.privacy.inventory import ITEMS
 from chalicelib.visits import rules
 from chalicelib.visits.rules import Roll, day_start, rolled
 from chalicelib.visits.store import names_of
@@ -308,6 +309,15 @@ class TestRollUp:
         monkeypatch.setattr(rules, "Roll", linkage.CrossTab)
         left = lived(door, tables, clock, caplog)
         assert self.attacked(left) == {"A3 an account is left with one visitor"}
+
+
+@pytest.mark.promise("PS-31", "PS-33")
+def test_no_row_of_a_license_or_its_use_has_room_for_where_somebody_is() -> None:
+    """Rows hold what is declared and nothing else: what is not declared cannot be written."""
+    where = {"address", "ip", "network", "asn", "country", "agent", "browser", "referrer"}
+    rows = {name: kept for name, kept in ITEMS.items() if "licensing" in kept.why}
+    assert {"license", "lease", "launch"} <= rows.keys()
+    assert [name for name, kept in rows.items() if where & kept.facts.keys()] == []
 
 
 class TestDump:

@@ -45,6 +45,25 @@ class TestCounting:
         assert found["country"] == {"DE": 2, "US": 1}
         assert found["hour"] == {"11": 2, "12": 1}
 
+    @pytest.mark.promise("PS-31")
+    def test_what_one_file_added_is_not_to_be_had_afterwards(
+        self, door: Door, tables: Tables
+    ) -> None:
+        """A file is a quarter of an hour: its own sums would say when somebody was here."""
+        for n in range(3 * SHARDS):
+            door.write(*[line()] * (n + 2))
+        rollup()
+        kept = [item for item in tables.items("usage") if item["pk"].startswith("VISITS#")]
+        files = [item for item in kept if item["pk"].startswith("VISITS#FILES#")]
+        assert len(files) == 3 * SHARDS
+        plain = {"pk", "sk", "type", "v", "purge_at", "tries", "counted"}
+        assert all(item.keys() == plain and item["tries"] == 1 for item in files)
+        counters = {(item["pk"], item["sk"]) for item in kept if item not in files}
+        assert {pk for pk, _ in counters} <= {
+            f"VISITS#HOURS#{DAY}", *(f"VISITS#{DAY[:7]}#{n}" for n in range(SHARDS)),
+        }  # fmt: skip
+        assert {sk for pk, sk in counters if "HOURS" in pk} <= {str(n) for n in range(SHARDS)}
+
     def test_an_empty_bucket_and_an_empty_file_count_nothing(self, door: Door) -> None:
         assert rollup()["counted"] == 0
         door.write()

@@ -125,6 +125,7 @@ class TestPrivacy:
         assert "CloudFront-Viewer" not in json.dumps(edge["Resources"])
 
     @pytest.mark.guarantee("G9")
+    @pytest.mark.promise("PS-28")
     def test_visitor_logs_hold_the_permitted_fields_alone(self, edge: dict[str, Any]) -> None:
         delivery = properties(edge, "VisitorLogsDelivery")
         assert tuple(delivery["RecordFields"]) == FIELDS

@@ -53,6 +53,7 @@ def bucket() -> Bucket:
     return Bucket()
 
 
+@pytest.mark.promise("PS-28")
 class TestALine:
     def test_has_the_permitted_fields_in_their_order_and_no_other(self) -> None:
         line = line_of(
