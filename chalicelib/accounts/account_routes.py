@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from chalicelib.core.errors import CetrusError
     from chalicelib.edge.request import Request
+    from chalicelib.privacy.choices import Question
 
 routes = Edge(__name__)
 SETUP = "accounts/setup.html"
@@ -46,10 +47,17 @@ def show_account(request: Request) -> Response:
             running=[(each.owned, lease) for each in seen for lease in each.running],
             month=sum(row.milliseconds for row in rows if row.day.startswith(month)),
             shared=wiring.members().of_account(account), roles=ROLES,
-            left=request.query.get("left") == "1",
+            left=request.query.get("left") == "1", back=request.query.get("back") == "1",
+            asked=newly_asked(account),
             planned=rights.erasure().can_be_stopped(account),
         )
     )  # fmt: skip
+
+
+def newly_asked(account: str) -> list[Question]:
+    """What a version that came after the account asks, while it is not answered."""
+    came = {each.number: each.at for each in wiring.published().history()}
+    return wiring.choosing().unanswered(account, came) if came else []
 
 
 @routes.page("/account/setup")

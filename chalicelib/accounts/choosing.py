@@ -13,6 +13,7 @@ Silence changes nothing (PS-81).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from chalicelib.accounts.rules import (
@@ -24,7 +25,7 @@ from chalicelib.accounts.rules import (
     TooManyWishes,
 )
 from chalicelib.privacy.choices import GPC, TWICE, NotAChoice, questions
-from chalicelib.privacy.rules import Entry, Event, Purpose, When, known_policies, policy
+from chalicelib.privacy.rules import Entry, Event, Purpose, When, known_policies, policy, policy_for
 from chalicelib.privacy.sinks import page
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -88,6 +89,25 @@ class Choosing:
     def today(self, account_id: str) -> dict[str, Choice]:
         """How each question stands before it is answered anew, by its field; opens nothing."""
         return {choice.question.name: choice for choice in self._standing(account_id, {})}
+
+    def unanswered(self, account_id: str, came: Mapping[int, int]) -> list[Question]:
+        """What versions that came after the account ask, in their order; opens nothing.
+
+        `came` is when each version was published, in milliseconds. No answer to what is new can be
+        older than that, so that no more of a long history is read.
+        """
+        account, number = self._present(account_id), self.vault.in_force()
+        since = {
+            q: came.get(policy_for(q.purpose, number).number, 0) for q in questions(policy(number))
+        }
+        new = [question for question, at in since.items() if at > account.created_at]
+        if not new:
+            return []
+        first = min(since[question] for question in new)
+        rows = takewhile(lambda row: row.at >= first, self.vault.ledger.back(account.subject))
+        answered = {row.entry.purpose for row in rows if row.entry.event in ANSWERS}
+        answered |= set(self.opt_ins.waiting(account.id))
+        return [question for question in new if question.purpose not in answered]
 
     def _standing(self, account_id: str, stopped: Mapping[Purpose, int]) -> list[Choice]:
         account = self._present(account_id)

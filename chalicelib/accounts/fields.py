@@ -17,7 +17,7 @@ DOMAIN = re.compile(
 )
 LOGIN_MIN = 3
 LOGIN = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
-PHONE = re.compile(r"\+?[0-9][0-9 ()./-]*")
+PHONE = re.compile(r"\+[1-9][0-9 ()./-]*")
 TAX_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./-]*")
 PHONE_DIGITS = range(5, 16)  # E.164 has at most 15
 CARD_DIGITS = range(13, 20)
@@ -82,7 +82,9 @@ def check_login(text: str) -> str:
 def check_phone(text: str) -> str:
     digits = sum(character.isdigit() for character in text)
     if text and (not PHONE.fullmatch(text) or digits not in PHONE_DIGITS):
-        raise ValueError("This is not a phone number, such as +49 30 123456.")
+        raise ValueError(
+            "This is not a phone number with + and its country code, such as +49 30 123456."
+        )
     return text
 
 

@@ -72,7 +72,7 @@ def reactivate(request: Request) -> Response:
         token = rights.deactivation().reactivate(account, left=left)
     except IN_PLACE as error:
         return form_again(request, wiring.keyed(), REACTIVATE, error, renewed=False)
-    return signed_in(request, token)
+    return signed_in(request, token, "/account?back=1")
 
 
 # erasure

@@ -328,6 +328,25 @@ class TestChanging:
         assert "KEY#surveys" not in keys(tables)
 
     @pytest.mark.promise("PS-81")
+    @pytest.mark.parametrize("given", ["yes", "no"])
+    def test_the_overview_says_that_a_new_question_waits_until_it_is_answered(
+        self, member: Browser, tables: Tables, clock: FakeClock, given: str
+    ) -> None:
+        assert "See the question" not in member.get("/account").words
+        publish(tables, 4)
+        item = {"pk": published.PK, "sk": "VERSION#4", "type": "policy", "v": 1, "number": 4,
+                "policy": rules.policy(4).id, "at": clock.now}  # fmt: skip
+        tables.accounts.apply(tables.accounts.put(item))
+        clock.advance(DAY)
+        before = list(wiring.vault().ledger.rows(subject_of(tables)))
+        page = member.get("/account")
+        assert "While you do not answer, it is a no" in page.words
+        assert 'href="/account/privacy#card-surveys"' in page.text
+        assert list(wiring.vault().ledger.rows(subject_of(tables))) == before, "nothing is opened"
+        answer(member, "surveys", given)
+        assert "See the question" not in member.get("/account").words
+
+    @pytest.mark.promise("PS-81")
     def test_a_new_question_is_granted_by_a_yes_under_its_own_version(
         self, member: Browser, tables: Tables
     ) -> None:

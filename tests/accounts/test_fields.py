@@ -183,3 +183,18 @@ def test_countries_stand_where_a_reader_looks_for_them() -> None:
         return "".join(each for each in letters if each.isalpha() or each == " ")
 
     assert list(COUNTRIES.values()) == sorted(COUNTRIES.values(), key=read)
+
+
+class TestPhone:
+    @pytest.mark.parametrize(
+        "number", ["", "+49 30 123456", "+1 (212) 555-0100", "+353.71.5550100"]
+    )
+    def test_begins_with_plus_and_the_country_code(self, number: str) -> None:
+        assert fields.check_phone(number) == number
+
+    @pytest.mark.parametrize(
+        "number", ["020-77", "020-77 12345", "0049 30 123456", "+0 123456", "+49"]
+    )
+    def test_anything_else_is_refused_and_says_how(self, number: str) -> None:
+        with pytest.raises(ValueError, match=r"with \+ and its country code"):
+            fields.check_phone(number)

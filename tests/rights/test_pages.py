@@ -88,7 +88,9 @@ class TestErasing:
         assert time.monotonic() - began < 5
         assert answer.location == "/rights/done?what=erased"
         assert opens(mora.subject) == []
-        assert "erased" in browser.get("/rights/done?what=erased").text
+        told = browser.get("/rights/done?what=erased").words
+        assert "erased" in told
+        assert "No mail confirms it" in told
         assert browser.get("/account").status == 303
 
     def test_until_its_hour_it_can_be_stopped_on_the_page(
@@ -142,7 +144,7 @@ class TestResting:
         assert told.status == 403
         assert "/reactivate" in told.text
         back = browser.post("/reactivate", {**name, "what": "reactivate"})
-        assert back.location == "/account"
+        assert back.location == "/account?back=1"
         assert browser.get("/account").status == 200
         assert PROFILE["name"] in browser.get("/account/setup").text
 
@@ -163,7 +165,7 @@ class TestResting:
         assert "enter 0 hours" in refused.words
         assert store.leaving(MORA) == resting
         form = {"login": PROFILE["login"], "password": PASSWORD, "what": "reactivate"}
-        assert Browser().post("/reactivate", form).location == "/account"
+        assert Browser().post("/reactivate", form).location == "/account?back=1"
         assert Purpose.ACCOUNT in opens(mora.subject)
 
     def test_and_by_the_mailed_link_too(self, mora: Account) -> None:
@@ -239,7 +241,7 @@ class TestThePasswordIsForgotten:
         name = {"login": PROFILE["login"], "what": "reactivate"}
         assert browser.post("/reactivate", {**name, "password": PASSWORD}).status == 401
         back = browser.post("/reactivate", {**name, "password": NEW})
-        assert back.location == "/account"
+        assert back.location == "/account?back=1"
         assert Purpose.ACCOUNT in opens(mora.subject)
 
     @pytest.mark.promise("PS-70")
@@ -271,7 +273,7 @@ class TestThePasswordIsForgotten:
         link = f"/reset/{self.mail_again()}"
         assert Browser().get(link).status == 200
         form = {"login": PROFILE["login"], "password": NEW, "what": "reactivate"}
-        assert browser.post("/reactivate", form).location == "/account"
+        assert browser.post("/reactivate", form).location == "/account?back=1"
         assert Browser().get(link).status == 404
 
     def mail_again(self) -> str:
