@@ -431,7 +431,9 @@ def mailing_planner() -> MailingPlanner:
 def stopping() -> Stopping:
     from chalicelib.mail.stopping import Stopping
 
-    return Stopping(wishes(), keyed(), now, times(), stops().commit, stops().at_once)
+    return Stopping(
+        wishes(), keyed(), now, times(), stops().commit, account_store().standing, stops().at_once
+    )
 
 
 @cache

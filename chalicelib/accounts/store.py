@@ -246,6 +246,11 @@ class AccountStore:
             names={"#s": "state"},
         )  # fmt: skip
 
+    def standing(self, account: str) -> list[Write]:
+        """The condition that a known account is as it is now; nothing where there is none."""
+        found = self.account(account)
+        return [self.check_state(account, found.state)] if found and found.known else []
+
     # accounts that nobody confirmed
 
     def unconfirmed(self, now: int) -> Iterator[str]:

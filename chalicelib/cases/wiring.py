@@ -48,8 +48,8 @@ def inbound_mail() -> InboundMail:
     bucket, wishes = Bucket(aws.client("s3"), settings().mail_bucket), wiring.wishes()
     stops = wiring.stops()
     stopping = Stopping(
-        wishes, wiring.keyed(), wiring.now, wiring.times(), stops.commit, stops.later,
-        which=Which.STOPPED_BY_MAIL,
+        wishes, wiring.keyed(), wiring.now, wiring.times(), stops.commit,
+        wiring.account_store().standing, stops.later, which=Which.STOPPED_BY_MAIL,
     )  # fmt: skip
     return InboundMail(
         bucket, wishes, stopping, stops, wiring.cases(),

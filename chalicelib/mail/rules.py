@@ -182,6 +182,10 @@ class NoRecipient(Exception):
     """There is nobody, or nobody any more, whom this message may go to."""
 
 
+class Gone(NoRecipient):
+    """The account is no more, or is being erased."""
+
+
 class Unapproved(Exception):
     """What would go out is not what was approved, or is not to go out any more."""
 

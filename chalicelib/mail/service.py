@@ -15,6 +15,7 @@ from chalicelib.mail.letters import Letter, Letterhead, compose
 from chalicelib.mail.links import link_token
 from chalicelib.mail.rules import (
     MAX_TRIES,
+    Gone,
     MailClass,
     Message,
     NoRecipient,
@@ -26,7 +27,7 @@ from chalicelib.mail.rules import (
     Why,
     pause,
 )
-from chalicelib.mail.templates import RESTING, TEMPLATES, Template, check_arguments
+from chalicelib.mail.templates import LEFT, RESTING, TEMPLATES, Template, check_arguments
 from chalicelib.mail.wishes import (
     WayOut,
     WishStore,
@@ -188,8 +189,8 @@ class Mailer:
             return self._end(message, State.REFUSED, Why.UNAPPROVED)
         except NoGrant:
             return self._end(message, State.NO_RECIPIENT, Why.NO_GRANT)
-        except NoRecipient:
-            return self._end(message, State.NO_RECIPIENT)
+        except NoRecipient as nobody:
+            return self._end(message, State.NO_RECIPIENT, gone=isinstance(nobody, Gone))
         except Unsendable as error:
             failure("mail_unsendable", error, mail=message.id)
             return self._end(message, State.REFUSED)
@@ -251,6 +252,8 @@ class Mailer:
             if message.account
             else self.people.by_claim(message.claim or "")
         )
+        if message.account and (person is None or person.state == LEFT):
+            raise Gone
         if person is None or person.decoy or person.state not in template.audience:
             raise NoRecipient
         try:
@@ -289,9 +292,11 @@ class Mailer:
                 return self._end(message, State.UNKNOWN)
         return self._put_back(message)
 
-    def _end(self, message: Message, state: State, why: Why | None = None) -> State:
+    def _end(
+        self, message: Message, state: State, why: Why | None = None, *, gone: bool = False
+    ) -> State:
         try:
-            self.store.end(message, state, self.clock(), why)
+            self.store.end(message, state, self.clock(), why, gone=gone)
         except ConditionFailed:
             count("mail_claim_lost")  # it took longer than its claim; whoever has it now ends it
         else:

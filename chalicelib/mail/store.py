@@ -179,19 +179,29 @@ class MailStore:
         update = "SET #state = :waiting, due = :due, gsi1sk = :index REMOVE claimed_until, handing"
         self.table.apply(self._update(message.id, update, values, MINE))
 
-    def end(self, message: Message, state: State, now: int, why: Why | None = None) -> None:
+    def end(
+        self, message: Message, state: State, now: int, why: Why | None = None,
+        *, gone: bool = False,
+    ) -> None:  # fmt: skip
         """The last state it takes; ConditionFailed where the claim is no longer ours.
 
         It is counted for its mailing; `why` says more of a message that ended unsent. One that
-        was never opened is deleted by the broom: it is not listed for an erasure.
+        was never opened is deleted by the broom: it is not listed for an erasure. Where the account
+        is `gone` the broom may come at once, and the row says no more whose it was, or what of.
         """
         more: Item = {"why": why} if why else {}
         if state in UNOPENED or why is Why.UNAPPROVED:
-            more["purge_at"] = purge_at(now + KEPT)
+            more["purge_at"] = purge_at(now if gone else now + KEPT)
+        if gone:
+            more["arguments"] = {}
         sets = "".join(f"{name} = :{name}, " for name in more)
         values = {**mine(message), **ended(message, state, now, why)}
         values |= {f":{name}": value for name, value in more.items()}
-        end = self._update(message.id, ENDING.replace("SET ", f"SET {sets}", 1), values, MINE)
+        update = ENDING.replace("SET ", f"SET {sets}", 1)
+        names = NAMES
+        if gone:
+            update, names = f"{update}, #account", {**NAMES, "#account": "account"}
+        end = self._update(message.id, update, values, MINE, names)
         if message.mailing is None:
             self.table.apply(end)
         else:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from chalicelib.mail.rules import Argument
 
 ANYONE = frozenset({"active", "unconfirmed"})
-RESTING = "deactivated"
+RESTING, LEFT = "deactivated", "ending"
 ASKED_BY_WHOEVER = ANYONE | {RESTING}
 """Also whoever rests: it is the way back or out that they asked for themselves."""
 MEMBERS = frozenset({"active"})

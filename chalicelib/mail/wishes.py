@@ -7,6 +7,7 @@
 | mail to it came back for good | SUPPRESSION#<keyed hash> | BOUNCED |
 | its owner called our mail spam | SUPPRESSION#<keyed hash> | COMPLAINED |
 | what a link in a mail stops | UNSUBSCRIBE#<keyed hash> | UNSUBSCRIBE |
+| that such a link stops it for an account | MESSAGE#<account> | STOPS#<keyed hash> |
 | an account's choices about mail | NOTICES#<account> | NOTICES |
 
 A suppression names an address by its keyed hash, so that it outlives the account. It is never
@@ -22,6 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chalicelib.core.clock import DAY, purge_at
 from chalicelib.mail.rules import MailClass, normalized
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -37,6 +39,9 @@ NOBODY_AGAINST = "attribute_not_exists(pk) OR attribute_exists(lifted_at)"
 NEWS = "attribute_not_exists(pk) OR lifted_at < :at"
 IN_FORCE = "attribute_exists(pk) AND attribute_not_exists(lifted_at)"
 NOT_OFF = "NOT contains(topics_off, :topic)"
+LISTED = "STOPS#"
+KEPT = 90 * DAY
+"""A link goes on stopping mail to its address for so long after its account is erased."""
 
 
 def suppression_of(keyed: KeyedHash, address: str) -> str:
@@ -161,10 +166,10 @@ class WishStore:
         if way.topic and way.account:
             pk, values = f"NOTICES#{way.account}", {":topic": way.topic}
             checks.append(self.table.check(pk, "NOTICES", NOT_OFF, values))
-        return [*checks, self._link(way, hashed)]
+        return [*checks, *self._link(way, hashed)]
 
-    def _link(self, way: WayOut, hashed: str) -> Write:
-        """The same row for every mail of this kind to this address."""
+    def _link(self, way: WayOut, hashed: str) -> list[Write]:
+        """The same rows for every mail of this kind to this address."""
         item: Item = {
             "pk": f"UNSUBSCRIBE#{hashed}",
             "sk": "UNSUBSCRIBE",
@@ -174,7 +179,36 @@ class WishStore:
             "row": way.row,
             "account": way.account,
         }
-        return self.table.put(item)
+        if way.account is None:
+            return [self.table.put(item)]
+        return [self.table.put(item), self._listed(way.account, hashed)]
+
+    def _listed(self, account: str, hashed: str) -> Write:
+        return self.table.update(
+            f"MESSAGE#{account}", f"{LISTED}{hashed}", "SET #type = :type, v = :one",
+            {":type": "unsubscribe_listed", ":one": 1}, names={"#type": "type"},
+            condition="attribute_not_exists(pk) OR #type = :type",
+        )  # fmt: skip
+
+    def part(self, account: str, now: int) -> None:
+        """No link leads from an address to the account any more; each goes on stopping mail.
+
+        For a while: then the broom deletes it. One that is another account's by now is left alone.
+        """
+        for item in list(self.table.query(f"MESSAGE#{account}", prefix=LISTED)):
+            self._part(item["sk"].removeprefix(LISTED), account, now)
+            self.table.apply(self.table.delete(item["pk"], item["sk"]))
+
+    def _part(self, hashed: str, account: str, now: int) -> None:
+        write = self.table.update(
+            f"UNSUBSCRIBE#{hashed}", "UNSUBSCRIBE", "REMOVE #account SET purge_at = :at",
+            {":account": account, ":at": purge_at(now + KEPT)},
+            condition="#account = :account", names={"#account": "account"},
+        )  # fmt: skip
+        try:
+            self.table.apply(write)
+        except ConditionFailed:
+            return
 
     def way_out(self, hashed: str) -> WayOut | None:
         item = self.table.get(f"UNSUBSCRIBE#{hashed}", "UNSUBSCRIBE")

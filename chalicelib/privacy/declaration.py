@@ -9,7 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.privacy import disclosures, policies
-from chalicelib.privacy.inventory import FAMILIES, ITEMS, NOBODY, PERSON, STAFF, VENDOR, WRITER
+from chalicelib.privacy.inventory import (
+    FAMILIES,
+    ITEMS,
+    NOBODY,
+    PERSON,
+    QUEUES,
+    STAFF,
+    VENDOR,
+    WRITER,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -228,6 +237,11 @@ def inventory(policy: Policy) -> Json:
             {"bucket": kept.bucket, "prefix": kept.prefix, "says": kept.says, "whose": kept.whose,
              "purposes": list(kept.why), "until": kept.until, "fields": attributes(kept.fields)}
             for kept in FAMILIES
+        ],
+        "queues": [
+            {"queue": kept.name, "says": kept.says, "whose": kept.whose,
+             "purposes": list(kept.why), "until": kept.until, "fields": attributes(kept.fields)}
+            for kept in QUEUES
         ],
         "collection": [
             {"point": name, "says": point.says, "items": sorted(point.types)}

@@ -56,6 +56,21 @@ class Family(NamedTuple):
     fields: dict[str, Fact]
 
 
+class Queue(NamedTuple):
+    """What waits in a queue of the template: whose it is, what for, and for how long at most."""
+
+    name: str
+    says: str
+    whose: str
+    why: tuple[str, ...]
+    days: int
+    fields: dict[str, Fact]
+
+    @property
+    def until(self) -> str:
+        return f"until it is taken in, within seconds; {self.days} days at most"
+
+
 PERSON, STAFF, WRITER, VENDOR, NOBODY = "person", "staff", "writer", "vendor", "nobody"
 ERASED = "until the account is erased"
 LICENSE = "as long as the license is billed, and as the law wants its bill kept"
@@ -402,8 +417,8 @@ ITEMS: dict[str, Kept] = {
     # mail
     "message": kept(
         ACCOUNTS, "MESSAGE/MESSAGE", "A mail to be sent, without an address.", PERSON, "mail",
-        f"{ERASED}; one that ended before it was opened, ninety days from then, or two where its "
-        "account was gone",
+        f"{ERASED}; one that waited then, until it is due, and two days; one that ended before it "
+        "was opened, ninety days",
         ("pseudonym", "", "account claim"),
         ("mail", "u", "template arguments"),
         ("technical", "", ("id class created_at due not_after state tries claimed_until handing "
@@ -634,6 +649,35 @@ FAMILIES: tuple[Family, ...] = (
             ("visit", "", ("date time c-ip asn c-country cs-method cs(Referer) cs(User-Agent) "
              "sc-status cache-behavior-path-pattern")),
         ),
+    ),
+)  # fmt: skip
+
+
+QUEUES: tuple[Queue, ...] = (
+    Queue(
+        "MailQueue", "That a mail is to be sent now, by its id.", PERSON, ("mail",), 4,
+        facts(("mail", "", "message")),
+    ),
+    Queue(
+        "MailDlq", "The same, where sending it failed again and again.", PERSON, ("mail",), 14,
+        facts(("mail", "", "message")),
+    ),
+    Queue(
+        "MailFeedbackQueue",
+        "That a mail came back or was called spam, as the mail service says it, with the address.",
+        PERSON, ("mail",), 4, facts(("letter", "", "eventType bounce complaint mail")),
+    ),
+    Queue(
+        "MailFeedbackDlq", "The same, where it could not be taken in; an alarm says so at once.",
+        PERSON, ("mail",), 4, facts(("letter", "", "eventType bounce complaint mail")),
+    ),
+    Queue(
+        "PaymentsQueue", "That the processor told something, by the id of its event.", PERSON,
+        ("billing",), 4, facts(("purchase", "", "event")),
+    ),
+    Queue(
+        "PaymentsDlq", "The same, where taking it in failed again and again.", PERSON,
+        ("billing",), 14, facts(("purchase", "", "event")),
     ),
 )  # fmt: skip
 

@@ -16,15 +16,15 @@ from chalicelib.privacy.rules import PLAIN
 from chalicelib.storage.dynamo import PRESENT, ConditionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chalicelib.accounts.guests import Guests
     from chalicelib.accounts.rules import Account
     from chalicelib.accounts.session_store import SessionStore
     from chalicelib.accounts.store import AccountStore
+    from chalicelib.core.clock import Clock
     from chalicelib.licenses.members import Members
     from chalicelib.licenses.service import Licenses
     from chalicelib.mail.store import MailStore
+    from chalicelib.mail.wishes import WishStore
     from chalicelib.payments.subscription_store import SubscriptionStore
     from chalicelib.privacy.ledger import Ledger
     from chalicelib.storage.dynamo import Item
@@ -45,8 +45,10 @@ class Estate:
     members: Members
     guests: Guests
     subscriptions: SubscriptionStore
-    lanes: Sequence[MailStore]
+    outbox: MailStore
+    wishes: WishStore
     ledger: Ledger
+    clock: Clock
 
     def clear(self, account: Account) -> None:
         """All that a request may delete; what waits for somebody outside is the sweep's."""
@@ -57,6 +59,7 @@ class Estate:
         if change := self.guests.store.change(account.id):
             self.guests.end(change.subject)
         self._sent(account)
+        self.wishes.part(account.id, self.clock())
         self._sessions(account.id)
         table = self.accounts.accounts
         for partition in ABOUT:
@@ -96,25 +99,18 @@ class Estate:
         raise Unavailable
 
     def _sent(self, account: Account) -> None:
-        """The outbox's rows of mail that was sent, as they are listed for the account.
+        """The outbox's rows of mail that was opened, as they are listed for the account.
 
-        Those of earlier releases are not: rows of the ledger from then name them as they are.
+        What still waits to be sent is not, and there may be as much of it as there are people: it
+        ends with the mailer, who finds nobody when it is due, and the broom takes it then. Nor is
+        mail of earlier releases: rows of the ledger from then name it as it is.
         """
-        outbox = self.lanes[0]
-        for message_id in list(outbox.of_account(account.id)):
-            outbox.forget(account.id, message_id)
+        for message_id in list(self.outbox.of_account(account.id)):
+            self.outbox.forget(account.id, message_id)
         for row in self.ledger.rows(account.subject):
             kind, _, message_id = (row.entry.reason or "").rpartition(":")
             if kind.startswith(MAILED) and PLAIN.fullmatch(message_id):
-                outbox.forget(account.id, message_id)
-
-    def waiting_mail(self, account: Account, now: int) -> None:
-        """Messages that are still to be sent, whenever that was to be."""
-        for lane in self.lanes:
-            for message_id in lane.due(now):
-                message = lane.message(message_id)
-                if message and account.id == message.account:
-                    lane.forget(account.id, message_id)
+                self.outbox.forget(account.id, message_id)
 
     def _sessions(self, account_id: str) -> None:
         for name, hashed in list(self.sessions.sessions_of(account_id, None)):

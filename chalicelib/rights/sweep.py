@@ -1,8 +1,8 @@
 """What `erasure_sweep` does: whoever's cooling-off is over, what a crash left, who must be told.
 
 It also takes back the yes of whoever stopped a class of mail by a mail to us: it may end keys.
-An erasure ends here: the processor has deleted its customer, mail that waited is gone, and a
-tombstone stands where the account was. Fiscal records go on the day that they say.
+An erasure ends here: the processor has deleted its customer, and a tombstone stands where the
+account was. Fiscal records go on the day that they say.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 RESERVE = 20_000  # milliseconds: nobody is begun with less time left
 LATER = 10 * MINUTE
 LONG = DAY  # an erasure that is not finished by then is somebody's to look at
-AHEAD = 400 * DAY  # mail that waits is due before that
 
 
 class Recipient(Protocol):
@@ -115,7 +114,6 @@ class RightsSweep:
             self.erasure.store.look_later(account.id, now, now + LATER)
             return False  # the renewals find out what became of it
         self._tell(account)
-        self.erasure.estate.waiting_mail(account, self.clock() + AHEAD)
         return self._bury(account)
 
     def _tell(self, account: Account) -> None:

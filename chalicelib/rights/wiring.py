@@ -25,7 +25,6 @@ def leaving_store() -> LeavingStore:
 
 
 def erasure() -> Erasure:
-    from chalicelib.mail.rules import Lane
     from chalicelib.mail.store import MailStore
     from chalicelib.rights.erasure import Erasure
     from chalicelib.rights.estate import Estate
@@ -34,8 +33,8 @@ def erasure() -> Erasure:
     table = wiring.accounts_table()
     estate = Estate(
         wiring.account_store(), wiring.session_store(), wiring.licenses(), wiring.members(),
-        wiring.guests(), wiring.subscription_store(), [MailStore(table, lane) for lane in Lane],
-        wiring.vault().ledger,
+        wiring.guests(), wiring.subscription_store(), MailStore(table), wiring.wishes(),
+        wiring.vault().ledger, wiring.now,
     )  # fmt: skip
     return Erasure(
         leaving_store(), FiscalStore(table), wiring.account_store(), wiring.vault(),

@@ -161,8 +161,17 @@ class TestRemove:
         token = found[1].rpartition("/")[2]
         assert arrived(control, raw(f"unsubscribe {token}", customer.email)) == []
         assert "Weekly summary" in customer.open("/account/notices").text
-        chosen = [row["topics_off"] for row in items(control, "notices") if "topics_off" in row]
-        assert ["usage_summary"] in chosen
+        chosen = {row["pk"]: row.get("topics_off") for row in items(control, "notices")}
+        (account,) = [pk.partition("#")[2] for pk, off in chosen.items() if off]
+        assert chosen[f"NOTICES#{account}"] == ["usage_summary"]
+        assert account in {row["account"] for row in items(control, "unsubscribe")}
+        customer.open("/account/privacy/erase")
+        customer.browser.submit(
+            "/account/privacy/erase", hours="1", password=customer.fields["password"]
+        )
+        control.advance(3_700)
+        control.run("erasure_sweep")
+        assert account not in {row.get("account") for row in items(control, "unsubscribe")}
 
 
 def objects(control: Control) -> list[str]:

@@ -340,15 +340,27 @@ class TestWhatIsKept:
         assert found
         return found
 
-    @pytest.mark.parametrize("state", [RESTING, "ending"])
     def test_a_mail_to_somebody_who_rests_goes_ninety_days_after_it_ended(
-        self, cloud: Cloud, office: Office, state: str
+        self, cloud: Cloud, office: Office
     ) -> None:
         message = office.write("welcome")
-        office.people.members["acc_member"] = Person(state, "sub_member")
+        office.people.members["acc_member"] = Person(RESTING, "sub_member")
         office.clock.advance(DAY)
         assert office.mailer(cloud).send(message) is State.NO_RECIPIENT
         assert self.row(office, message)["purge_at"] == purge_at(office.clock.now + 90 * DAY)
+
+    @pytest.mark.promise("PS-70")
+    @pytest.mark.parametrize("left", [Person("ending", "sub_member"), None])
+    def test_one_to_somebody_who_was_erased_goes_at_once(
+        self, cloud: Cloud, office: Office, left: Person | None
+    ) -> None:
+        message = office.write("welcome")
+        office.people.members.pop("acc_member")
+        if left:
+            office.people.members["acc_member"] = left
+        office.clock.advance(DAY)
+        assert office.mailer(cloud).send(message) is State.NO_RECIPIENT
+        assert self.row(office, message)["purge_at"] == purge_at(office.clock.now)
 
     def test_so_does_one_that_was_not_worth_sending_any_more(
         self, cloud: Cloud, office: Office

@@ -14,7 +14,7 @@ from chalicelib.edge.access import ACCESS
 from chalicelib.licenses import event_log
 from chalicelib.privacy import declaration, inventory, policies
 from chalicelib.privacy.declaration import FORMS, POINTS, SHOWN
-from chalicelib.privacy.inventory import FAMILIES, ITEMS
+from chalicelib.privacy.inventory import FAMILIES, ITEMS, QUEUES
 from chalicelib.privacy.rules import Purpose, policy
 from chalicelib.usage import files
 from infra.operate import processing_record
@@ -83,6 +83,23 @@ class TestComplete:
         resources = (ROOT / "infra" / "resources.yaml").read_text()
         buckets = set(re.findall(r"(?m)^  (\w+):\n    Type: AWS::S3::Bucket$", resources))
         assert buckets == {family.bucket for family in FAMILIES}
+
+    @pytest.mark.promise("PS-02")
+    def test_every_queue_of_the_template_is_declared_with_its_days(self) -> None:
+        resources = (ROOT / "infra" / "resources.yaml").read_text()
+        queues = re.findall(r"(?m)^  (\w+):\n    Type: AWS::SQS::Queue\n((?:    .*\n)+)", resources)
+        kept = {
+            name: int(days[1]) // 86_400
+            if (days := re.search(r"MessageRetentionPeriod: (\d+)", words)) else 4
+            for name, words in queues
+        }  # fmt: skip
+        assert kept == {queue.name: queue.days for queue in QUEUES}
+
+    @pytest.mark.promise("PS-70")
+    def test_no_queue_keeps_an_address_for_longer_than_four_days(self) -> None:
+        lettered = [q for q in QUEUES if "letter" in {f.category for f in q.fields.values()}]
+        assert {queue.name for queue in lettered} == {"MailFeedbackQueue", "MailFeedbackDlq"}
+        assert max(queue.days for queue in lettered) == 4
 
     @pytest.mark.promise("PS-33")
     def test_no_fact_of_licenses_or_usage_is_an_address_or_a_browser(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from chalicelib import wiring
 from chalicelib.accounts.rules import AccountGone, LinkEnded, State, WrongCredentials
 from chalicelib.accounts.store import Claim
-from chalicelib.core.clock import DAY, HOUR, from_text
+from chalicelib.core.clock import DAY, HOUR, from_text, purge_at
 from chalicelib.core.errors import NotFound
 from chalicelib.mail.rules import State as Sent
 from chalicelib.mail.wishes import suppression_of
@@ -103,6 +103,7 @@ class TestNothingOpensAgain:
         buy(processor, crew)
         erase()
         sweep()
+        wiring.mailer().sweep()  # the receipt waited for it, and finds nobody
         dump = tables.dump()
         for value in (*PROFILE.values(), "4242", mora.email_claim, mora.login_claim, mora.password):
             if len(value) > 2:  # a country's two letters are in many a word
@@ -395,8 +396,8 @@ class TestWhatGoes:
         assert processor.forgotten == [customer]
         assert erased(mora)
 
-    def test_mail_that_waits_is_deleted_and_mail_that_was_sent_too(
-        self, mora: Account, tables: Tables
+    def test_mail_that_was_sent_is_deleted_and_mail_that_waits_finds_nobody_and_goes(
+        self, mora: Account, tables: Tables, clock: FakeClock
     ) -> None:
         outbox, now = wiring.outbox(), wiring.now()
         for day in (0, 30):
@@ -408,7 +409,14 @@ class TestWhatGoes:
         wiring.mailer().sweep()
         erase()
         sweep()
-        assert [i for i in tables.items("accounts") if i["type"] == "message"] == []
+        (waits,) = [i for i in tables.items("accounts") if i["type"] == "message"]
+        assert waits["due"] > clock.now
+        clock.advance(30 * DAY)
+        assert wiring.mailer().sweep() == {"no_recipient": 1}
+        (ended,) = [i for i in tables.items("accounts") if i["type"] == "message"]
+        assert ended["purge_at"] == purge_at(clock.now)
+        assert ended["arguments"] == {}
+        assert MORA not in str(ended)
 
     def test_what_somebody_wanted_no_more_of_stays_as_a_keyed_hash(self, mora: Account) -> None:
         hashed = suppression_of(wiring.keyed(), PROFILE["email"])
