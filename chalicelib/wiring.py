@@ -152,6 +152,14 @@ def keyed() -> KeyedHash:
 
 
 @cache
+def link_key() -> KeyedHash:
+    """Of single-use links alone: whoever has it could open any account by a password reset."""
+    from chalicelib.core.keyed import KeyedHash
+
+    return KeyedHash(secrets().get("link-key").encode())
+
+
+@cache
 def vault() -> Vault:
     from chalicelib.privacy.ledger import Ledger
     from chalicelib.privacy.service import Vault
@@ -240,7 +248,7 @@ def labels() -> Labels:
 def links() -> Links:
     from chalicelib.accounts.links import Links
 
-    return Links(account_store(), keyed())
+    return Links(account_store(), link_key)
 
 
 @cache

@@ -123,6 +123,7 @@ def put_secrets(checkout_key: str, worker_key: str, webhook_secret: str | None =
     webhook = [{"id": "1", "value": signing_secret, "not_before": 0, "not_after": LONG_LIVED}]
     wanted = {
         "hash-key": secrets.token_urlsafe(32),
+        "link-key": secrets.token_urlsafe(32),
         "processor-checkout-key": checkout_key,
         "processor-worker-key": worker_key,
         "webhook-secrets": json.dumps(webhook),

@@ -37,6 +37,7 @@ NOON = 1_795_608_000_000  # 2026-11-25T12:00:00Z
 HASH_KEY = "a-hash-key-that-only-tests-know-0123456789"
 SECRETS = {
     "hash-key": HASH_KEY,
+    "link-key": "a-link-key-that-only-tests-know-0123456789",
     "processor-checkout-key": "rk_test_checkout",
     "processor-worker-key": "rk_test_worker",
     "webhook-secrets": json.dumps(

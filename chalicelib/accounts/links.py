@@ -1,6 +1,7 @@
 """Single-use mail links, which neither the outbox nor the table can open.
 
-The token is derived from the message that carries it, and only its keyed hash is stored.
+The token is derived from the message that carries it, and only its keyed hash is stored. Both are
+made by a key that those alone read who make, mail or open links: it is as good as any mailbox.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from chalicelib.accounts.rules import LINK_LIFE, NOBODY, Account, Link, LinkEnde
 from chalicelib.mail.links import link_hash, link_token
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chalicelib.accounts.store import AccountStore
     from chalicelib.core.keyed import KeyedHash
     from chalicelib.storage.dynamo import Write
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Links:
     store: AccountStore
-    keyed: KeyedHash
+    keyed: Callable[[], KeyedHash]
 
     def make(
         self, message_id: str, kind: LinkKind, target: str, now: int, *,
@@ -30,7 +33,7 @@ class Links:
 
         With `account` it ends when that account's epoch rises.
         """
-        token = link_token(self.keyed, message_id)
+        token = link_token(self.keyed(), message_id)
         link = Link(
             kind, target, now + life, account=account.id if account else NOBODY,
             epoch=account.epoch if account else 0, made_at=now,
@@ -48,4 +51,4 @@ class Links:
         return self.store.use_link(self.hashed(token), kind, now)
 
     def hashed(self, token: str) -> str:
-        return link_hash(self.keyed, token)
+        return link_hash(self.keyed(), token)

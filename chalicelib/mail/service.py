@@ -86,12 +86,19 @@ def nothing_approved(mailing: str) -> Mapping[str, Argument]:
     raise Unapproved(mailing)
 
 
+def no_links() -> KeyedHash:
+    raise LookupError("this mailer's mails carry no single-use link")
+
+
 class OutOfTime(Exception):
     """This invocation has sent for long enough; the rest stays in the queue."""
 
 
 class Mailer:
-    """`texts` answers what a mailing says, as it was approved, or raises Unapproved."""
+    """`texts` answers what a mailing says, as it was approved, or raises Unapproved.
+
+    `link_key` is asked for where a mail carries a single-use link: not every mailer may read it.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the wiring alone calls it
         self,
@@ -104,8 +111,9 @@ class Mailer:
         clock: Clock,
         templates: Mapping[str, Template] = TEMPLATES,
         texts: Callable[[str], Mapping[str, Argument]] = nothing_approved,
+        link_key: Callable[[], KeyedHash] = no_links,
     ) -> None:
-        self.texts = texts
+        self.texts, self.link_key = texts, link_key
         self.store, self.people, self.vault, self.post = store, people, vault, post
         self.wishes = WishStore(store.table)
         self.keyed, self.head, self.clock, self.templates = keyed, head, clock, templates
@@ -227,7 +235,7 @@ class Mailer:
         self, message: Message, template: Template, recipient: Recipient, way: WayOut | None
     ) -> Letter:
         stop = way.token(self.keyed) if way else ""
-        link = link_token(self.keyed, message.id)
+        link = link_token(self.link_key(), message.id) if template.link else ""
         return compose(self.head, message, template, recipient, link, stop)
 
     def _way_out(self, message: Message, recipient: Recipient) -> WayOut | None:

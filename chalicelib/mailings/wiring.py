@@ -36,6 +36,7 @@ def mailer(lane: Lane) -> Mailer:
     return Mailer(
         MailStore(wiring.accounts_table(), lane), wiring.directory(), wiring.vault(), post,
         wiring.keyed(), letterhead(), wiring.now, TEMPLATES, lambda m: wiring.mailings().text_of(m),
+        wiring.link_key,
     )  # fmt: skip
 
 

@@ -261,7 +261,7 @@ def add_customer() -> None:
     )
     if message is None:
         raise LookupError("the demonstration customer was registered before")
-    token = link_token(wiring.keyed(), message)
+    token = link_token(wiring.link_key(), message)
     wiring.recovery().confirm(token, CUSTOMER["password"])
 
 

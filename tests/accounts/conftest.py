@@ -53,7 +53,7 @@ class Mails:
 
     def link(self, template: str) -> str:
         """The token of the newest message of a kind."""
-        return link_token(wiring.keyed(), self.of(template)[-1])
+        return link_token(wiring.link_key(), self.of(template)[-1])
 
 
 @pytest.fixture

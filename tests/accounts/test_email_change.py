@@ -500,7 +500,7 @@ class TestDeaths:
         drop_tables(kept_client("dynamodb"))
         make_tables(kept_client("dynamodb"))
         message = wiring.registration().register(PROFILE, PASSWORD)
-        wiring.recovery().confirm(link_token(wiring.keyed(), message or ""), PASSWORD)
+        wiring.recovery().confirm(link_token(wiring.link_key(), message or ""), PASSWORD)
         clock.advance(DAY)
         return account_of(PROFILE["login"]).id
 
@@ -584,7 +584,7 @@ class TestRaces:
         return replace(
             wiring.email_move(), accounts=store, store=addresses,
             people=Accounts(store, vault, wiring.now), guests=Guests(addresses, vault, wiring.now),
-            links=Links(store, wiring.keyed()), wishes=WishStore(accounts),
+            links=Links(store, wiring.link_key), wishes=WishStore(accounts),
         )  # fmt: skip
 
     @pytest.mark.parametrize("seed", range(4))
@@ -595,11 +595,11 @@ class TestRaces:
         for name in ("first", "second"):
             fields = {**PROFILE, "login": name, "email": f"{name}@kilbride.example"}
             message = wiring.registration().register(fields, PASSWORD)
-            wiring.recovery().confirm(link_token(wiring.keyed(), message or ""), PASSWORD)
+            wiring.recovery().confirm(link_token(wiring.link_key(), message or ""), PASSWORD)
             ids.append(account_of(name).id)
             wiring.email_change().ask(ids[-1], NEW, PASSWORD)
         clock.advance(HOUR)
-        tokens = [link_token(wiring.keyed(), m) for m in mails.of("email_change")]
+        tokens = [link_token(wiring.link_key(), m) for m in mails.of("email_change")]
         turns = Turns(seed)
         mover = self.mover(turns)
         results = turns.run(*(lambda t=token: mover.confirm(t) for token in tokens))
@@ -615,7 +615,7 @@ class TestRaces:
         self, both_engines: str, tables: Tables, clock: FakeClock, mails: Mails, seed: int
     ) -> None:
         message = wiring.registration().register(PROFILE, PASSWORD)
-        wiring.recovery().confirm(link_token(wiring.keyed(), message or ""), PASSWORD)
+        wiring.recovery().confirm(link_token(wiring.link_key(), message or ""), PASSWORD)
         account_id = account_of(PROFILE["login"]).id
         wiring.email_change().ask(account_id, NEW, PASSWORD)
         clock.advance(HOUR)

@@ -95,7 +95,7 @@ class TestConfirming:
         Browser().post("/register", {**REGISTRATION, "login": "someone.else"})
         (decoy,) = (item for item in tables.items("accounts") if item.get("decoy"))
         message = derived_id("msg", "welcome", decoy["pk"].removeprefix("ACCOUNT#"))
-        link = link_token(wiring.keyed(), message)
+        link = link_token(wiring.link_key(), message)
         stranger = Browser()
         assert stranger.post(f"/verify/{link}", {"password": PASSWORD}).status == 409
         assert decoy in tables.items("accounts")
@@ -110,7 +110,7 @@ class TestConfirming:
             name = f"person{next(numbers)}"
             fields = {**PROFILE, "login": name, "email": f"{name}@kilbride.example"}
             message = wiring.registration().register(fields, PASSWORD)
-            return link_token(wiring.keyed(), message or "")
+            return link_token(wiring.link_key(), message or "")
 
         def judge(token: str) -> None:
             with suppress(LinkEnded):  # it took effect, and only the answer was lost
@@ -158,10 +158,23 @@ class TestConditions:
         (decoy,) = [item for item in items if item.get("decoy")]
         own = derived_id("msg", "welcome", decoy["pk"].removeprefix("ACCOUNT#"))
         with pytest.raises(AccountGone):
-            wiring.recovery().confirm(link_token(wiring.keyed(), own), NEW)
+            wiring.recovery().confirm(link_token(wiring.link_key(), own), NEW)
 
 
 class TestResetting:
+    @pytest.mark.guarantee("G8")
+    def test_the_key_of_claims_and_tokens_does_not_make_its_link(
+        self, member: Browser, mails: Mails
+    ) -> None:
+        """Ten functions read that key; all else that the link is made of can be computed."""
+        Browser().post("/forgot", {"email": PROFILE["email"]})
+        (message,) = mails.of("password_reset")
+        wrong = link_token(wiring.keyed(), message)
+        with pytest.raises(LinkEnded):
+            wiring.recovery().reset(wrong, NEW)
+        assert Browser().get(f"/reset/{wrong}").status == 404
+        assert signed_in(member)
+
     def test_it_sets_the_password_and_ends_every_session(
         self, member: Browser, reset: str, mails: Mails
     ) -> None:
@@ -226,7 +239,7 @@ class TestLinksThatAreOvertaken:
         for _ in range(count):
             clock.advance(FORGOT_WINDOW)
             Browser().post("/forgot", {"email": PROFILE["email"]})
-        return [f"/reset/{link_token(wiring.keyed(), m)}" for m in mails.of("password_reset")]
+        return [f"/reset/{link_token(wiring.link_key(), m)}" for m in mails.of("password_reset")]
 
     def test_one_reset_ends_all_the_links_that_were_mailed(
         self, member: Browser, mails: Mails, clock: FakeClock

@@ -177,7 +177,7 @@ def pressed(area: str, page: Page, button: str, name: str) -> list[Any]:
 
 def sign_in(page: Page) -> None:
     message = wiring.registration().register(PROFILE, PASSWORD)
-    wiring.recovery().confirm(link_token(wiring.keyed(), message or ""), PASSWORD)
+    wiring.recovery().confirm(link_token(wiring.link_key(), message or ""), PASSWORD)
     enter(page)
 
 

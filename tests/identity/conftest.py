@@ -72,7 +72,7 @@ def make_desk(tables: Tables, offer: tuple[Application, Plan], name: str) -> Des
     browser.post("/register", fields)
     items = tables.items("accounts")
     mail = max((i for i in items if i.get("template") == "welcome"), key=lambda i: i["created_at"])
-    token = link_token(wiring.keyed(), mail["pk"].partition("#")[2])
+    token = link_token(wiring.link_key(), mail["pk"].partition("#")[2])
     answer = browser.post(f"/verify/{token}", {"password": PASSWORD})
     assert answer.location == "/account", answer.text
     (account,) = {i["pk"] for i in tables.items("accounts") if i["type"] == "account"} - known

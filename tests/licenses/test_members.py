@@ -48,7 +48,7 @@ def newest(tables: Tables) -> str:
     """The page that the newest invitation's link opens."""
     items = [i for i in tables.items("accounts") if i.get("template") == "invitation"]
     found = max(items, key=lambda item: (item["created_at"], item["pk"]))
-    return f"/invitations/{link_token(wiring.keyed(), found['id'])}"
+    return f"/invitations/{link_token(wiring.link_key(), found['id'])}"
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ looked_at = partial(pages.looked_at, "")
 def link(tables: Tables, template: str) -> str:
     items = [i for i in tables.items("accounts") if i.get("template") == template]
     found = max(items, key=lambda item: (item["created_at"], item["pk"]))
-    return link_token(wiring.keyed(), found["id"])
+    return link_token(wiring.link_key(), found["id"])
 
 
 def test_the_pages_of_people_are_sound(

@@ -135,7 +135,7 @@ class Office:
         head = Letterhead(settings().mail_from, settings().mail_domain, settings().base_url)
         return Mailer(
             MailStore(accounts, lane), self.people, vault, post, wiring.keyed(), head, self.clock,
-            templates,
+            templates, link_key=wiring.link_key,
         )  # fmt: skip
 
     def write(self, template: str, fact: str = "f", templates: Any = TEMPLATES, **of: Any) -> str:

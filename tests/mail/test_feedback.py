@@ -61,7 +61,7 @@ def member(tables: Tables, clock: FakeClock) -> str:
     kept_client("sesv2").create_configuration_set(ConfigurationSetName="cetrus-local")
     message = wiring.registration().register(FORM, PASSWORD)
     assert message
-    wiring.recovery().confirm(link_token(wiring.keyed(), message), PASSWORD)
+    wiring.recovery().confirm(link_token(wiring.link_key(), message), PASSWORD)
     wiring.mailer().sweep()
     (account,) = (item for item in tables.items("accounts") if item["type"] == "account")
     return str(account["pk"].removeprefix("ACCOUNT#"))

@@ -378,7 +378,7 @@ class TestRights:
         (mail,) = messages(tables, "rights_link")
         assert mail["claim"] == kim
         assert len(messages(tables, "case_received")) == 1
-        token = link_token(wiring.keyed(), mail["id"])
+        token = link_token(wiring.link_key(), mail["id"])
         assert wiring.links().read(token, LinkKind.RIGHTS, clock.now).target == kim
 
     @pytest.mark.promise("PS-76")

@@ -305,7 +305,7 @@ def mailer_of(crowd: Crowd, lane: Lane) -> Mailer:
     post = type(real.post)(crowd, real.post.sender, real.post.configuration_set)
     return Mailer(
         MailStore(crowd.tables.accounts, lane), real.people, wiring.vault(), post, real.keyed,
-        real.head, real.clock, {**TEMPLATES, **CAMPAIGN},
+        real.head, real.clock, {**TEMPLATES, **CAMPAIGN}, link_key=wiring.link_key,
     )  # fmt: skip
 
 

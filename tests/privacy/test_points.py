@@ -86,7 +86,7 @@ def doors(monkeypatch: pytest.MonkeyPatch) -> Doors:
 
 def link(tables: Tables, template: str) -> str:
     (found, *_) = (i["id"] for i in tables.items("accounts") if i.get("template") == template)
-    return link_token(wiring.keyed(), found)
+    return link_token(wiring.link_key(), found)
 
 
 def tell_of_oneself(browser: Browser, tables: Tables, clock: FakeClock) -> None:

@@ -123,7 +123,7 @@ class TestResting:
         (message,) = [i for i in tables.items("accounts") if i.get("template") == "password_reset"]
         rest()
         with pytest.raises(LinkEnded):
-            wiring.recovery().rests(link_token(wiring.keyed(), message["id"]))
+            wiring.recovery().rests(link_token(wiring.link_key(), message["id"]))
 
     def test_its_licenses_launch_nothing_and_its_subscriptions_end_with_what_is_paid(
         self, mora: Account, processor: FakeProcessor, crew: Plan, clock: FakeClock

@@ -467,7 +467,7 @@ class TestCoolingOff:
 
         erase(hours=3)
         message = message_of("erasure_planned", MORA, clock.now)
-        token = link_token(wiring.keyed(), message)
+        token = link_token(wiring.link_key(), message)
         rights.erasure().check_stop(token)
         rights.erasure().stop_by_link(token)
         with pytest.raises(LinkEnded):

@@ -236,7 +236,7 @@ class Lives(RuleBasedStateMachine):
         if life is None or mail is None:
             return
         try:
-            wiring.choosing().say_again(link_token(wiring.keyed(), mail.message))
+            wiring.choosing().say_again(link_token(wiring.link_key(), mail.message))
         except LinkEnded:
             return
         assert life.state == ACTIVE
@@ -363,7 +363,7 @@ class Lives(RuleBasedStateMachine):
         if life is None or mail is None:
             return
         try:
-            wiring.recovery().reset(link_token(wiring.keyed(), mail.message), PASSWORD)
+            wiring.recovery().reset(link_token(wiring.link_key(), mail.message), PASSWORD)
         except (LinkEnded, AccountGone):
             return
         assert life.state != GONE
@@ -602,7 +602,7 @@ class Lives(RuleBasedStateMachine):
         life, mail = self._at(slot), self.town.newest("rights_link", address_of(slot))
         if life is None or mail is None:
             return
-        token = link_token(wiring.keyed(), mail.message)
+        token = link_token(wiring.link_key(), mail.message)
         try:
             account = rights.proving().by_link(token)
             used = rights.proving().use(token)
@@ -749,7 +749,7 @@ class Lives(RuleBasedStateMachine):
         return wiring.account_store().account(life.account) is not None
 
     def _token(self, template: str, *fact: str) -> str:
-        return link_token(wiring.keyed(), message_of(template, *fact))
+        return link_token(wiring.link_key(), message_of(template, *fact))
 
     def _message(self, message_id: str) -> dict[str, Any]:
         return self.tables.accounts.get(f"MESSAGE#{message_id}", "MESSAGE") or {}

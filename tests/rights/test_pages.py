@@ -50,7 +50,7 @@ def mailed(mora: Account) -> str:
     )
     link = wiring.links().make(message, LinkKind.RIGHTS, mora.email_claim, now, account=account)
     wiring.account_store().transact(letter, link)
-    return f"/rights/{link_token(wiring.keyed(), message)}"
+    return f"/rights/{link_token(wiring.link_key(), message)}"
 
 
 @pytest.mark.promise("PS-71")
@@ -122,7 +122,7 @@ class TestErasing:
     ) -> None:
         browser.post(ERASE, {"hours": "3", "password": PASSWORD})
         message = message_of("erasure_planned", MORA, clock.now)
-        link = f"/rights/stop/{link_token(wiring.keyed(), message)}"
+        link = f"/rights/stop/{link_token(wiring.link_key(), message)}"
         assert Browser().get(link).status == 200
         assert rights.erasure().planned(MORA)
         assert Browser().post(link, {}).location == "/rights/done?what=stopped"
@@ -218,7 +218,7 @@ class TestThePasswordIsForgotten:
         number, _ = window(wiring.now(), FORGOT_WINDOW)
         message = message_of("password_reset", claim, number)
         assert wiring.mailer().send(message) is Sent.SENT
-        return link_token(wiring.keyed(), message)
+        return link_token(wiring.link_key(), message)
 
     def test_the_account_rests_on_and_nobody_is_signed_in(
         self, browser: Browser, mora: Account, tables: Tables

@@ -62,7 +62,7 @@ def test_erasing_is_sound_at_each_step(
     page.fill("#password", PASSWORD)
     assert not pressed(page, "Erase the account", "erase planned")
     stop = message_of("erasure_planned", MORA, wiring.now())
-    link = f"/rights/stop/{link_token(wiring.keyed(), stop)}"
+    link = f"/rights/stop/{link_token(wiring.link_key(), stop)}"
     assert not looked_at(page, {"stop by mail": link})
     page.goto(ERASE)
     assert not pressed(page, "Stop the erasure", "erase stopped")

@@ -32,6 +32,7 @@ ARTIFACTS = "cetrus-artifacts-example"
 PREFIX = "/cetrus/prod"
 SECRETS = {
     "hash-key": "a-hash-key-that-only-tests-know-0123456789",
+    "link-key": "a-link-key-that-only-tests-know-0123456789",
     "processor-checkout-key": "rk_live_checkout",
     "processor-worker-key": "rk_live_worker",
     "webhook-secrets": json.dumps(

@@ -565,6 +565,8 @@ class TestSecrets:
         ("secret", "readers"),
         [
             ("hash-key", HASHERS | MAILERS | FULFILLERS),
+            # Whoever has it could open any account by the link of a password reset.
+            ("link-key", {"APIHandler", "MailSender", "MailSweep", "InboundMail"}),
             ("processor-checkout-key", {"APIHandler"}),
             ("processor-worker-key", CHARGERS | {"ErasureSweep"}),
             ("webhook-secrets", {"APIHandler"}),
