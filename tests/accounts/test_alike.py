@@ -128,7 +128,7 @@ class TestRegistration:
         items = wiring.account_store().accounts.database.client.scan(TableName="accounts")["Items"]
         for item in items:
             if item["type"]["S"] == "account" and item.get("decoy"):
-                opened += wiring.accounts()._open(item["subject"]["S"]).values()
+                opened += wiring.accounts()._open(item["subject"]["S"], "page:/x").values()
         assert opened
         assert set("".join(opened)) == {"-"}
 

@@ -33,7 +33,8 @@ from tests.cloud.test_partners import next_third
 from tests.cloud.test_people import linked
 from tests.cloud.test_purchases import buy, charge_of, plan_named
 from tests.cloud.test_told_late import DECLINED_LATER
-from tests.cloud.test_visits import CHROME, visit
+from tests.cloud.test_visits import visit
+from tests.visits.logs import CHROME
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,8 +19,8 @@ import httpx
 import pytest
 
 from tests.cloud.people import new_customer
-from tests.cloud.test_visits import CHROME
 from tests.visits.linkage import Known, Left, attacks
+from tests.visits.logs import CHROME
 
 if TYPE_CHECKING:
     from infra.local.front.run import LocalCloud
