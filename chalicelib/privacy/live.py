@@ -29,6 +29,7 @@ def live(
     published: Published,
     times: Times,
     active: Callable[[str], bool],
+    counters: Callable[[int], dict[str, int]],
 ) -> Live:
     def mails(start: int, end: int) -> Iterator[tuple[str, str, str]]:
         """Counted by their place in the index, which tells neither whose they are nor of what."""
@@ -59,7 +60,7 @@ def live(
     return Live(
         heads, Ledger(accounts), VaultStore(accounts, keys), raw_files, mails,
         lambda: statement_in_force(published), overdue, resting, active, spent,
-        times.spread,
+        times.spread, counters,
     )  # fmt: skip
 
 

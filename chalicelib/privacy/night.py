@@ -56,7 +56,8 @@ class Live:
     `statement` which version is in force, and whether it is what was published; `overdue` how many
     erasures wait for longer than they may; `resting` since when which accounts rest, by their keys,
     and `active` whether the index of active accounts names one; `spent` what the figures for
-    partners have cost of a year's budget; `times` how long erasures took, and to stop mail.
+    partners have cost of a year's budget; `times` how long erasures took, and to stop mail;
+    `counters` how many items of visits were looked at, and how many are not as promised.
     """
 
     heads: Heads
@@ -70,6 +71,7 @@ class Live:
     active: Callable[[str], bool]
     spent: Callable[[int], Json]
     times: Callable[[int], Json]
+    counters: Callable[[int], Json]
 
 
 class NightCheck:
@@ -97,6 +99,7 @@ class NightCheck:
             "resting_as_active": self._awake(now),
             "epsilon": self.live.spent(now),
             "times": self.live.times(now),
+            "counters": self.live.counters(now),
         }
         found["findings"] = findings(found)
         self.board.put_night(as_told(found))
@@ -313,5 +316,6 @@ def findings(found: Json) -> list[str]:
         "raw_files_too_old": found["raw_files"]["oldest_minutes"] * MINUTE >= RAW_LIMIT,
         "erasures_overdue": found["erasures_overdue"],
         "resting_as_active": found["resting_as_active"],
+        "counters_say_more": found["counters"]["findings"],
     }
     return [name for name, is_wrong in wrong.items() if is_wrong]

@@ -30,7 +30,7 @@ from chalicelib.visits.rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from chalicelib.storage.dynamo import Item, Table, Write
     from chalicelib.storage.objects import Stored
@@ -178,6 +178,14 @@ class VisitStore:
 
     def hours(self, day: str) -> Iterator[dict[str, int]]:
         return map(names_of, self.usage.query(f"VISITS#HOURS#{day}", consistent=False))
+
+    def kept(self, months: Iterable[str], days: Iterable[str]) -> Iterator[Item]:
+        """Whole, as they lie there: the counters of months, the hours and markers of days."""
+        places = [f"VISITS#{month}#{n}" for month in months for n in range(SHARDS)]
+        places += [f"EXITS#{month}" for month in months]
+        places += [f"VISITS#{kind}#{day}" for day in days for kind in ("HOURS", "FILES")]
+        for place in places:
+            yield from self.usage.query(place, consistent=False)
 
     # clicks that lead to other sites
 

@@ -148,7 +148,7 @@ class TestTables:
     ) -> None:
         arn = template.arn("UsageTable")
         allowed = {
-            "Query": {"APIHandler", "VisitRollup", "VisitSweep"},
+            "Query": {"APIHandler", "VisitRollup", "VisitSweep", "PrivacyCheck"},
             "UpdateItem": {"VisitRollup"},
             "DeleteItem": {"VisitSweep"},
         }
