@@ -224,6 +224,7 @@ def shown(request: Request, mailing_id: str) -> dict[str, Any]:
     return {
         "mailing": mailing, "kind": KINDS[content.kind], "sheet": TEXTS[content.text],
         "hash": content.sha256, "mine": mailing.author == member_of(request),
+        "approved_by_me": mailing.approver == member_of(request),
         "mail": preview(made.letterhead(), content, told, now) if mails else None, "told": told,
         "tally": service.tally(mailing), "partner": content.kind is Kind.PARTNER, "now": now,
         "may": may(request, mailing, now),

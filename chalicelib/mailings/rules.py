@@ -125,9 +125,10 @@ class Content:
 
     @property
     def paragraphs(self) -> list[str]:
+        """Each by itself: a line that the author began is one too."""
         values = self.values
         told = [paragraph.format_map(values) for paragraph in TEXTS[self.text].paragraphs]
-        return [line for line in told if line]
+        return [line for paragraph in told for line in paragraph.split("\n") if line]
 
     @property
     def sha256(self) -> str:
@@ -223,7 +224,7 @@ def flaws(content: Content) -> dict[str, str]:
     ):
         found["application"] = f"The name of the application cannot be told here. {flaw}"
     if content.fields.get("begins", "") >= content.fields.get("ends", "~") and "ends" not in found:
-        found["ends"] = "The end is later than the beginning, on the same day."
+        found["ends"] = "Choose an end that is later than the beginning, on the same day."
     return found
 
 
@@ -257,4 +258,4 @@ def shown_field(name: str, value: str) -> str:
     if FIELDS[name].kind is FieldKind.DAY and is_day(value):
         day = date.fromisoformat(value)
         return f"{day.day} {day:%B %Y}"
-    return " ".join(value.split())
+    return "\n".join(filter(None, (" ".join(line.split()) for line in value.split("\n"))))

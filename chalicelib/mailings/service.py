@@ -7,6 +7,7 @@ row on the ledger of whoever did it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from chalicelib.core.errors import Conflict, InvalidInput, NotFound
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from chalicelib.privacy.ledger import Ledger
     from chalicelib.storage.dynamo import Write
 
+RECENT = 50  # mailings that are looked at for what waits
 LOOKED_AT = 400  # mailings that one search reads at most; the next page goes on
 
 
@@ -94,6 +96,15 @@ class Mailings:
             if len(found) == limit or looked_at == LOOKED_AT:
                 return found, place
         return found, None
+
+    def waiting(self, staff: str, *, approves: bool, schedules: bool) -> int:
+        """How many of the newest wait for this person: to be approved, or to be scheduled."""
+        newest = (mailing for _, mailing in islice(self.store.newest(None), RECENT))
+        return sum(
+            (approves and each.state is State.SUBMITTED and each.author != staff)
+            or (schedules and each.state is State.APPROVED)
+            for each in newest
+        )
 
     def where(self, content: Content) -> str:
         """The path that a mail of this content links to; "" for none."""

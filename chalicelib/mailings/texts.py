@@ -63,7 +63,8 @@ KINDS: Mapping[Kind, KindRule] = {
         "Launch screen", "whoever launches the application", None, of_application=True
     ),
     Kind.OFFER: KindRule(
-        "Offer", "established members who said yes to offers, twice in 30 days at most",
+        "Offer", "established members (confirmed, with an order that was paid) who said yes to "
+        "offers, twice in 30 days at most",
         MailClass.OFFER,
     ),
     Kind.PARTNER: KindRule(

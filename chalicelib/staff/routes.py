@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import wiring
 from chalicelib.core.errors import InvalidInput, TooMany
+from chalicelib.edge.callers import member_of
 from chalicelib.edge.cookies import STAFF
 from chalicelib.edge.csrf import StaleForm
 from chalicelib.edge.forms import form_again, form_page, read_form
@@ -13,7 +14,7 @@ from chalicelib.edge.pages import render
 from chalicelib.edge.request import Caller
 from chalicelib.edge.responses import html, see_other
 from chalicelib.edge.routes import Edge
-from chalicelib.staff.rules import HOME, WrongStaffCredentials, own_path
+from chalicelib.staff.rules import HOME, Role, WrongStaffCredentials, own_path
 
 if TYPE_CHECKING:
     from chalice.app import Response
@@ -74,4 +75,14 @@ def sign_out(request: Request) -> Response:
 @routes.page("/staff")
 def show_home(request: Request) -> Response:
     """What there is for the roles of who is signed in."""
-    return html(render(request, "staff/home.html"))
+    return html(render(request, "staff/home.html", waiting=waiting(request)))
+
+
+def waiting(request: Request) -> int:
+    """How many mailings wait for who is signed in."""
+    roles = set(request.caller.claims["roles"]) if request.caller else set()
+    if not roles & {Role.SERVICE, Role.PRIVACY}:
+        return 0
+    return wiring.mailings().waiting(
+        member_of(request), approves=Role.PRIVACY in roles, schedules=Role.SERVICE in roles
+    )

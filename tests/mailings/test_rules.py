@@ -56,6 +56,10 @@ class TestTexts:
         assert made.paragraphs
         assert "{" not in made.title.join(made.paragraphs)
 
+    def test_what_an_author_sets_apart_stays_apart(self) -> None:
+        told = content(Kind.OFFER, body="One  thing.\n\nAnother\nthing. \n \n").paragraphs
+        assert told == ["One thing.", "Another", "thing."]
+
     def test_our_own_words_promote_nothing(self) -> None:
         from chalicelib.mailings.wording import promotion_flaw
 

@@ -445,6 +445,17 @@ class TestWhatGoesOut:
         links = set(re.findall(r'href="([^"]+)"', mail.as_string().replace("=\n", "")))
         assert all("cetrus.test" in link for link in links)
 
+    def test_paragraphs_stay_apart_in_both_forms(self, house: House) -> None:
+        house.join("kim")
+        house.sent(Kind.OFFER, content(Kind.OFFER, body="One thing.\n\nAnother thing."))
+        (mail,) = house.handed
+        text, markup = (
+            mail.get_body((form,)).get_content().replace("\r", "")  # type: ignore[union-attr]
+            for form in ("plain", "html")
+        )
+        assert "One thing.\n\nAnother thing.\n" in text
+        assert "<p>One thing.</p>\n<p>Another thing.</p>" in markup.replace("\n\n", "\n")
+
     def test_a_text_that_changed_after_the_approval_is_never_sent(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:

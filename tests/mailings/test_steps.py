@@ -235,6 +235,37 @@ class TestPages:
         assert [str(mail["To"]) for mail in house.handed] == ["kim@example.com"]
         assert "Sent 1" in service.get(path).words
 
+    def test_who_has_something_to_do_is_told_on_the_first_page(self, house: House) -> None:
+        service = signed_in("anna.service", Role.SERVICE)
+        privacy = signed_in("ben.privacy", Role.PRIVACY)
+        both = signed_in("cleo.both", Role.SERVICE, Role.PRIVACY)
+        path = self.write(both)
+        both.post(f"{path}/submit", {}, page=path)
+        told = {who: "1 waits for you" in each.get("/staff").words for who, each in
+                {"service": service, "privacy": privacy, "both": both}.items()}  # fmt: skip
+        assert told == {"service": False, "privacy": True, "both": False}
+        seen = wiring.mailings().mailing(path.rpartition("/")[2]).content.sha256
+        privacy.post(f"{path}/approve", {"seen": seen}, page=path)
+        assert "1 waits for you" in service.get("/staff").words
+        assert "waits for you" not in privacy.get("/staff").words
+        assert "Written by you" in both.get(path).words
+        assert "Approved by another member of staff" in both.get(path).words
+        assert "stf_" not in service.get(path).words
+
+    def test_what_goes_out_is_stopped_by_a_button_of_that_word(self, house: House) -> None:
+        house.join("kim")
+        mailing = house.scheduled(Kind.OFFER)
+        path = f"/staff/mailings/{mailing}"
+        both = signed_in("cleo.both", Role.SERVICE, Role.PRIVACY)
+        assert "Cancel it" in both.get(path).text
+        wiring.mailing_planner().run()
+        page = both.get(path)
+        assert "Stop holds back" in page.words
+        assert page.text.count(">Stop</button>") == 1
+        assert "an order that was paid" in page.words
+        assert both.post(f"{path}/refuse", {}, page=path).location == path
+        assert state(mailing) is State.REFUSED
+
     def test_promotion_is_told_in_place_and_what_was_typed_is_kept(self, house: House) -> None:
         service = signed_in("anna.service", Role.SERVICE)
         form = {**FORM, "once": "B" * 43, "what": "All of it is 20% off."}
