@@ -7,15 +7,17 @@ sealed for others than these pages, such as an address for offers, is named and 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.clock import to_text
+from chalicelib.core.errors import NotFound
 from chalicelib.mail.wishes import suppression_of
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, use_under
 from chalicelib.privacy.sinks import page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from chalicelib.accounts.labels import Labels
     from chalicelib.accounts.rules import Account
@@ -29,13 +31,15 @@ if TYPE_CHECKING:
     from chalicelib.payments.store import PaymentStore
     from chalicelib.payments.subscription_store import SubscriptionStore
     from chalicelib.payments.taken_store import TakenStore
-    from chalicelib.privacy.rules import Shown
+    from chalicelib.privacy.rules import Row, Shown
     from chalicelib.privacy.service import Vault
     from chalicelib.usage.service import Usage
 
 REASON = "page:/account/privacy/export"
 PROFILE: tuple[Shown, ...] = (Purpose.ACCOUNT, Purpose.BILLING)
 PEOPLE = 200  # of a license at most
+ROWS = 2_000  # of the ledger that each further file holds, in the same blocks for ever
+LONGEST = 2_000  # rows of any other section: one answer has to fit
 PLAN_FACTS = ("id", "state", "application_name", "license_id", "amount", "seats")
 Rows = list[dict[str, Any]]
 
@@ -55,21 +59,27 @@ class Export:
     wishes: WishStore
     keyed: KeyedHash
     clock: Clock
+    home: str
 
     def of(self, account_id: str) -> dict[str, Any]:
-        """Sections by name: a table each, and every instant as text."""
+        """Sections by name: a table each, and every instant as text.
+
+        It fits one answer however much there is: the newest uses, and where the rest is.
+        """
         account = self.accounts.account(account_id)
         if account is None:
             raise PurposeDenied
         profile = self._profile(account.subject)
         owned = [each.license for each in self.licenses.of_account(account_id)]
-        return {
+        since = self._since(account.subject)
+        history = list(self.vault.ledger.rows(account.subject, since))
+        sections = {
             "made_at": to_text(self.clock()),
             "account": self._account(account),
             "profile": profile,
             "grants": self._grants(account.subject),
-            "uses": list(self._uses(account)),
-            "mails": list(self._mails(account.subject)),
+            "uses": list(self._uses(account, history)),
+            "mails": list(mails(history)),
             "licenses": [self._license(each) for each in owned],
             "members": [row for each in owned for row in self._people(account_id, each)],
             "memberships": [dated(asdict(each)) for each in self.members.of_account(account_id)],
@@ -83,7 +93,40 @@ class Export:
             "sessions": list(self._sessions(account)),
             "notices": self._notices(account_id),
             "not_wanted": self._not_wanted(profile.get("email", "")),
+            "further_files": self._further(since),
         }
+        left_out = list(shorten(sections, self.home))
+        return {**sections, "left_out": left_out}
+
+    def block(self, account_id: str, last: int) -> dict[str, Any]:
+        """A further file: uses and mails of the block of the ledger that ends with this row.
+
+        NotFound where no file of theirs says that there is one.
+        """
+        account = self.accounts.account(account_id)
+        if account is None or last < ROWS or last % ROWS or last >= self._since(account.subject):
+            raise NotFound
+        rows = islice(self.vault.ledger.rows(account.subject, last - ROWS + 1), ROWS)
+        history = list(rows)
+        return {
+            "made_at": to_text(self.clock()),
+            "uses": list(self._uses(account, history)),
+            "mails": list(mails(history)),
+        }
+
+    def _since(self, subject: str) -> int:
+        """The row that the first file begins with: one block, and what came since."""
+        head = self.vault.ledger.head(subject)
+        return max(0, (head.number if head else 0) // ROWS - 1) * ROWS + 1
+
+    def _further(self, since: int) -> Rows:
+        """Where the older uses are, the newest first."""
+        at = f"{self.home}/account/privacy/export"
+        return [
+            {"rows": f"{last - ROWS + 1} to {last}", "json": f"{at}.json?rows={last}",
+             "html": f"{at}.html?rows={last}"}
+            for last in range(since - 1, 0, -ROWS)
+        ]  # fmt: skip
 
     def _profile(self, subject: str) -> dict[str, str]:
         fields: dict[str, str] = {}
@@ -112,24 +155,17 @@ class Export:
             )  # fmt: skip
         return rows
 
-    def _uses(self, account: Account) -> Iterator[dict[str, Any]]:
-        """Every row of the ledger, this look among them, and the order that one was about."""
+    def _uses(self, account: Account, history: list[Row]) -> Iterator[dict[str, Any]]:
+        """Rows of the ledger, this look among them, and the order that one was about."""
         orders = (order.id for order in self.payments.orders(account.id))
         known = self.vault.referred(account.subject, orders)
-        for row in self.vault.ledger.rows(account.subject):
+        for row in history:
             yield {
                 "number": row.number, "at": to_text(row.at), "event": str(row.entry.event),
                 "purpose": str(row.entry.purpose or ""), "policy": row.entry.policy or "",
                 "reason": row.entry.reason or "",
                 "about": known.get((row.entry.reason or "").rpartition(":")[2], ""),
             }  # fmt: skip
-
-    def _mails(self, subject: str) -> Iterator[dict[str, Any]]:
-        """Each mail that was made ready for sending: its kind and its date."""
-        for row in self.vault.ledger.rows(subject):
-            kind, _, rest = (row.entry.reason or "").partition(":")
-            if row.entry.event is Event.OPENED and kind == "mail":
-                yield {"at": to_text(row.at), "template": rest.partition(":")[0]}
 
     def _license(self, license_id: str) -> dict[str, Any]:
         head = self.licenses.head(license_id)
@@ -191,6 +227,24 @@ class Export:
             return []
         held = self.wishes.in_force(suppression_of(self.keyed, address))
         return [{"what": item["sk"], "since": to_text(item["at"])} for item in held]
+
+
+def mails(history: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    """Each mail that was made ready for sending: its kind and its date."""
+    for row in history:
+        kind, _, rest = (row.entry.reason or "").partition(":")
+        if row.entry.event is Event.OPENED and kind == "mail":
+            yield {"at": to_text(row.at), "template": rest.partition(":")[0]}
+
+
+def shorten(sections: dict[str, Any], home: str) -> Iterator[dict[str, Any]]:
+    """Cut what is too long, usage to its newest days; how much is left out, and where it is."""
+    for name, rows in list(sections.items()):
+        if name in {"uses", "mails"} or not isinstance(rows, list) or len(rows) <= LONGEST:
+            continue
+        sections[name] = rows[-LONGEST:] if name == "usage" else rows[:LONGEST]
+        where = "/account/usage" if name == "usage" else "/account"
+        yield {"section": name, "rows": len(rows) - LONGEST, "where": f"{home}{where}"}
 
 
 def dated(facts: dict[str, Any]) -> dict[str, Any]:

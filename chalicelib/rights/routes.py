@@ -129,17 +129,25 @@ def show_export(request: Request) -> Response:
 @routes.page("/account/privacy/export.json")
 def export_json(request: Request) -> Response:
     """All that we hold of whoever is signed in, and who saw it, for programs."""
-    found = rights.export().of(account_of(request))
+    found = taken_along(request)
     return as_json(found, headers=saved_as("cetrus-export.json"))
 
 
 @routes.page("/account/privacy/export.html")
 def export_html(request: Request) -> Response:
     """The same to read."""
-    found = rights.export().of(account_of(request))
+    found = taken_along(request)
     page = html(render(request, "rights/export_read.html", found=found))
     page.headers.update(saved_as("cetrus-export.html"))
     return page
+
+
+def taken_along(request: Request) -> dict[str, Any]:
+    """The whole, or the further file that it names."""
+    account, rows = account_of(request), request.query.get("rows", "")
+    if not rows:
+        return rights.export().of(account)
+    return rights.export().block(account, int(rows) if rows.isdecimal() else 0)
 
 
 def saved_as(name: str) -> dict[str, str]:

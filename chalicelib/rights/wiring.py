@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib import wiring
+from chalicelib.settings import settings
 
 if TYPE_CHECKING:
     from chalicelib.payments.processor import Biller
@@ -84,6 +85,7 @@ def export() -> Export:
         wiring.account_store(), wiring.session_store(), wiring.vault(), wiring.licenses(),
         wiring.members(), wiring.labels(), wiring.usage(), wiring.payment_store(), wiring.taken(),
         wiring.subscription_store(), wiring.wishes(), wiring.keyed(), wiring.now,
+        settings().base_url,
     )  # fmt: skip
 
 
