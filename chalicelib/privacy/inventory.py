@@ -579,6 +579,11 @@ ITEMS: dict[str, Kept] = {
         ACCOUNTS, "EPSILON/EPSILON", "What a year's aggregates have cost.", NOBODY, "privacy",
         "for good", ("technical", "a", "spent months files"),
     ),
+    "looked": kept(
+        USAGE, "LOOKED/LOOKED", "What the day's look at the counters of visits came to.", NOBODY,
+        "privacy", "until the next day's", ("technical", "", "day"),
+        ("count", "", "looked_at findings"),
+    ),
     "took": kept(
         USAGE, "TIMES/TOOK", "How long an erasure took, or to stop mail; not whose.", NOBODY,
         "privacy", "forty days", ("count", "", "ms"),

@@ -29,7 +29,7 @@ def live(
     published: Published,
     times: Times,
     active: Callable[[str], bool],
-    counters: Callable[[int], dict[str, int]],
+    counters: Callable[[], dict[str, Any]],
 ) -> Live:
     def mails(start: int, end: int) -> Iterator[tuple[str, str, str]]:
         """Counted by their place in the index, which tells neither whose they are nor of what."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib import wiring
@@ -43,11 +42,10 @@ def night_check() -> NightCheck:
     from chalicelib.privacy.live import live
     from chalicelib.privacy.night import NightCheck
     from chalicelib.privacy.proof import code_hash
-    from chalicelib.visits.shapes import look
 
     looked_at = live(
         heads(), wiring.accounts_table(), wiring.keys_table(), wiring.visitor_logs(),
         wiring.published(), wiring.times(), wiring.account_store().listed_active,
-        partial(look, wiring.visit_store()),
+        wiring.visit_store().looked,
     )  # fmt: skip
     return NightCheck(looked_at, proof_board(), code_hash(), wiring.now)

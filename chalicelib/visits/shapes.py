@@ -1,6 +1,7 @@
 """What an item of the counters may look like: counts of closed names, and no instant but a day.
 
-It is looked at where it lies, every night, by a function that has no other part in visits.
+It is looked at where it lies, once a day, by the sweep: whoever asks for the rest of the nightly
+check reads what came of it, and no counter (PS-29).
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def as_promised(item: Mapping[str, Any]) -> bool:
 
 
 def look(store: VisitStore, now: int) -> dict[str, int]:
-    """How many items of visits a night looked at, and how many are not as it was promised.
+    """How many items of visits were looked at, and how many are not as it was promised.
 
     This month's counters, those of one of the earlier months in turn, and what is kept for days.
     """

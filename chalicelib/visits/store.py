@@ -6,6 +6,7 @@
 | `VISITS#<yyyy-mm>#<shard>` | `<day>#<family>` | counters of a day, one attribute a name |
 | `VISITS#HOURS#<day>` | `<shard>` | clicks by hour, for a week |
 | `EXITS#<yyyy-mm>` | `<day>` | clicks that led to other sites, one attribute a site |
+| `LOOKED#VISITS` | `LOOKED` | what a day's look at all of these came to |
 
 No item says when it was written: an instant finer than the day would tie a visit to an account
 (G9). A day's shard is chosen by the file, so that several roll-ups do not wait for one item.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.clock import DAY, day_of, purge_at
 from chalicelib.storage.dynamo import ConditionFailed
@@ -138,6 +139,20 @@ class VisitStore:
         """The names that the day's counters hold already, by family."""
         found = self.usage.query(f"VISITS#{day[:7]}#{shard}", prefix=f"{day}#")
         return {item["sk"].partition("#")[2]: set(names_of(item)) for item in found}
+
+    def note_look(self, day: str, found: Mapping[str, int]) -> None:
+        """What the day's look came to, in place of the day's before."""
+        self.usage.apply(
+            self.usage.put(
+                {"pk": "LOOKED#VISITS", "sk": "LOOKED", "type": "looked", "v": VERSION, "day": day,
+                 "looked_at": found["looked_at"], "findings": found["findings"]}
+            )
+        )  # fmt: skip
+
+    def looked(self) -> dict[str, Any]:
+        """The day, how many items were looked at and what was found; nothing before the first."""
+        item = self.usage.get("LOOKED#VISITS", "LOOKED") or {}
+        return {name: item[name] for name in ("day", "looked_at", "findings") if name in item}
 
     def _mark(self, file: LogFile, more: str, values: Item, condition: str = OWN) -> Write:
         end = day_start(file.day) + REMEMBERED

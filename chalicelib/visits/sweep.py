@@ -2,7 +2,8 @@
 
 It deletes raw files at twenty hours, so that even an hour's delay keeps them under the day that was
 promised, and tells somebody that it had to. It drops hours after a week and counters after
-25 months. All of it may be repeated, interrupted or run twice at once.
+25 months. Once a day it looks at what is left: more often would tell of minutes. All of it may be
+repeated, interrupted or run twice at once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from chalicelib.core.clock import DAY, HOUR, day_of
 from chalicelib.observability import count
 from chalicelib.visits.rules import HOURS_KEPT, last_gone, months, moved
+from chalicelib.visits.shapes import look
 from chalicelib.visits.store import REMEMBERED
 
 if TYPE_CHECKING:
@@ -43,7 +45,13 @@ class VisitSweep:
         last = last_gone(now)
         first = moved(date.fromisoformat(last), -LOOK_BACK_MONTHS, 1).isoformat()
         done["counters"] = sum(self.store.drop_counters(m, last) for m in months(first, last))
+        self.look(now)
         return done
+
+    def look(self, now: int) -> None:
+        """Whether what is kept says no more than was promised, for the nightly check to tell."""
+        if self.store.looked().get("day") != day_of(now):
+            self.store.note_look(day_of(now), look(self.store, now))
 
     def files(self) -> int:
         """Delete every object of the bucket that is too old, whatever it is called."""

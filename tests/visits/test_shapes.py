@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib import wiring
 from chalicelib.core.clock import DAY as A_DAY
+from chalicelib.core.clock import day_of
 from chalicelib.privacy import wiring as records
 from chalicelib.storage.wire import to_wire_item
 from chalicelib.visits.shapes import as_promised, look
@@ -66,13 +67,19 @@ def test_all_that_the_roll_up_and_the_exits_leave_is_as_promised(
 
 
 def test_the_night_tells_of_one_and_raises_the_alarm(door: Door, clock: FakeClock) -> None:
+    assert records.night_check().run()["counters"] == {}
     door.write(line())
     rollup()
+    wiring.visit_sweep().run()
     assert "counters_say_more" not in records.night_check().run()["findings"]
     planted = to_wire_item(item(at=clock.now))
     kept_client("dynamodb").put_item(TableName="usage", Item=planted)
+    wiring.visit_sweep().run()
+    assert wiring.visit_store().looked()["findings"] == 0  # once a day
+    clock.advance(A_DAY)
+    wiring.visit_sweep().run()
     found = records.night_check().run()
-    assert found["counters"]["findings"] == 1
+    assert (found["counters"]["findings"], found["counters"]["day"]) == (1, day_of(clock.now))
     assert "counters_say_more" in found["findings"]
 
 

@@ -148,7 +148,7 @@ class TestTables:
     ) -> None:
         arn = template.arn("UsageTable")
         allowed = {
-            "Query": {"APIHandler", "VisitRollup", "VisitSweep", "PrivacyCheck"},
+            "Query": {"APIHandler", "VisitRollup", "VisitSweep"},
             "UpdateItem": {"VisitRollup"},
             "DeleteItem": {"VisitSweep"},
         }
@@ -303,6 +303,8 @@ class TestTables:
             ("UsageTable", "TIMES#2026-11-25", "PutItem", {"ErasureSweep", "InboundMail"}),
             ("UsageTable", "TIMES#2026-11-25", "Query", {"PrivacyCheck"}),
             ("UsageTable", "TIMES#2026-11-25", "DeleteItem", set()),
+            ("UsageTable", "LOOKED#VISITS", "PutItem", {"VisitSweep"}),
+            ("UsageTable", "LOOKED#VISITS", "GetItem", {"VisitSweep", "PrivacyCheck"}),
             ("AccountsTable", "ACCOUNT#acc_1", "GetItem", READERS),
             ("AccountsTable", "SUPPRESSION#1", "PutItem", {"InboundMail", "MailFeedback"}),
             ("AccountsTable", "SUPPRESSION#1", "DeleteItem", set()),
