@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 BUFFER = 256 * 1024
 LONGEST_LINE = 64 * 1024  # far above what the front door logs of a request
 GZIP = 16 + zlib.MAX_WBITS
-TOO_LONG = b"\0"  # stands for a line that was not kept, and is no JSON
+TOO_LONG = b"\0 too long"  # stands for a line that was not kept, and is no JSON
 
 
 class Unreadable(Exception):
@@ -33,7 +33,7 @@ def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def joined(rest: bytes, more: bytes) -> bytes:
     """A line that goes on; one that is too long is forgotten up to its end."""
-    if rest == TOO_LONG or len(rest) + len(more) > LONGEST_LINE:
+    if rest is TOO_LONG or len(rest) + len(more) > LONGEST_LINE:
         return TOO_LONG
     return rest + more
 

@@ -27,6 +27,12 @@ def test_lines_come_out_however_the_bytes_arrive(lines: list[bytes], size: int) 
     assert list(lines_of(pieces(data, size))) == [line for line in lines if line]
 
 
+def test_a_line_that_looks_like_one_that_was_not_kept_is_kept() -> None:
+    data = gzip.compress(TOO_LONG + b" at all\nnext")
+    for size in (1, 7, 1000):
+        assert list(lines_of(pieces(data, size))) == [TOO_LONG + b" at all", b"next"]
+
+
 def test_a_file_of_several_members_is_one_file() -> None:
     data = gzip.compress(b"one\ntw") + gzip.compress(b"o\nthree\n")
     for size in (1, 7, 1000):

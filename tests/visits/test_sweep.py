@@ -125,6 +125,7 @@ class TestCounters:
 
         def prepare() -> None:
             clock.now = day_start(DAY) + 12 * HOUR
+            tables.usage.apply(tables.usage.delete("LOOKED#VISITS", "LOOKED"))
             door.write(line(), key=f"visits/2026/11/25/11/{door.written}.gz")
             rollup()
             door.write(line())
