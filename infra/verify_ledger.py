@@ -290,6 +290,19 @@ def judge_heads(heads: list[Json], gaps: frozenset[int] = frozenset()) -> Iterat
         number, previous, until = head["number"], digest(head), head["until"]
 
 
+def judge_policies(heads: list[Json]) -> Iterator[Finding]:
+    """A version of the policy has one id for good, which holds the hash of its text."""
+    known: dict[str, str] = {}
+    for head in heads:
+        for found in head.get("policies", ()):
+            number = found.partition(":")[0]
+            if known.setdefault(number, found) != found:
+                yield Finding(
+                    f"head {head['number']}",
+                    f"knows version {number} of the policy as another than heads before it",
+                )
+
+
 def unsigned(head: Json) -> str:
     """Which rows lay without a signature, and for how long; older heads do not say when made."""
     hours = (head.get("made_at", head["until"]) - head["from"]) // HOUR
@@ -408,6 +421,7 @@ def judge(
     if known and known not in {digest(head) for head in heads}:
         findings.append(Finding("heads", "the one that you know is not among them"))
     findings += judge_heads(heads, gaps)
+    findings += judge_policies(heads)
     for subject, rows in chains.items():
         findings += judge_chain(subject, rows)
     findings += judge_against(chains, heads)

@@ -15,6 +15,9 @@ all that this program ever wrote, however late it is made: what is dated before 
 A row that is dated ahead, by a clock that was wrong, is covered once it is seen and not when its
 day has come: one of the next days within the hour, one of five years within a day, and from then on
 hour by hour.
+
+Each head also names the versions of the policy that bind without a row of their own, by their ids,
+which hold the hash of the text: whoever alters text and pin together contradicts the heads.
 """
 
 from __future__ import annotations
@@ -62,8 +65,9 @@ class HeadGone(Exception):
 class Head:
     """What stood in the ledger at `until`, of every chain that moved since `start`.
 
-    `ahead` are the subjects among them whose last row was dated after `made_at`. Heads of earlier
-    releases have neither; `digest` is of the body that was read, also where it says more.
+    `ahead` are the subjects among them whose last row was dated after `made_at`, `policies` the ids
+    of the versions that hold without having been published. Heads of earlier releases have none of
+    these; `digest` is of the body that was read, also where it says more.
     """
 
     number: int
@@ -73,6 +77,7 @@ class Head:
     chains: tuple[Chain, ...]
     made_at: int | None = None
     ahead: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
     digest: str = field(default="", compare=False)
 
     @property
@@ -92,6 +97,8 @@ def to_body(head: Head) -> dict[str, Any]:
     }  # fmt: skip
     if head.made_at is not None:
         body |= {"made_at": head.made_at, "ahead": list(head.ahead)}
+    if head.policies:
+        body["policies"] = list(head.policies)
     return body
 
 
@@ -99,7 +106,8 @@ def from_body(body: dict[str, Any]) -> Head:
     chains = tuple((subject, number, found) for subject, number, found in body["chains"])
     return Head(
         body["number"], body["from"], body["until"], body["previous"], chains,
-        body.get("made_at"), tuple(body.get("ahead", ())), digest(body),
+        body.get("made_at"), tuple(body.get("ahead", ())), tuple(body.get("policies", ())),
+        digest(body),
     )  # fmt: skip
 
 
@@ -193,8 +201,10 @@ class Heads:
 class HeadMaker:
     """The hourly job; again, late, or twice at once, it makes one chain of heads."""
 
-    def __init__(self, heads: Heads, ledger: Ledger, clock: Clock) -> None:
-        self.heads, self.ledger, self.clock = heads, ledger, clock
+    def __init__(
+        self, heads: Heads, ledger: Ledger, policies: tuple[str, ...], clock: Clock
+    ) -> None:
+        self.heads, self.ledger, self.policies, self.clock = heads, ledger, policies, clock
 
     def run(self) -> dict[str, int]:
         """HeadGone, and no head, where the last one is not where it was put."""
@@ -205,7 +215,9 @@ class HeadMaker:
             return {"heads": 0, "chains": 0}
         chains, ahead = self._chains(last, start, until, now)
         number, previous = (last.number + 1, last.hash) if last else (1, FIRST)
-        made = self.heads.put(Head(number, start, until, previous, chains, now, ahead))
+        made = self.heads.put(
+            Head(number, start, until, previous, chains, now, ahead, self.policies)
+        )
         count("ledger_heads", int(made))
         return {"heads": int(made), "chains": len(chains) if made else 0}
 

@@ -634,7 +634,7 @@ FAMILIES: tuple[Family, ...] = (
         ("privacy", "law"), "for good; locked for the years that the operator sets",
         facts(
             ("pseudonym", "", "chains ahead"),
-            ("technical", "", "number from until previous made_at"),
+            ("technical", "", "number from until previous made_at policies"),
         ),
     ),
     Family(

@@ -8,6 +8,7 @@ from chalicelib.core.clock import DAY, HOUR, day_of, due_key, to_datetime
 from chalicelib.privacy import statement
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.night import Live
+from chalicelib.privacy.published import first_versions
 from chalicelib.privacy.rules import policy
 from chalicelib.privacy.store import VaultStore
 
@@ -74,4 +75,7 @@ def statement_in_force(published: Published) -> dict[str, Any]:
         )
     except statement.StatementAltered:
         as_published = False
-    return {"version": number, "id": policy(number).id, "as_published": as_published}
+    return {
+        "version": number, "id": policy(number).id, "as_published": as_published,
+        "first": list(first_versions()),
+    }  # fmt: skip

@@ -91,7 +91,7 @@ class NightCheck:
             "code": self.code,
             "heads": of_heads,
             "chains": {**of_chains, **of_quiet},
-            "statement": self.live.statement(),
+            "statement": self._statement([*heads, *again]),
             "raw_files": self._raw_files(now),
             **self._mails(now),
             "events": dict(sorted(Counter(str(row.entry.event) for row in day).items())),
@@ -142,6 +142,12 @@ class NightCheck:
                 else None,
             },
         )
+
+    def _statement(self, heads: list[Head]) -> Json:
+        """The version in force, and whether every head that was read signed what is shown."""
+        found = self.live.statement()
+        signed = all(set(head.policies) <= set(found["first"]) for head in heads)
+        return {**found, "as_published": found["as_published"] and signed}
 
     def _chains(self, heads: list[Head], now: int) -> tuple[Json, list[Row]]:
         """The chains that moved since yesterday, or as many of them as one night reads."""

@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from chalicelib.privacy import policies
+from chalicelib.privacy.rules import policy
 
 if TYPE_CHECKING:
     from chalicelib.storage.dynamo import Item, Table
@@ -41,6 +42,11 @@ class Published:
         """Every publication, oldest first: by number, as no key sorts them."""
         found = map(to_publication, self.table.query(PK, prefix="VERSION#"))
         return sorted(found, key=attrgetter("number"))
+
+
+def first_versions() -> tuple[str, ...]:
+    """The ids of the versions that hold without a row, which the heads sign instead."""
+    return tuple(policy(n).id for n in sorted(policies.VERSIONS) if n <= policies.IN_FORCE)
 
 
 def to_publication(item: Item) -> Publication:

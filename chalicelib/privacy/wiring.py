@@ -25,8 +25,9 @@ def heads() -> Heads:
 def head_maker() -> HeadMaker:
     from chalicelib.privacy.heads import HeadMaker
     from chalicelib.privacy.ledger import Ledger
+    from chalicelib.privacy.published import first_versions
 
-    return HeadMaker(heads(), Ledger(wiring.accounts_table()), wiring.now)
+    return HeadMaker(heads(), Ledger(wiring.accounts_table()), first_versions(), wiring.now)
 
 
 def proof_board() -> ProofBoard:

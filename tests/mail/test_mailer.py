@@ -159,7 +159,7 @@ class TestSending:
     ) -> None:
         message = office.write("password_reset", claim="claim_member")
         office.mailer(cloud).send(message)
-        token = wiring.keyed().token("link", message)
+        token = wiring.link_key().token("link", message)
         assert token.encode() in cloud.sent[0][1].replace(b"=\r\n", b"")
         assert token not in tables.dump()
         assert "gruenwald" not in tables.dump().lower()

@@ -24,6 +24,7 @@ from chalicelib.privacy.heads import (
     to_body,
 )  # fmt: skip
 from chalicelib.privacy.ledger import Ledger
+from chalicelib.privacy.published import first_versions
 from chalicelib.privacy.rules import FIRST, Entry, Event, Purpose
 from chalicelib.privacy.seals import SealInvalid, digest
 from tests.conftest import NOON, kept_client
@@ -81,6 +82,7 @@ class TestWhatAHeadSays:
             FIRST,
             (("sub_a", 2, rows[2].hash), ("sub_b", 1, first.hash)),
             made_at=clock.now,
+            policies=first_versions(),
         )
 
     def test_an_hour_in_which_nothing_moved_has_a_head_too(
@@ -90,7 +92,9 @@ class TestWhatAHeadSays:
         run()
         clock.advance(HOUR)
         assert run() == {"heads": 1, "chains": 0}
-        assert head(2) == Head(2, NOON, NOON + HOUR, head(1).hash, (), clock.now)
+        assert head(2) == Head(
+            2, NOON, NOON + HOUR, head(1).hash, (), clock.now, policies=first_versions()
+        )
 
     def test_hours_that_were_missed_are_in_the_next_head(
         self, tables: Tables, clock: FakeClock
@@ -131,6 +135,7 @@ class TestWhatAHeadSays:
         text = records.heads().bucket.read(key_of(1)).decode()
         assert not [value for value in PROFILE.values() if value and value in text]
         names = {"number", "from", "until", "previous", "chains", "made_at", "ahead"}
+        names |= {"policies"}
         assert json.loads(text)["body"].keys() == names
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,12 +17,13 @@ from chalicelib.core.clock import DAY, HOUR, MINUTE
 from chalicelib.core.few import FEW, SHOWN_FROM
 from chalicelib.mail.rules import MailClass, Message, State, Why
 from chalicelib.mail.store import MailStore
+from chalicelib.privacy import policies, statement
 from chalicelib.privacy import wiring as records
 from chalicelib.privacy.folding import fold
 from chalicelib.privacy.heads import key_of
 from chalicelib.privacy.ledger import Ledger
 from chalicelib.privacy.night import OF_PEOPLE, as_told, in_turn, nights
-from chalicelib.privacy.rules import Entry, Event, Purpose, follow
+from chalicelib.privacy.rules import Entry, Event, Purpose, follow, policy
 from chalicelib.privacy.timings import Which, spread
 from chalicelib.rights import wiring as rights
 from chalicelib.rights.rules import Kind, Leaving, Stage
@@ -30,6 +32,8 @@ from tests.conftest import NOON, kept_client
 from tests.privacy.test_vault import ACCOUNT, PROFILE, collected
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chalicelib.privacy.rules import Row
     from chalicelib.rights.store import LeavingStore
     from tests.conftest import FakeClock, Tables
@@ -116,6 +120,23 @@ class TestInOrder:
 
 
 class TestWhatIsFound:
+    @pytest.mark.promise("PS-78")
+    def test_a_text_that_was_altered_together_with_its_pin(
+        self, subject: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing in the program contradicts it any more; the heads that were signed before do."""
+        folder = tmp_path / "statements"
+        shutil.copytree(statement.FOLDER, folder)
+        text = (folder / "3.toml").read_text().replace("twice in thirty days", "each day")
+        (folder / "3.toml").write_text(text)
+        monkeypatch.setattr(statement, "FOLDER", folder)
+        monkeypatch.setitem(policies.TEXTS, 3, statement.digest(3, text.encode()))
+        policy.cache_clear()
+        assert statement.read(3)
+        found = night()
+        policy.cache_clear()
+        assert found["findings"] == ["statement_altered"]
+
     def test_a_key_that_the_ledger_does_not_know(self, subject: str, tables: Tables) -> None:
         (grant, *_) = wiring.vault().store.grants(subject)
         item = {

@@ -291,11 +291,17 @@ class TestHeads:
         resign(export, 3, made_at=NOON + 3 * HOUR - 1)
         assert "head 3: was made before its hours were over" in verify(export).stdout
 
+    @pytest.mark.promise("PS-78")
+    def test_a_version_of_the_policy_that_became_another_is_found(self, export: Path) -> None:
+        resign(export, 3, policies=["1:2b3d61a3520d6ce9", "3:0000000000000000"])
+        said = "head 3: knows version 3 of the policy as another than heads before it"
+        assert said in verify(export).stdout
+
     def test_heads_of_earlier_releases_do_not_say_when_they_were_made(self, export: Path) -> None:
         previous = FIRST
         for number in (1, 2, 3):
             body = json.loads(head_file(export, number).read_bytes())["body"]
-            del body["made_at"], body["ahead"]
+            del body["made_at"], body["ahead"], body["policies"]
             body["previous"] = previous
             head_file(export, number).write_bytes(wiring.seals().sign(KIND, body))
             previous = digest(body)
