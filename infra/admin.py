@@ -50,7 +50,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import wiring
 from chalicelib.catalog import rules
@@ -453,6 +453,17 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
 }
 
 
+def find_cloud(args: argparse.Namespace) -> None:
+    """Its clock and its names; exits, saying why, where there is no such cloud to work on."""
+    try:
+        if args.command not in OFFLINE:
+            use_clock()
+        if args.stack:
+            use_stack(args.stack)
+    except (BotoCoreError, ClientError) as error:
+        raise SystemExit(f"{args.command}: no cloud to work on: {error}") from None
+
+
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="python -m infra.admin",
@@ -470,10 +481,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
-    if args.command not in OFFLINE:
-        use_clock()
-    if args.stack:
-        use_stack(args.stack)
+    find_cloud(args)
     try:
         print(json.dumps(COMMANDS[args.command][0](args), indent=2, ensure_ascii=False))
     except CetrusError as error:

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from infra import admin
 from infra.local import clock
@@ -106,3 +106,16 @@ def kept_time(minutes: int) -> Iterator[None]:
         patched.setattr(admin, "service_time", lambda: round(right * 1000))
         patched.setattr(time, "time", lambda: right + minutes * 60)
         yield
+
+
+def test_where_there_is_no_cloud_a_command_says_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost() -> int:
+        raise NoCredentialsError
+
+    monkeypatch.delenv("LOCAL_CLOCK", raising=False)
+    monkeypatch.setattr(admin, "service_time", lost)
+    with pytest.raises(SystemExit, match=r"^signing-key: no cloud to work on: Unable to locate"):
+        admin.main(["signing-key"])
+    assert capsys.readouterr().out == ""
