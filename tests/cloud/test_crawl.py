@@ -60,7 +60,6 @@ NO_PAGES = {
     "/account/usage/days.csv": "a table to keep",
     "/account/usage/intervals.csv": "a table to keep",
     "/account/privacy/export.json": "a file to keep",
-    "/account/privacy/receipts/{name}": "a file to keep",
     "/staff/trends.csv": "a table to keep",
     "/v1/keys": "for programs",
     "/v1/openapi.json": "for programs",

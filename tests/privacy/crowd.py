@@ -96,9 +96,9 @@ class Crowd:
         return wiring.policy_notices().run(lambda: milliseconds)
 
     def written(self, template: str = "policy_changed") -> dict[str, Any]:
-        """The outbox's messages of a kind, by whom they are for."""
+        """The outbox's messages of a kind, by whom they are for; "" where that was erased."""
         found = [i for i in self.tables.items("accounts") if i.get("template") == template]
-        by_account = {item["account"]: item for item in found}
+        by_account = {item.get("account", ""): item for item in found}
         assert len(by_account) == len(found)
         return by_account
 
