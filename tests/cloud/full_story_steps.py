@@ -287,7 +287,7 @@ def a_bank_asks_back_and_so_does_the_operator(story: Story) -> None:
 
 
 def people_write_to_us(story: Story) -> None:
-    """By the form and by mail; a case is answered by nobody, told on, and closed."""
+    """By the form and by mail, which leads to a link; a case is told on, and closed."""
     story.command(
         "staff", "--name", f"full-officer-{RUN}", "--role", "privacy",
         "--email", f"full-officer-{RUN}@example.org",
@@ -300,6 +300,12 @@ def people_write_to_us(story: Story) -> None:
     story.control.receive(raw("Delete my account", story.people["reader"].email,
                               verdicts("example.org")))  # fmt: skip
     story.settled()
+    story.look()
+    link = linked(story.control, story.people["reader"].email, "/rights/")
+    path = f"/rights/{link.rpartition('/')[2]}"
+    visitor.open(link)
+    visitor.submit(f"{path}/details")
+    visitor.submit(f"{path}/correct", city="Ballina")
     story.look()
     for days in (1, 12, 10):
         story.control.advance(days * DAY)
