@@ -80,7 +80,8 @@ class TestCrashes:
             assert judged.setdefault(made, fields) is fields, "the retry made no account"
 
         judged: dict[int, dict[str, str]] = {}
-        wiring.registration()  # warm: the key of keyed hashes is read once a process
+        wiring.registration()  # warm: the keys of hashes and of links are read once a process
+        wiring.link_key()
         deaths = at_every_call(prepare, register, judge)
         assert deaths >= 12
         assert len(of_kind(tables, "account")) == deaths + 1

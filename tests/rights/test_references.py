@@ -228,7 +228,8 @@ class TestRowsOfEarlierReleases:
         wiring.vault().open(mora.subject, Purpose.ACCOUNT, "mail:receipt", "msg_b")
         *_, before, after = wiring.vault().ledger.rows(mora.subject)
         assert verify(wiring.vault().ledger.rows(mora.subject)) == after
-        assert (told(before).why, told(after).why) == ("a mail to you", "a mail to you")
+        whys = ("a mail to you: welcome", "a mail to you: receipt")
+        assert (told(before).why, told(after).why) == whys
 
     def test_lead_an_erasure_to_their_mail(self, mora: Account, tables: Tables) -> None:
         self.before(mora, tables)
