@@ -49,6 +49,13 @@ def test_a_contract_is_signed_with_a_row_that_names_it_by_its_hash() -> None:
     assert "kim" not in said.lower()
 
 
+def released() -> None:
+    """A month's file, paid for and put."""
+    store = wiring.partner_store()
+    store.spend(RELEASED.month)
+    store.release(RELEASED)
+
+
 def contract() -> None:
     admin.main(["contract", *CONTRACT])
 
@@ -74,7 +81,7 @@ def test_without_its_row_nothing_is_done(
 ) -> None:
     """The row's place is refused: what it tells of is refused with it."""
     wiring.partners().register("Chart Weekly (test)", wiring.now() + 10**9)
-    wiring.partner_store().release(RELEASED)
+    released()
     by_form()
     before = tables.dump()
     never = tables.accounts.check("LEDGER#nobody", "ROW#0000000001", PRESENT)
@@ -94,6 +101,6 @@ def test_a_partner_and_another_end_of_its_contract() -> None:
 
 def test_a_partners_link_and_not_its_token() -> None:
     partner = wiring.partners().register("Chart Weekly (test)", wiring.now() + 10**9)
-    wiring.partner_store().release(RELEASED)
+    released()
     assert admin.main(["partner-link", "--partner", partner.id, "--month", "2026-10"]) == 0
     assert reasons()[1:] == [f"command:partner-link:{partner.id}:2026-10"]
