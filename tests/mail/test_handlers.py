@@ -60,7 +60,7 @@ def test_the_queue_brings_the_welcome_with_the_link_that_was_stored(
     assert mail["To"] == "kim@example.com"
     text = mail.get_body(("plain",)).get_content()
     (token,) = re.findall(r"https://cetrus.test/verify/([\w-]+)", text)
-    hashed = link_hash(wiring.keyed(), token)
+    hashed = link_hash(wiring.link_key(), token)
     assert any(hashed in item["pk"] for item in tables.items("usage"))
     assert not any(token in repr(item) for item in tables.items("usage"))
 
