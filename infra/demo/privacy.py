@@ -40,8 +40,9 @@ def choose(story: Story) -> None:
     page = story.person.open(PRIVACY)
     story.hold("The page shows what is held.", CUSTOMER["street"] in page.text)
     page = story.person.submit(f"{PRIVACY}/choices", purpose="marketing", answer="yes")
-    story.hold("The yes is noted.", "Your yes is noted" in page.text, page.text[:300])
-    receipt = json.loads(story.person.fetch(page.link(f"{PRIVACY}/receipts/")).text)
+    story.hold("The yes is noted.", "Your yes is in force" in page.text, page.text[:300])
+    read = story.person.open(page.link(f"{PRIVACY}/receipts/"))
+    receipt = json.loads(story.person.fetch(read.link(f"{PRIVACY}/receipts/")).text)
     story.hold("It has a receipt that says under which version it was said.",
                "privacy_notice_version" in json.dumps(receipt), receipt)  # fmt: skip
 

@@ -798,7 +798,13 @@ def forget_all_but(kept: dict[str, set[Any]]) -> None:
 
 @pytest.fixture
 def engine_of_the_local_cloud(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Transactions that undo by key, where the plain engine copies whole tables: for this test."""
+    """Transactions that undo by key, where the plain engine copies whole tables: for this test.
+
+    Where another test of the process has it already, it stays, and tells nobody for a while.
+    """
+    if dynamo._installed:
+        monkeypatch.setattr(dynamo._installed[0], "on_commit", lambda _: None)
+        return
     for owner, name in (
         (DynamoHandler, "call_action"), (Table, "query"), (Table, "scan"),
         (ResponseSerializer, "_serialize_type_structure"),
