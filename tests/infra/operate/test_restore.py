@@ -191,7 +191,7 @@ class TestRestore:
         self, dynamodb: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("boto3.client", lambda _: dynamodb)
-        monkeypatch.setattr(restoring, "use_clock", lambda: None)
+        monkeypatch.setattr("infra.admin.use_clock", lambda: None)
         done = {"erased_again": 2, "rest_again": 1, "back_again": 0}
         monkeypatch.setattr("infra.operate.leaving.leave_again", lambda: done)
         put(dynamodb, COPY, item("ACCOUNT#1"), item("SESSION#1"))
