@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.core.clock import DAY, day_of, due_key, purge_at
+from chalicelib.mail.listing import lead
 from chalicelib.mail.rules import (
     CLAIM_LIFE,
     LAWS,
@@ -79,11 +80,7 @@ class MailStore:
 
     def listed(self, account: str, message_id: str) -> Write:
         """That the message was opened for the account, for whoever erases it; again is harmless."""
-        return self.table.update(
-            f"MESSAGE#{account}", f"{LISTED}{message_id}", "SET #type = :type, v = :one",
-            {":type": "message_listed", ":one": 1}, names={"#type": "type"},
-            condition="attribute_not_exists(pk) OR #type = :type",
-        )  # fmt: skip
+        return lead(self.table, account, f"{LISTED}{message_id}", "message_listed")
 
     def of_account(self, account: str) -> Iterator[str]:
         """Its messages that were opened, whatever became of them."""

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.core.clock import DAY, purge_at
+from chalicelib.mail.listing import lead
 from chalicelib.mail.rules import MailClass, normalized
 from chalicelib.storage.dynamo import ConditionFailed
 
@@ -181,14 +182,8 @@ class WishStore:
         }
         if way.account is None:
             return [self.table.put(item)]
-        return [self.table.put(item), self._listed(way.account, hashed)]
-
-    def _listed(self, account: str, hashed: str) -> Write:
-        return self.table.update(
-            f"MESSAGE#{account}", f"{LISTED}{hashed}", "SET #type = :type, v = :one",
-            {":type": "unsubscribe_listed", ":one": 1}, names={"#type": "type"},
-            condition="attribute_not_exists(pk) OR #type = :type",
-        )  # fmt: skip
+        listed = lead(self.table, way.account, f"{LISTED}{hashed}", "unsubscribe_listed")
+        return [self.table.put(item), listed]
 
     def part(self, account: str, now: int) -> None:
         """No link leads from an address to the account any more; each goes on stopping mail.

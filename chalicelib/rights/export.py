@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.licenses.members import Members
     from chalicelib.licenses.service import Licenses
     from chalicelib.mail.wishes import WishStore
+    from chalicelib.payments.rules import Order
     from chalicelib.payments.store import PaymentStore
     from chalicelib.payments.subscription_store import SubscriptionStore
     from chalicelib.payments.taken_store import TakenStore
@@ -73,17 +74,18 @@ class Export:
         owned = [each.license for each in self.licenses.of_account(account_id)]
         since = self._since(account.subject)
         history = list(self.vault.ledger.rows(account.subject, since))
+        orders = list(self.payments.orders(account_id))
         sections = {
             "made_at": to_text(self.clock()),
             "account": self._account(account),
             "profile": profile,
             "grants": self._grants(account.subject),
-            "uses": list(self._uses(account, history)),
+            "uses": list(self._uses(account, history, orders)),
             "mails": list(mails(history)),
             "licenses": [self._license(each) for each in owned],
             "members": [row for each in owned for row in self._people(account_id, each)],
             "memberships": [dated(asdict(each)) for each in self.members.of_account(account_id)],
-            "orders": self._orders(account_id),
+            "orders": list(map(told_order, orders)),
             "payments": [dated(asdict(each)) for each in self.taken.of_account(account_id)],
             "subscriptions": [
                 dated(asdict(each)) for each in self.subscriptions.of_account(account_id)
@@ -107,10 +109,10 @@ class Export:
         if account is None or last < ROWS or last % ROWS or last >= self._since(account.subject):
             raise NotFound
         rows = islice(self.vault.ledger.rows(account.subject, last - ROWS + 1), ROWS)
-        history = list(rows)
+        history, orders = list(rows), self.payments.orders(account_id)
         return {
             "made_at": to_text(self.clock()),
-            "uses": list(self._uses(account, history)),
+            "uses": list(self._uses(account, history, orders)),
             "mails": list(mails(history)),
         }
 
@@ -155,10 +157,11 @@ class Export:
             )  # fmt: skip
         return rows
 
-    def _uses(self, account: Account, history: list[Row]) -> Iterator[dict[str, Any]]:
+    def _uses(
+        self, account: Account, history: list[Row], orders: Iterable[Order]
+    ) -> Iterator[dict[str, Any]]:
         """Rows of the ledger, this look among them, and the order that one was about."""
-        orders = (order.id for order in self.payments.orders(account.id))
-        known = self.vault.referred(account.subject, orders)
+        known = self.vault.referred(account.subject, (order.id for order in orders))
         for row in history:
             yield {
                 "number": row.number, "at": to_text(row.at), "event": str(row.entry.event),
@@ -186,16 +189,6 @@ class Export:
             }
             for each in listed
         ]  # fmt: skip
-
-    def _orders(self, account_id: str) -> Rows:
-        rows = []
-        for order in self.payments.orders(account_id):
-            row = {name: getattr(order, name) for name in PLAN_FACTS}
-            card = f"{order.card.text}" if order.card else ""
-            rows.append(
-                {**row, "plan": order.plan.name, "card": card, "at": to_text(order.created_at)}
-            )
-        return rows
 
     def _computers(self, account_id: str, owned: list[str]) -> Rows:
         names = self.labels.of(account_id, REASON)
@@ -227,6 +220,12 @@ class Export:
             return []
         held = self.wishes.in_force(suppression_of(self.keyed, address))
         return [{"what": item["sk"], "since": to_text(item["at"])} for item in held]
+
+
+def told_order(order: Order) -> dict[str, Any]:
+    row = {name: getattr(order, name) for name in PLAN_FACTS}
+    card = order.card.text if order.card else ""
+    return {**row, "plan": order.plan.name, "card": card, "at": to_text(order.created_at)}
 
 
 def mails(history: Iterable[Row]) -> Iterator[dict[str, Any]]:
