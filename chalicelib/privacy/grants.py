@@ -23,10 +23,11 @@ from chalicelib.privacy.rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from chalicelib.core.clock import Clock
     from chalicelib.privacy.ledger import Ledger
+    from chalicelib.privacy.rules import Row
     from chalicelib.privacy.store import Grant, VaultStore
     from chalicelib.storage.dynamo import Write
 
@@ -96,8 +97,7 @@ class Grants:
         if not gone:
             moved = head != self.ledger.head(subject)
             return self.end_choices(subject, purposes, form) if moved else []
-        rows = [Entry(Event.WITHDRAWN, g.purpose, g.policy, form) for g in gone]
-        return [*self._ends(gone), *self.ledger.after(head, subject, rows, self.clock())]
+        return self._withdrawn(head, subject, gone, form)
 
     def take_back(self, subject: str, since: int, form: str) -> list[Write]:
         """Each yes that was said from an instant on is withdrawn, whoever said it; for `commit`.
@@ -108,8 +108,7 @@ class Grants:
         noes = self._said_since(subject, since)
         grants = [*self.store.grants(subject), *self.store.held(subject)]
         gone = [grant for grant in grants if grant.purpose in noes]
-        rows = [Entry(Event.WITHDRAWN, g.purpose, g.policy, form) for g in gone]
-        return [*self._ends(gone), *self.ledger.after(head, subject, rows, self.clock())]
+        return self._withdrawn(head, subject, gone, form)
 
     def hold(self, subject: str, form: str) -> list[Write]:
         """Every key goes where no purpose reads, until `release`; for `commit`.
@@ -174,14 +173,20 @@ class Grants:
             return self._withdraw(subject, purpose, form) if moved else []
         if use_under(grant.policy, purpose).when is not When.CHOICE:
             raise PurposeDenied
-        entry = Entry(Event.WITHDRAWN, purpose, grant.policy, form)
-        return [*self._ends([grant]), *self.ledger.after(head, subject, [entry], self.clock())]
+        return self._withdrawn(head, subject, [grant], form)
 
     def _said_since(self, subject: str, since: int) -> set[Purpose]:
         """By the ledger: a grant's own instant is that of its newest key."""
         recent = takewhile(lambda row: row.at >= since, self.ledger.back(subject))
         entries = [row.entry for row in recent]
         return {e.purpose for e in entries if e.event is Event.GRANTED and e.purpose}
+
+    def _withdrawn(
+        self, head: Row | None, subject: str, grants: Sequence[Grant], form: str
+    ) -> list[Write]:
+        """The keys, what they sealed, and the ledger's word of each."""
+        rows = [Entry(Event.WITHDRAWN, g.purpose, g.policy, form) for g in grants]
+        return [*self._ends(grants), *self.ledger.after(head, subject, rows, self.clock())]
 
     def _ends(self, grants: Iterable[Grant]) -> list[Write]:
         return [
