@@ -50,7 +50,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from chalicelib import wiring
 from chalicelib.catalog import rules
@@ -112,6 +112,29 @@ def use_stack(name: str) -> None:
     function = resource["StackResourceDetail"]["PhysicalResourceId"]
     found = client("lambda").get_function_configuration(FunctionName=function)
     os.environ.update(found["Environment"]["Variables"])
+
+
+def find_cloud(program: str, stack: str | None) -> None:
+    """The clock of the cloud at hand, and the stack's names as ours.
+
+    Exits with 2, saying why in one line, where there is no such cloud.
+    """
+    try:
+        use_clock()
+        if stack:
+            use_stack(stack)
+    except NoCredentialsError:
+        reason = "no AWS credentials; choose a profile: export AWS_PROFILE=…"
+    except BotoCoreError as error:
+        reason = f"no cloud to work on: {error}"
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        reason = f"there is no stack {stack}, or it has no APIHandler, in this account and region"
+    else:
+        return
+    print(f"{program}: {reason}", file=sys.stderr)
+    raise SystemExit(2)
 
 
 # secrets and keys
@@ -453,17 +476,6 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Json], dict[str, dict[s
 }
 
 
-def find_cloud(args: argparse.Namespace) -> None:
-    """Its clock and its names; exits, saying why, where there is no such cloud to work on."""
-    try:
-        if args.command not in OFFLINE:
-            use_clock()
-        if args.stack:
-            use_stack(args.stack)
-    except (BotoCoreError, ClientError) as error:
-        raise SystemExit(f"{args.command}: no cloud to work on: {error}") from None
-
-
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="python -m infra.admin",
@@ -481,7 +493,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
-    find_cloud(args)
+    if args.command not in OFFLINE:
+        find_cloud(args.command, args.stack)
     try:
         print(json.dumps(COMMANDS[args.command][0](args), indent=2, ensure_ascii=False))
     except CetrusError as error:

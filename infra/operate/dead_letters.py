@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.clock import to_text
 from chalicelib.storage.aws import client
-from infra.admin import use_clock, use_stack
+from infra.admin import find_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -150,24 +150,6 @@ def record_act(command: str, *ids: str) -> None:
     ledger.record(OPERATOR, commanded(command, *ids), wiring.now())
 
 
-def found_stack(name: str, program: str = "dead_letters") -> bool:
-    """Take the stack's environment as ours, or say in one line why there is none."""
-    from botocore.exceptions import ClientError, NoCredentialsError
-
-    try:
-        use_stack(name)
-    except NoCredentialsError:
-        reason = "no AWS credentials; choose a profile: export AWS_PROFILE=…"
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":
-            raise
-        reason = f"there is no stack {name}, or it has no APIHandler, in this account and region"
-    else:
-        return True
-    print(f"{program}: {reason}", file=sys.stderr)
-    return False
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m infra.operate.dead_letters", description=__doc__.split("\n")[0]
@@ -175,9 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stack", help="take names from this CloudFormation stack")
     parser.add_argument("--again", action="store_true", help="move all back, to be run again")
     chosen = parser.parse_args(arguments)
-    if chosen.stack and not found_stack(chosen.stack):
-        return 2
-    use_clock()
+    find_cloud("dead_letters", chosen.stack)
     sqs, count = client("sqs"), 0
     for queue in queues(sqs, os.environ["MAIL_QUEUE_URL"]):
         found = (moved if chosen.again else listed)(sqs, queue)

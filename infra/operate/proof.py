@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.privacy import wiring as records
 from chalicelib.privacy.promises import promises
 from chalicelib.privacy.proof import code_hash
-from infra.admin import use_clock, use_stack
+from infra.admin import find_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,9 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--stack", help="take names from this CloudFormation stack")
     given = parser.parse_args(arguments)
-    use_clock()
-    if given.stack:
-        use_stack(given.stack)
+    find_cloud("proof", given.stack)
     try:
         done = publish(given.results)
     except ValueError as error:

@@ -157,12 +157,10 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     import boto3
 
-    from infra.admin import use_clock, use_stack
+    from infra.admin import find_cloud
     from infra.operate.leaving import leave_again
 
-    use_clock()
-    if chosen.stack:
-        use_stack(chosen.stack)
+    find_cloud("restore", chosen.stack)
     print(f"{chosen.target}: {restore(boto3.client('dynamodb'), chosen.source, chosen.target)}")
     done = leave_again()
     print(f"erased since, and back: {done['erased_again']}, which are erased again")

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import wiring
 from chalicelib.core.ids import derived_id
-from infra.admin import use_clock
-from infra.operate.dead_letters import found_stack
+from infra.admin import find_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,9 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stack", help="take names from this CloudFormation stack")
     parser.add_argument("--again", action="store_true", help="take each of them in")
     chosen = parser.parse_args(arguments)
-    if chosen.stack and not found_stack(chosen.stack, "untaken_mail"):
-        return 2
-    use_clock()
+    find_cloud("untaken_mail", chosen.stack)
     outcomes = []
     for key in list(untaken()):
         outcomes.append(taken(key) if chosen.again else "waits")

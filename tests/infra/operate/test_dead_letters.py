@@ -12,6 +12,7 @@ from botocore.exceptions import NoCredentialsError
 from chalicelib import wiring
 from chalicelib.privacy.acts import OPERATOR
 from chalicelib.privacy.ledger import Ledger
+from infra import admin
 from infra.operate import dead_letters
 from infra.operate.dead_letters import main
 
@@ -217,7 +218,9 @@ def test_a_crash_between_the_two_calls_loses_nothing(
 def test_a_stack_that_is_not_there_is_told_in_one_line(
     queues: Queues, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--stack", "cetrus-nowhere"]) == 2
+    with pytest.raises(SystemExit) as exits:
+        main(["--stack", "cetrus-nowhere"])
+    assert exits.value.code == 2
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert "there is no stack cetrus-nowhere" in said.err
@@ -226,9 +229,11 @@ def test_a_stack_that_is_not_there_is_told_in_one_line(
 def test_without_credentials_it_says_so_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def nobody(_: str) -> None:
+    def nobody() -> int:
         raise NoCredentialsError
 
-    monkeypatch.setattr(dead_letters, "use_stack", nobody)
-    assert main(["--stack", "cetrus-prod"]) == 2
+    monkeypatch.setattr(admin, "service_time", nobody)
+    with pytest.raises(SystemExit) as exits:
+        main(["--stack", "cetrus-prod"])
+    assert exits.value.code == 2
     assert "no AWS credentials" in capsys.readouterr().err

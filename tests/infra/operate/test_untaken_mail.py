@@ -71,5 +71,7 @@ def test_one_that_fails_again_is_told_by_its_kind_and_keeps_no_other(
 
 
 def test_a_stack_that_is_not_there_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--stack", "cetrus-nowhere"]) == 2
+    with pytest.raises(SystemExit) as exits:
+        main(["--stack", "cetrus-nowhere"])
+    assert exits.value.code == 2
     assert capsys.readouterr().err.startswith("untaken_mail: there is no stack cetrus-nowhere")
