@@ -84,12 +84,43 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Differences:
-    """What the text of a version says otherwise: a reworded sentence as (before, after)."""
+class Change:
+    """A sentence as it was and as it is; None: it was not there, or is not any more."""
 
-    added: tuple[Sentence, ...]
-    reworded: tuple[tuple[Sentence, Sentence], ...]
-    gone: tuple[Sentence, ...]
+    before: Sentence | None
+    after: Sentence | None
+
+    @property
+    def kind(self) -> str:
+        """`added`, `changed` or `gone`; nothing where both say the same."""
+        if self.before is None or self.after is None:
+            return "gone" if self.after is None else "added"
+        return "changed" if self.before.says != self.after.says else ""
+
+
+@dataclass(frozen=True, slots=True)
+class SectionChange:
+    """What a section says otherwise, in its order; `stays` and `stood` are whether it is there."""
+
+    id: str
+    title: str
+    stays: bool
+    stood: bool
+    changes: tuple[Change, ...]
+
+    def count(self, kind: str) -> int:
+        return sum(each.kind == kind for each in self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What the text of a version says otherwise than version `before`, section by section."""
+
+    before: int
+    sections: tuple[SectionChange, ...]
+
+    def count(self, kind: str) -> int:
+        return sum(each.count(kind) for each in self.sections)
 
 
 def read(number: int) -> Statement:
@@ -139,13 +170,31 @@ def kept(entry: dict[str, Any]) -> tuple[str, ...]:
 
 def differences(before: int, after: int) -> Differences:
     """What the later text says otherwise; of the uses, `changes.differences` tells."""
-    old, new = read(before).sentences(), read(after).sentences()
-    return Differences(
-        tuple(new[name] for name in new if name not in old),
-        tuple(
-            (old[name], new[name])
-            for name in new
-            if name in old and new[name].says != old[name].says
-        ),
-        tuple(old[name] for name in old if name not in new),
-    )
+    old, new = read(before), read(after)
+    was, now = ({one.id: one for one in each.sections} for each in (old, new))
+    every = {**was, **now}
+    order = [*now, *(name for name in was if name not in now)]
+    compared = (compare(every[name], was.get(name), now.get(name)) for name in order)
+    return Differences(before, tuple(each for each in compared if each.changes))
+
+
+def compare(shown: Section, was: Section | None, now: Section | None) -> SectionChange:
+    """A section as it is beside what it was: what is taken away stands where it stood."""
+    old, new = sentences_of(was), sentences_of(now)
+    found = [Change(old.get(name), new.get(name)) for name in woven(list(old), list(new))]
+    changes = tuple(each for each in found if each.kind)
+    return SectionChange(shown.id, shown.title, now is not None, was is not None, changes)
+
+
+def sentences_of(section: Section | None) -> dict[str, Sentence]:
+    return {each.id: each for each in section.sentences} if section else {}
+
+
+def woven(old: list[str], new: list[str]) -> list[str]:
+    """The new names in their order, and each that is gone behind the one that it stood behind."""
+    found = list(new)
+    for at, name in enumerate(old):
+        if name not in new:
+            before = next((one for one in reversed(old[:at]) if one in found), None)
+            found.insert(found.index(before) + 1 if before else 0, name)
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +18,10 @@ from chalicelib.privacy.practices import Practice, Undeclared
 from chalicelib.privacy.precautions import CATALOG, Precaution
 from chalicelib.privacy.promises import promises
 from chalicelib.privacy.rules import policy
-from chalicelib.privacy.statement import StatementAltered
+from chalicelib.privacy.statement import Differences, Sentence, StatementAltered
 from chalicelib.settings import settings
 from infra import facts
-from tests.browser import Browser, matched
+from tests.browser import Answer, Browser, matched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ PINNED = {
     2: "308c85ae745dd63c5ec5e402a846c5ff21adc2ee5a1a4570b952f215722c8c75",
     3: "195eb189b62b0222025a7dcbb0d156e467c6cf32929726a3aafc68d97f9d799a",
 }
+MISSING = Sentence("", "", (), new=False)
 IDS = ["1:2b3d61a3520d6ce9", "2:0d10c33586501420", "3:0b65c16467263a30"]
 
 
@@ -171,6 +173,103 @@ class TestWhatIsPublishedStands:
         assert "This is version 4, in force since 25 November 2026" in page.words.replace(" ,", ",")
 
 
+def sentences(found: Differences) -> list[tuple[str, str, str]]:
+    """What became of which sentence of which section."""
+    return [
+        (change.kind, section.id, (change.after or change.before or MISSING).id)
+        for section in found.sections
+        for change in section.changes
+    ]
+
+
+def shown(page: Answer) -> dict[str, str]:
+    """Each section of the differences as a person reads it, by its id."""
+    found = re.findall(r'(?s)<h3 id="text-([^"]+)">(.*?)</section>', page.text)
+    return {name: plain(text) for name, text in found}
+
+
+def plain(text: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+def read_out(sentence: Sentence) -> str:
+    pieces = sentence.pieces(host="cetrus.test", support="[support@cetrus.test](mailto:x)")
+    return "".join(text for text, _ in pieces)
+
+
+@pytest.mark.promise("PS-79")
+class TestDifferences:
+    """The page of what a version says otherwise than the one before it."""
+
+    @pytest.mark.parametrize("number", [each for each in VERSIONS if each > 1])
+    def test_every_sentence_that_differs_stands_under_its_section_and_no_other_does(
+        self, browser: Browser, number: int
+    ) -> None:
+        old, new = (statement.read(each).sentences() for each in (number - 1, number))
+        under = shown(browser.get(f"/privacy/v/{number}/changes"))
+        for name, sentence in {**old, **new}.items():
+            before, after = old.get(name), new.get(name)
+            section = name.removesuffix(f"-{sentence.id}")
+            words = squeezed(under.get(section, ""))
+            changed = before is None or after is None or before.says != after.says
+            for each in (before, after):
+                assert each is None or (squeezed(read_out(each)) in words) is changed, name
+
+    def test_sections_stand_in_their_order_with_their_headings(self, browser: Browser) -> None:
+        page = browser.get("/privacy/v/3/changes")
+        order = {section.id: section.title for section in statement.read(3).sections}
+        assert list(shown(page)) == list(order)
+        for name, title in order.items():
+            assert shown(page)[name].startswith(title)
+            assert f'<a href="#text-{name}">{title}</a>' in page.text
+            assert f'href="/privacy/v/3#{name}"' in page.text
+
+    def test_a_line_on_top_counts_what_differs(self, browser: Browser) -> None:
+        old, new = (statement.read(each).sentences() for each in (2, 3))
+        both = old.keys() & new.keys()
+        changed = sum(old[name].says != new[name].says for name in both)
+        added, gone = len(new) - len(both), len(old) - len(both)
+        words = browser.get("/privacy/v/3/changes").words
+        line = f"Against version 2: {added} sentences added, {changed} changed, {gone} taken away"
+        assert line in words
+        assert "Against version 3: 1 sentence added, 0 changed, 0 taken away" in browser.get(
+            "/privacy/v/4/changes"
+        ).words.replace("1 sentences", "1 sentence")
+
+    def test_what_changed_stands_beside_what_it_was_by_words_and_marks(
+        self, browser: Browser
+    ) -> None:
+        text = browser.get("/privacy/v/3/changes").text
+        pairs = re.findall(
+            r'(?s)<span class="tag">Before</span> <del>(.*?)</del>.*?'
+            r'<span class="tag">Now</span> <ins>(.*?)</ins>', text
+        )  # fmt: skip
+        told = [
+            (each.before, each.after)
+            for section in statement.differences(2, 3).sections
+            for each in section.changes
+            if each.before and each.after
+        ]
+        assert [tuple(map(squeezed, map(plain, pair))) for pair in pairs] == [
+            (squeezed(read_out(before)), squeezed(read_out(after))) for before, after in told
+        ]
+        assert text.count("<strong>Changed</strong>") == len(told)
+
+    def test_what_is_gone_stands_where_it_stood(self) -> None:
+        assert statement.woven(["a", "b", "c"], ["a", "c"]) == ["a", "b", "c"]
+        assert statement.woven(["a", "b"], ["b", "x"]) == ["a", "b", "x"]
+        assert statement.woven(["a", "b", "c"], ["x"]) == ["a", "b", "c", "x"]
+
+    def test_a_section_that_is_gone_is_still_told(self) -> None:
+        last = statement.differences(3, 2).sections[-1]
+        assert (last.id, last.stays, last.stood) == ("limits", False, True)
+        assert last.count("gone") == len(last.changes) > 0
+
+
+def squeezed(text: str) -> str:
+    return text.replace(" ", "")
+
+
 @pytest.mark.promise("PS-79")
 class TestPages:
     @pytest.mark.promise("PS-01")
@@ -215,13 +314,13 @@ class TestPages:
         assert "the first version" in browser.get("/privacy/v/1/changes").words
 
     def test_sentences_are_compared_by_their_names(self) -> None:
-        found = statement.differences(1, 2)
-        assert [sentence.id for sentence in found.added] == ["chosen", "old-stays"]
-        assert (found.reworded, found.gone) == ((), ())
-        back = statement.differences(2, 1)
-        assert [sentence.id for sentence in back.gone] == ["chosen", "old-stays"]
-        reworded = {before.id for before, _ in statement.differences(2, 3).reworded}
-        assert {"lines", "concern"} <= reworded
+        found = sentences(statement.differences(1, 2))
+        assert found == [("added", "uses", "chosen"), ("added", "changes", "old-stays")]
+        back = sentences(statement.differences(2, 1))
+        assert back == [("gone", "uses", "chosen"), ("gone", "changes", "old-stays")]
+        told = sentences(statement.differences(2, 3))
+        assert ("changed", "visits", "lines") in told
+        assert ("changed", "about", "concern") in told
 
     @pytest.mark.parametrize("number", ["0", "5", "x", "03", "-1", "1.0", "٣"])
     def test_another_number_is_no_version(self, browser: Browser, number: str) -> None:
