@@ -15,6 +15,7 @@ from chalicelib.core.errors import NotFound
 from chalicelib.mail.wishes import suppression_of
 from chalicelib.privacy.rules import Event, Purpose, PurposeDenied, use_under
 from chalicelib.privacy.sinks import page
+from chalicelib.rights.rules import Beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -115,6 +116,13 @@ class Export:
             "uses": list(self._uses(account, history, orders)),
             "mails": list(mails(history)),
         }
+
+    def beside(self, account_id: str) -> Beside:
+        """What whoever reads it is told beside: their zone, and the currencies of their orders."""
+        orders = self.payments.orders(account_id)
+        zone = self.wishes.choices(account_id).zone or ""
+        currencies = {order.id: order.plan.currency for order in orders}
+        return Beside(zone, self.vault.in_force(), currencies)
 
     def _since(self, subject: str) -> int:
         """The row that the first file begins with: one block, and what came since."""

@@ -135,9 +135,11 @@ def export_json(request: Request) -> Response:
 
 @routes.page("/account/privacy/export.html")
 def export_html(request: Request) -> Response:
-    """The same to read."""
-    found = taken_along(request)
-    page = html(render(request, "rights/export_read.html", found=found))
+    """The same to read, as a document that needs nothing of ours once it is saved."""
+    from chalicelib.rights.reading import file_of
+
+    found, export = taken_along(request), rights.export()
+    page = html(file_of(found, export.beside(account_of(request)), export.home))
     page.headers.update(saved_as("cetrus-export.html"))
     return page
 

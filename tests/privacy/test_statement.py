@@ -232,9 +232,10 @@ class TestDifferences:
         words = browser.get("/privacy/v/3/changes").words
         line = f"Against version 2: {added} sentences added, {changed} changed, {gone} taken away"
         assert line in words
-        assert "Against version 3: 1 sentence added, 0 changed, 0 taken away" in browser.get(
-            "/privacy/v/4/changes"
-        ).words.replace("1 sentences", "1 sentence")
+        assert (
+            "Against version 3: 1 sentence added, 0 changed, 0 taken away"
+            in browser.get("/privacy/v/4/changes").words
+        )
 
     def test_what_changed_stands_beside_what_it_was_by_words_and_marks(
         self, browser: Browser

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chalicelib import wiring
-from chalicelib.edge.pages import environment
 from chalicelib.mail.links import link_token
 from chalicelib.mail.outbox import message_of
 from chalicelib.rights import wiring as rights
@@ -16,6 +16,7 @@ from tests.edge import test_pages_in_chromium as pages
 from tests.edge.test_pages_in_chromium import address, chromium, flaws, page
 from tests.rights.conftest import MORA, PASSWORD, PROFILE, buy
 from tests.rights.test_pages import ERASE, mailed
+from tests.rights.test_reading import everything, to_read
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tests.payments.conftest import FakeProcessor
 
 pytestmark = pytest.mark.browser
-__all__ = ["address", "chromium", "page"]  # fixtures of another folder
+__all__ = ["address", "chromium", "everything", "page"]  # fixtures of another folder
 looked_at = partial(pages.looked_at, "rights")
 pressed = partial(pages.pressed, "rights")
 DEACTIVATE, EXPORT = "/account/privacy/deactivate", "/account/privacy/export"
@@ -92,12 +93,38 @@ def test_the_mailed_link_is_sound(page: Page, mora: Account) -> None:
     assert not looked_at(page, {"mailed none": "/rights/none"})
 
 
-def test_the_file_to_read_is_sound(
-    page: Page, mora: Account, processor: FakeProcessor, crew: Plan
-) -> None:
+def opened(page: Page, found: dict[str, Any]) -> None:
     """As it is saved, and opened later without us."""
-    buy(processor, crew)
-    file = environment().get_template("rights/export_read.html")
     page.goto("about:blank")
-    page.set_content(file.render(found=rights.export().of(MORA)))
+    page.set_content(to_read(found))
+
+
+def test_the_file_to_read_is_sound(page: Page, everything: dict[str, Any]) -> None:
+    opened(page, everything)
     assert not flaws(page, "rights export to read")
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_the_file_to_read_of_an_account_without_anything_is_sound(
+    page: Page, mora: Account
+) -> None:
+    opened(page, rights.export().of(MORA))
+    assert not flaws(page, "rights export of nothing to read")
+
+
+def test_on_a_phone_each_value_of_a_table_has_its_label_and_on_paper_each_page_its_heads(
+    page: Page, everything: dict[str, Any]
+) -> None:
+    opened(page, everything)
+    label = "e => getComputedStyle(e, '::before').content"
+    first = page.locator("#t-computers td").first
+    narrow = (page.viewport_size or {"width": 0})["width"] < 700
+    assert first.evaluate(label) == ('"Computer"' if narrow else "none")
+    page.emulate_media(media="print")
+    assert first.evaluate(label) == "none"
+    heads = page.locator("#t-computers thead")
+    assert heads.evaluate("e => getComputedStyle(e).display") == "table-header-group"
+    page.set_viewport_size({"width": 680, "height": 960})  # A4 within its margins
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    if pages.SHOTS:
+        page.pdf(path=Path(pages.SHOTS) / "rights-export.pdf", format="A4")
