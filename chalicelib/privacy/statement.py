@@ -12,6 +12,8 @@ import re
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,10 @@ class SectionChange:
 
     def count(self, kind: str) -> int:
         return sum(each.kind == kind for each in self.changes)
+
+    def runs(self) -> list[tuple[str, list[Change]]]:
+        """Changes of one kind in a row, with the kind."""
+        return [(kind, list(run)) for kind, run in groupby(self.changes, attrgetter("kind"))]
 
 
 @dataclass(frozen=True, slots=True)

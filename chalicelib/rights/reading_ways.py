@@ -104,9 +104,9 @@ def known_as(text: str) -> Way:
     return lambda of: Cell(text, code=str(of.value))
 
 
-def with_word(text: str) -> Way:
-    """`3 seats`."""
-    return lambda of: Cell(f"{of.value} {text}")
+def how_often(of: Value) -> Cell:
+    text = filters.every(of.value)
+    return Cell(text if text.startswith("every") else f"once {text}")
 
 
 def one_of(names: Mapping[Any, str]) -> Way:

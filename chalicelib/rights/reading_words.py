@@ -25,6 +25,7 @@ from chalicelib.rights.reading_ways import (
     code,
     day,
     fingerprint,
+    how_often,
     known_as,
     launches,
     license_name,
@@ -38,7 +39,6 @@ from chalicelib.rights.reading_ways import (
     used,
     version,
     why,
-    with_word,
 )  # fmt: skip
 
 DETAILS = {
@@ -211,11 +211,11 @@ SECTIONS: dict[str, Section] = {
             Column("Subscription", {"application_name": plain, "plan_name": plain}),
             Column("State", {"state": one_of(SUBSCRIPTION_STATES)}),
             Column("Seats", {"seats": plain}), Column("Price of a seat", {"price": money}),
-            Column("Paid for", {"months": with_word("months at a time")}),
+            Column("Charged", {"months": how_often}),
             Column("Ordered", {"anchor": time}),
             Column("Period, counted from 0", {"period": plain}),
             Column("Paid from", {"period_start": time}), Column("Paid until", {"period_end": time}),
-            Column("Next thing to do", {"due": time}), Column("Tries to charge", {"tries": plain}),
+            Column("Next due", {"due": time}), Column("Tries to charge", {"tries": plain}),
             Column("Number of the try that is on its way", {"charging": plain}),
             Column("Why the last charge failed", {"refused": one_of({})}),
             Column("In our records", IDS),
@@ -250,7 +250,8 @@ SECTIONS: dict[str, Section] = {
     ),
     "uses": Section(
         "Who looked at what, and why", "Every time that your data was collected, corrected, opened "
-        "or passed on. Making this file is among them.", "Nothing is on record.", TABLE,
+        "or passed on, the oldest first. Making this file is among them.", "Nothing is on record.",
+        TABLE,
         (
             WHEN, Column("What", {"event": one_of(EVENTS)}), Column("For", {"purpose": use}),
             VERSION, Column("Why", {"reason": why}), Column("About", {"about": known_as("order")}),

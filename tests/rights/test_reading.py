@@ -72,12 +72,13 @@ READS: dict[str, dict[Any, Any]] = {
     "what": {
         "CLASS#offer": "Offers and news", "BOUNCED": "Notices, since mail to your address bounces"
     },
+    "months": {1: "once a month"},
     "section": {"members": "People of your licenses"},
 }  # fmt: skip
 # Words that tell what an id is of, or what a reason means; they are said of no value by themselves.
 AROUND = re.compile(
     r"^(None|order|license|application|vendor|plan|account|its page|payment|your random name|"
-    r"account that pays|invitation|months at a time|version \d)$"
+    r"account that pays|invitation|version \d)$"
 )
 
 
