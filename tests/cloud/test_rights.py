@@ -51,6 +51,9 @@ def test_a_payer_takes_all_along_and_leaves_nothing_but_what_was_declared(
     person.buy()
     control.settle()
     found = taken_along(person)
+    to_read = person.browser.fetch(cloud.app + EXPORT.replace(".json", ".html"))
+    assert to_read.status_code == 200
+    assert all(value in to_read.text for value in (*TOLD.values(), found["orders"][0]["id"]))
     assert found["profile"]["name"] == TOLD["name"]
     assert found["orders"]
     assert found["licenses"]
