@@ -324,6 +324,8 @@ class TestForALayPerson:
         found = read(text)
         assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in found.tags}
         assert not [a for _, attrs in found.tags for a in attrs if a == "src" or a[:2] == "on"]
+        law = "default-src 'none'; style-src 'unsafe-inline'"
+        assert [a["content"] for _, a in found.tags if "http-equiv" in a] == [law]
         assert "url(" not in text
         assert "@import" not in text
         links = {str(attrs["href"]) for tag, attrs in found.tags if tag == "a"}
