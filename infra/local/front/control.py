@@ -99,7 +99,7 @@ class Control:
         self._faults: list[Json] = []
         self._actions: dict[str, dict[str, Action]] = {
             "": {"GET": self._page},
-            "seed": {"GET": lambda _: self._seed()},
+            "seed": {"GET": lambda _: as_json(self.seed)},
             "mail": {"GET": self._mail, "POST": self._receive},
             "clock": {"GET": lambda _: self._clock(), "POST": self._move_clock},
             "run": {"POST": self._run},
@@ -145,12 +145,6 @@ class Control:
             traceback.print_exc(file=sys.stderr)
             detail = f"{type(error).__name__}: {error}"
             return as_problem(500, "engine_error", "Internal Server Error", detail)
-
-    def _seed(self) -> Answer:
-        if not self.seed:
-            detail = "The cloud is still being seeded."
-            return as_problem(503, "starting", "Starting", detail, (("Retry-After", "1"),))
-        return as_json(self.seed)
 
     # clock and schedules -------------------------------------------------------------------------
 

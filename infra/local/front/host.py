@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 
 API_FUNCTION = "api_handler"
 MAIL_DOMAIN = "cetrus.test"
+STARTING = Answer(
+    503,
+    (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Cache-Control", "no-store"),
+        ("Retry-After", "2"),
+    ),
+    b'<!doctype html><html lang="en"><meta http-equiv="refresh" content="2"><title>Starting</title>'
+    b"<p>Cetrus is starting. This page looks again every two seconds.</p></html>",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +62,13 @@ class Running:
 
 
 class Later:
-    """Answers 503 until there is something to answer: sockets are bound before the cloud is up."""
+    """Answers 503 with a plain page until the cloud is up and seeded, whoever asks for what."""
 
     def __init__(self) -> None:
         self.door: FrontDoor | None = None
 
     def answer(self, request: Request) -> Answer:
-        if self.door is None:
-            return Answer(503, (("Retry-After", "1"),), b"Starting.")
-        return self.door.answer(request)
+        return self.door.answer(request) if self.door else STARTING
 
 
 @contextmanager
@@ -80,6 +88,7 @@ def _start(options: Options, folder: DataFolder, stack: ExitStack) -> Running:
     later = Later()
     app = _listen(options.port, ports.get("app"), later)
     stack.callback(app.stop)
+    app.start()
     s3_backend = _LateBackend()
     s3 = listen_near(ports.get("s3"), lambda port: Server(s3_backend.handler, port))
     stack.callback(s3.stop)
@@ -103,18 +112,18 @@ def _start(options: Options, folder: DataFolder, stack: ExitStack) -> Running:
     processor = stack.enter_context(running_processor(cloud, folder.processor, reserved.release()))
     visits = visitor_log_of(cloud)
     stack.callback(visits.stop)
-    control = Control(cloud, {}, app.port, deliver=processor.deliver, write_logs=visits.deliver)
     limits = NetworkLimits()
-    later.door = FrontDoor(gateway_of(cloud), control, limits, watcher=visits.watch)
-    visits.start()
-    app.start()
-    control.seed = {
+    seed = {
         **_seeded(options, folder, cloud, processor, urls),
         # Last, because they are of this run: a port may have changed since the seeding.
         "urls": urls,
         "functions": list(cloud.functions),
         "limits": limits.described(),
     }
+    control = Control(cloud, seed, app.port, deliver=processor.deliver, write_logs=visits.deliver)
+    visits.start()
+    # Not before it is seeded: until then the forms lack the secrets that they are signed with.
+    later.door = FrontDoor(gateway_of(cloud), control, limits, watcher=visits.watch)
     operator = {**cloud.function_environment(API_FUNCTION), **cloud.operator_environment()}
     where = {
         "pid": os.getpid(),
@@ -124,7 +133,7 @@ def _start(options: Options, folder: DataFolder, stack: ExitStack) -> Running:
         "operator": operator,
     }
     folder.write("running", where)
-    return Running(urls, control.seed)
+    return Running(urls, seed)
 
 
 def _listen(port: int, remembered: Any, later: Later) -> Server:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -14,6 +16,7 @@ import pytest
 import time_machine
 from botocore.config import Config
 
+from infra.local.front.ports import Reserved
 from infra.local.front.run import DidNotStart, LocalCloud
 from infra.local.names import OPERATOR_KEY, OPERATOR_SECRET, REGION
 
@@ -24,9 +27,29 @@ pytestmark = pytest.mark.cloud
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[LocalCloud]:
-    with LocalCloud() as started:
-        yield started
+def met() -> list[httpx.Response]:
+    """What somebody meets who opens a form before the cloud said that it runs."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def cloud(met: list[httpx.Response]) -> Iterator[LocalCloud]:
+    port, started = Reserved().release(), threading.Event()
+    visitor = threading.Thread(target=knock, args=(f"http://localhost:{port}", started, met))
+    visitor.start()
+    try:
+        with LocalCloud(port=port) as running:
+            started.set()
+            yield running
+    finally:
+        started.set()
+        visitor.join()
+
+
+def knock(app: str, started: threading.Event, met: list[httpx.Response]) -> None:
+    while not started.wait(0.05):
+        with contextlib.suppress(httpx.ConnectError):
+            met.append(httpx.get(f"{app}/register"))
 
 
 def bucket_of(cloud: LocalCloud) -> str:
@@ -66,6 +89,22 @@ def alive(pid: int) -> bool:
 
 def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+class TestStarting:
+    def test_a_form_is_there_or_said_to_be_starting_and_never_broken(
+        self, cloud: LocalCloud, met: list[httpx.Response]
+    ) -> None:
+        early = [answer for answer in met if answer.status_code == 503]
+        assert early
+        assert {answer.status_code for answer in met} <= {200, 503}
+        assert met == early + met[len(early) :], "what was there once stays there"
+        assert all(answer.headers["retry-after"] == "2" for answer in early)
+        assert all("Cetrus is starting." in answer.text for answer in early)
+
+    def test_the_address_is_told_once_its_forms_are_there(self, cloud: LocalCloud) -> None:
+        assert cloud.output().count(cloud.app) == 2
+        assert httpx.get(f"{cloud.app}/register").status_code == 200
 
 
 class TestServing:
