@@ -91,6 +91,7 @@ ACCESS: dict[str, Rule] = {
     "POST /staff/mailings/{mailing_id}/approve": Rule.STAFF_PRIVACY,
     "POST /staff/mailings/{mailing_id}/refuse": Rule.STAFF_PRIVACY,
     "POST /staff/mailings/{mailing_id}/schedule": Rule.STAFF_SERVICE,
+    "POST /staff/mailings/{mailing_id}/send": Rule.STAFF_SERVICE,
     "POST /staff/mailings/{mailing_id}/cancel": Rule.STAFF_SERVICE,
     "GET /staff/trends": Rule.STAFF_OPERATOR,
     "GET /staff/trends.csv": Rule.STAFF_OPERATOR,

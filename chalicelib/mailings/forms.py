@@ -13,6 +13,8 @@ from chalicelib.mailings.rules import Content
 from chalicelib.mailings.texts import FIELDS, Kind
 
 ONCE = re.compile(r"[A-Za-z0-9_-]{43}")
+UNCOUNTED = "uncounted"
+NUMBER = re.compile(r"[0-9]{1,12}")
 MINUTE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
 
 
@@ -84,8 +86,27 @@ class ApproveForm(Strict):
     seen: Annotated[str, at_most(64), needed("Open the page again.")] = absent()
 
 
+class RefuseForm(Strict):
+    why: Words = ""
+
+
+def number_shown(value: str) -> str:
+    if value != UNCOUNTED and not NUMBER.fullmatch(value):
+        raise ValueError("Open the page again.")
+    return value
+
+
+class SendForm(Strict):
+    """The number of people that was on the page, or `uncounted` where there was none yet."""
+
+    people: Annotated[str, AfterValidator(number_shown)] = absent()
+
+    def shown(self) -> int | None:
+        return None if self.people == UNCOUNTED else int(self.people)
+
+
 class ScheduleForm(Strict):
-    """Empty is now; a launch screen needs an end."""
+    """A launch screen needs an end, and shows from now where its beginning is empty."""
 
     at: Instant = ""
     until: Instant = ""

@@ -1,5 +1,7 @@
 """Writes the messages of mailings to the outbox: one a mailing and person, however often it runs.
 
+Of what was submitted it counts first whom it could go to at most: whoever sends it is told.
+
 It walks the index of active accounts from a cursor. The index only nominates: each account is read
 again, and the mailer looks once more, at the state, the grant and the text, when it hands over.
 Of what people use it knows nothing: its role does not reach that table (PS-36).
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.mail.rules import Unapproved
 from chalicelib.mail.templates import TEMPLATES
-from chalicelib.mailings.rules import LATEST, State, established
+from chalicelib.mailings.rules import LATEST, WAITING, Count, State, established
 from chalicelib.mailings.texts import KINDS, Kind
 from chalicelib.observability import count, failure
 from chalicelib.privacy.rules import Purpose, PurposeDenied
@@ -80,6 +82,9 @@ class MailingPlanner:
 
     def _send(self, mailing_id: str, done: dict[str, int], ends: float) -> None:
         mailing = self.store.mailing(mailing_id)
+        if mailing and mailing.state in WAITING:
+            self._count(mailing)
+            return
         if mailing is None or mailing.state not in {State.SCHEDULED, State.SENDING}:
             return
         try:
@@ -93,6 +98,12 @@ class MailingPlanner:
             if not self._walk(mailing, shard, done, ends):
                 return
         done["finished"] += self.store.finish(mailing)
+
+    def _count(self, mailing: Mailing) -> None:
+        """Everybody who is active, whatever they chose: it goes to no more, and tells of nobody."""
+        shards = range(self.members.shards)
+        people = sum(1 for shard in shards for _ in self.members.active(shard, ""))
+        self.store.counted(mailing, Count(people, self.clock()))
 
     def _walk(self, mailing: Mailing, shard: int, done: dict[str, int], ends: float) -> bool:
         """Write to everybody of the shard behind the cursor; False where the time was over."""

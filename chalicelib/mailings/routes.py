@@ -29,6 +29,18 @@ routes = Edge(__name__)
 
 LIST, CHOOSE = "mailings/list.html", "mailings/choose.html"
 WRITE, MAILING = "mailings/write.html", "mailings/mailing.html"
+DONE = {
+    "saved": ({"draft"}, "The draft is saved. Read it as it will look, then submit it."),
+    "submitted": ({"submitted"}, "Submitted. It waits for a second person to approve or refuse."),
+    "approved": ({"approved"}, "Approved. It waits to be sent or scheduled by the role service."),
+    "refused": ({"refused"}, "Refused. It goes no further, and its author is told your reason."),
+    "scheduled": ({"scheduled"}, "Scheduled. Until its time it can be canceled."),
+    "sent": (
+        {"scheduled", "sending", "sent"}, "It goes out now: its mails are written in five minutes."
+    ),
+    "canceled": ({"canceled"}, "Canceled. It goes no further."),
+}  # fmt: skip
+"""What a step says when it is done, while the mailing is as the step left it."""
 PAGE_SIZE = 20
 OFFERED = 200  # applications that a text can be about, in the order of their addresses
 
@@ -56,6 +68,8 @@ def show_new(request: Request) -> Response:
     """First what it is to be, then the fields of that text."""
     from chalicelib.mailings.texts import KINDS, TEXTS, Kind
 
+    if again := request.query.get("again", ""):
+        return show_again(request, again)
     kind, text = request.query.get("kind", ""), request.query.get("text", "")
     if not kind and not text:
         return html(render(request, CHOOSE, kinds=KINDS, texts=TEXTS))
@@ -63,6 +77,14 @@ def show_new(request: Request) -> Response:
         raise NotFound
     filled = Filled({"kind": kind, "text": text, "once": new_token()})
     return form_page(request, wiring.keyed(), WRITE, filled=filled, **written(kind, text, ""))
+
+
+def show_again(request: Request, mailing_id: str) -> Response:
+    """The form of a new mailing with the text of one that is over; that one stays as it is."""
+    content = wiring.mailings().over(mailing_id).content
+    filled = Filled({**fields_of(content), "once": new_token()})
+    more = written(content.kind, content.text, "") | {"again": mailing_id}
+    return form_page(request, wiring.keyed(), WRITE, filled=filled, **more)
 
 
 @routes.form("/staff/mailings")
@@ -75,7 +97,7 @@ def draft(request: Request) -> Response:
         mailing = wiring.mailings().draft(member_of(request), form.once, content)
     except CetrusError as error:
         return write_again(request, error, "")
-    return see_other(request, f"/staff/mailings/{mailing}")
+    return done(request, mailing, "saved")
 
 
 @routes.page("/staff/mailings/{mailing_id}")
@@ -92,11 +114,8 @@ def show_text(request: Request, mailing_id: str) -> Response:
     if mailing.state is not State.DRAFT:
         return see_other(request, f"/staff/mailings/{mailing_id}")
     content = mailing.content
-    filled = Filled({
-        "kind": content.kind, "text": content.text, "application": slug_of(content),
-        **content.fields,
-    })  # fmt: skip
     more = written(content.kind, content.text, mailing_id)
+    filled = Filled(fields_of(content))
     return form_page(request, wiring.keyed(), WRITE, filled=filled, **more)
 
 
@@ -112,22 +131,29 @@ def change_text(request: Request, mailing_id: str) -> Response:
         raise
     except CetrusError as error:
         return write_again(request, error, mailing_id)
-    return see_other(request, f"/staff/mailings/{mailing_id}")
+    return done(request, mailing_id, "saved")
 
 
 @routes.form("/staff/mailings/{mailing_id}/submit")
 def submit(request: Request, mailing_id: str) -> Response:
-    return button(request, mailing_id, wiring.mailings().submit)
+    return button(request, mailing_id, wiring.mailings().submit, "submitted")
 
 
 @routes.form("/staff/mailings/{mailing_id}/cancel")
 def cancel(request: Request, mailing_id: str) -> Response:
-    return button(request, mailing_id, wiring.mailings().cancel)
+    return button(request, mailing_id, wiring.mailings().cancel, "canceled")
 
 
 @routes.form("/staff/mailings/{mailing_id}/refuse")
 def refuse(request: Request, mailing_id: str) -> Response:
-    return button(request, mailing_id, wiring.mailings().refuse)
+    """With a reason, which the mailing keeps and its page shows."""
+    from chalicelib.mailings.forms import RefuseForm
+
+    def act() -> None:
+        form = read_form(request, RefuseForm, wiring.keyed())
+        wiring.mailings().refuse(member_of(request), mailing_id, form.why)
+
+    return step(request, mailing_id, act, "refused")
 
 
 @routes.form("/staff/mailings/{mailing_id}/approve")
@@ -139,7 +165,7 @@ def approve(request: Request, mailing_id: str) -> Response:
         form = read_form(request, ApproveForm, wiring.keyed())
         wiring.mailings().approve(member_of(request), mailing_id, form.seen)
 
-    return step(request, mailing_id, act)
+    return step(request, mailing_id, act, "approved")
 
 
 @routes.form("/staff/mailings/{mailing_id}/schedule")
@@ -151,20 +177,34 @@ def schedule(request: Request, mailing_id: str) -> Response:
         at, until = form.instants()
         wiring.mailings().schedule(member_of(request), mailing_id, at, until)
 
-    return step(request, mailing_id, act)
+    return step(request, mailing_id, act, "scheduled")
 
 
-def button(request: Request, mailing_id: str, act: Callable[[str, str], None]) -> Response:
+@routes.form("/staff/mailings/{mailing_id}/send")
+def send(request: Request, mailing_id: str) -> Response:
+    """Now, and to no more people than the page named."""
+    from chalicelib.mailings.forms import SendForm
+
+    def act() -> None:
+        form = read_form(request, SendForm, wiring.keyed())
+        wiring.mailings().send_now(member_of(request), mailing_id, form.shown())
+
+    return step(request, mailing_id, act, "sent")
+
+
+def button(
+    request: Request, mailing_id: str, act: Callable[[str, str], None], what: str
+) -> Response:
     from chalicelib.accounts.forms import EmptyForm
 
     def read_and_act() -> None:
         read_form(request, EmptyForm, wiring.keyed())
         act(member_of(request), mailing_id)
 
-    return step(request, mailing_id, read_and_act)
+    return step(request, mailing_id, read_and_act, what)
 
 
-def step(request: Request, mailing_id: str, act: Callable[[], None]) -> Response:
+def step(request: Request, mailing_id: str, act: Callable[[], None], what: str) -> Response:
     """One step; what stands in its way is said on the mailing's page, as it then is."""
     try:
         act()
@@ -172,7 +212,17 @@ def step(request: Request, mailing_id: str, act: Callable[[], None]) -> Response
         raise
     except CetrusError as error:
         return form_again(request, wiring.keyed(), MAILING, error, **shown(request, mailing_id))
-    return see_other(request, f"/staff/mailings/{mailing_id}")
+    return done(request, mailing_id, what)
+
+
+def done(request: Request, mailing_id: str, what: str) -> Response:
+    return see_other(request, f"/staff/mailings/{mailing_id}?done={what}")
+
+
+def said(request: Request, mailing: Mailing) -> str:
+    """The sentence of the step that was just taken; "" where it does not fit the mailing."""
+    states, sentence = DONE.get(request.query.get("done", ""), ((), ""))
+    return sentence if mailing.state in states else ""
 
 
 def write_again(request: Request, error: CetrusError, mailing_id: str) -> Response:
@@ -195,6 +245,7 @@ def written(kind: str, text: str, mailing_id: str) -> dict[str, Any]:
     return {
         "kind": KINDS[Kind(kind)], "sheet": TEXTS[text], "fields": FIELDS, "pages": PAGES,
         "applications": {item["slug"]: item["name"] for item in found}, "mailing_id": mailing_id,
+        "again": "",
     }  # fmt: skip
 
 
@@ -208,6 +259,14 @@ def content_of(form: TextForm) -> Content:
     return form.content(application.id, application.name)
 
 
+def fields_of(content: Content) -> dict[str, str]:
+    """What the form of its text is filled with."""
+    return {
+        "kind": content.kind, "text": content.text, "application": slug_of(content),
+        **content.fields,
+    }  # fmt: skip
+
+
 def slug_of(content: Content) -> str:
     application = wiring.catalog().application(content.application) if content.application else None
     return application.slug if application else ""
@@ -215,6 +274,7 @@ def slug_of(content: Content) -> str:
 
 def shown(request: Request, mailing_id: str) -> dict[str, Any]:
     from chalicelib.mailings.preview import preview
+    from chalicelib.mailings.rules import LONGEST_REASON
     from chalicelib.mailings.texts import KINDS, TEXTS, Channel, Kind
 
     service, now = wiring.mailings(), wiring.now()
@@ -225,6 +285,8 @@ def shown(request: Request, mailing_id: str) -> dict[str, Any]:
         "mailing": mailing, "kind": KINDS[content.kind], "sheet": TEXTS[content.text],
         "hash": content.sha256, "mine": mailing.author == member_of(request),
         "approved_by_me": mailing.approver == member_of(request),
+        "refused_by_me": bool(mailing.refusal and mailing.refusal.by == member_of(request)),
+        "done": said(request, mailing), "longest": LONGEST_REASON,
         "mail": preview(made.letterhead(), content, told, now) if mails else None, "told": told,
         "tally": service.tally(mailing), "partner": content.kind is Kind.PARTNER, "now": now,
         "may": may(request, mailing, now),
@@ -233,7 +295,7 @@ def shown(request: Request, mailing_id: str) -> dict[str, Any]:
 
 def may(request: Request, mailing: Mailing, now: int) -> set[str]:
     """The steps that this person has a role for; the rules judge again."""
-    from chalicelib.mailings.rules import FROM
+    from chalicelib.mailings.rules import FROM, OVER
 
     author = mailing.author == member_of(request)
     steps = {step for step in FROM if mailing.may(step, now)}
@@ -242,7 +304,8 @@ def may(request: Request, mailing: Mailing, now: int) -> set[str]:
         allowed |= {"schedule", "cancel"} | ({"submit"} if author else set())
     if has_role(request, Role.PRIVACY):
         allowed |= {"refuse"} | (set() if author else {"approve"})
-    return steps & allowed
+    again = {"again"} if has_role(request, Role.SERVICE) and mailing.state in OVER else set()
+    return (steps & allowed) | again
 
 
 def has_role(request: Request, role: Role) -> bool:

@@ -13,8 +13,9 @@
 | write, change | role service | a draft of one's own; the text passes every check |
 | submit | role service, the author | it is a draft; its hash is kept |
 | approve | role privacy, **not the author** | it is submitted, with the hash that was looked at |
-| refuse | role privacy | it is submitted or later, and mails of it may still be handed over |
+| refuse | role privacy, saying why | submitted or later, and mails may still be handed over |
 | schedule | role service | it is approved |
+| count | the planner | it is submitted or approved, and no mail of it is written yet |
 | begin, finish | the planner | its instant has come; its hash is the approved one |
 | cancel | role service | mails of it may still be handed over |
 
@@ -26,6 +27,7 @@ CetrusError
 │   └── TextRefused       a field is missing or holds what it may not
 └── Conflict
     ├── WrongState        the step is not one from the state that it is in, or not for this person
+    ├── CountedAnew       the number of people that was shown before it goes out is another by now
     └── OwnMailing        the author cannot approve it
 Unapproved (mail.rules)   not the text that was approved, or no longer to be sent: it never goes out
 """
@@ -39,7 +41,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.catalog.rules import TRIAL
-from chalicelib.core.clock import DAY
+from chalicelib.core.clock import DAY, day_of, from_text
 from chalicelib.core.errors import Conflict, InvalidInput
 from chalicelib.core.signing import canonical
 from chalicelib.mail.rules import LAWS, Unapproved
@@ -55,6 +57,7 @@ PAID = "paid"
 LONGEST_SCREEN = 90 * DAY
 LATEST = 14 * DAY
 """After its instant no mail of a mailing is worth sending."""
+LONGEST_REASON = 200
 
 
 class State(StrEnum):
@@ -84,6 +87,10 @@ FROM: Mapping[str, frozenset[State]] = {
         }
     ),
 }  # fmt: skip
+OVER = frozenset({State.REFUSED, State.CANCELED})
+"""The states from which there is no step, but to write it again."""
+WAITING = frozenset({State.SUBMITTED, State.APPROVED})
+"""The states in which whom it could go to is counted."""
 GOING_OUT = frozenset({State.SENDING, State.SENT})
 """The states in which what was written to the outbox may be handed over."""
 
@@ -96,6 +103,12 @@ class WrongState(Conflict):
     code = "mailing_state"
     title = "That is not the next step"
     detail = "Somebody was here before, or this is not yours to do. Look at the mailing again."
+
+
+class CountedAnew(Conflict):
+    code = "mailing_counted"
+    title = "The number of people is another by now"
+    detail = "It did not go out, because the number of people was counted again. Look at it first."
 
 
 class OwnMailing(Conflict):
@@ -143,6 +156,23 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """How many people a mailing could go to at most, as counted at this instant."""
+
+    people: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a mailing was refused, by which member of staff, and when."""
+
+    why: str = field(repr=False)
+    by: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Mailing:
     """One mailing. `at` is when it is sent, or first shown; `until` when a screen ends."""
 
@@ -157,6 +187,8 @@ class Mailing:
     at: int | None = None
     until: int | None = None
     cursors: Mapping[int, str] = field(default_factory=dict)
+    count: Count | None = None
+    refusal: Refusal | None = None
 
     @property
     def channel(self) -> Channel:
@@ -226,6 +258,29 @@ def flaws(content: Content) -> dict[str, str]:
     if content.fields.get("begins", "") >= content.fields.get("ends", "~") and "ends" not in found:
         found["ends"] = "Choose an end that is later than the beginning, on the same day."
     return found
+
+
+def over_at(content: Content) -> int | None:
+    """When the maintenance that it tells of is over; None where it tells of none."""
+    day, ends = content.fields.get("day"), content.fields.get("ends")
+    return from_text(f"{day}T{ends}:00+00:00") if day and ends else None
+
+
+def check_to_come(content: Content, now: int) -> None:
+    """TextRefused at its day, or at its end where that was today, once the maintenance is over."""
+    over = over_at(content)
+    if over is not None and over <= now:
+        name = "ends" if day_of(now) == content.fields["day"] else "day"
+        raise TextRefused(errors={name: "This is over already. Choose a time that is to come."})
+
+
+def reason_flaw(why: str) -> str:
+    """What is wrong with the reason of a refusal; "" for nothing."""
+    if not why:
+        return "Say why, in a sentence: its author reads it."
+    if len(why) > LONGEST_REASON:
+        return f"This is too long: at most {LONGEST_REASON} characters."
+    return wording_flaw(why, promotes=True)
 
 
 def check(content: Content) -> Content:

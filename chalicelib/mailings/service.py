@@ -18,12 +18,18 @@ from chalicelib.mail.rules import Unapproved
 from chalicelib.mailings.rules import (
     GOING_OUT,
     LONGEST_SCREEN,
+    OVER,
     Content,
+    CountedAnew,
     Mailing,
     OwnMailing,
+    Refusal,
     State,
     WrongState,
     check,
+    check_to_come,
+    over_at,
+    reason_flaw,
 )
 from chalicelib.mailings.texts import Channel, Kind
 from chalicelib.observability import failure
@@ -82,6 +88,12 @@ class Mailings:
     def mailing(self, mailing_id: str) -> Mailing:
         """NotFound where there is none."""
         if (found := self.store.mailing(mailing_id)) is None:
+            raise NotFound
+        return found
+
+    def over(self, mailing_id: str) -> Mailing:
+        """One that was refused or canceled; NotFound for any other."""
+        if (found := self.mailing(mailing_id)).state not in OVER:
             raise NotFound
         return found
 
@@ -160,8 +172,8 @@ class Mailings:
 
     def draft(self, staff: str, once: str, content: Content) -> str:
         """A new draft's id; sent twice by one form it is one draft. TextRefused for its words."""
-        check(content)
         mailing_id, now = derived_id("mlg", staff, once), self.clock()
+        check_to_come(check(content), now)
         mailing = Mailing(mailing_id, content, staff, State.DRAFT, now)
         try:
             self._act(staff, "draft", mailing_id, self.store.draft(mailing))
@@ -172,18 +184,18 @@ class Mailings:
         return mailing_id
 
     def change(self, staff: str, mailing_id: str, content: Content) -> None:
-        check(content)
+        check_to_come(check(content), self.clock())
         mailing = self.mailing(mailing_id)
         if mailing.author != staff:
             raise WrongState
         self._act(staff, "change", mailing_id, [self.store.change(mailing, content)])
 
     def submit(self, staff: str, mailing_id: str) -> None:
-        mailing = self.mailing(mailing_id)
-        check(mailing.content)
+        mailing, now = self.mailing(mailing_id), self.clock()
+        check_to_come(check(mailing.content), now)
         if mailing.author != staff:
             raise WrongState
-        self._act(staff, "submit", mailing_id, [self.store.submit(mailing)])
+        self._act(staff, "submit", mailing_id, [self.store.submit(mailing, now)])
 
     def approve(self, staff: str, mailing_id: str, seen: str) -> None:
         """Pin the text with the hash that this person looked at; OwnMailing for its author."""
@@ -197,31 +209,52 @@ class Mailings:
     def schedule(
         self, staff: str, mailing_id: str, at: int | None, until: int | None = None
     ) -> None:
-        """Send it from `at` on, or from now where it is None; a launch screen also has an end."""
+        """Send it from `at` on; a launch screen has an end too, and shows from now without `at`."""
         mailing, now = self.mailing(mailing_id), self.clock()
+        if at is None and mailing.channel is Channel.MAIL:
+            raise InvalidInput(errors={"at": "Write when it goes out, or choose to send it now."})
         at = now if at is None else at
         if at < now:
-            raise InvalidInput(errors={"at": "Choose an instant that is still to come."})
+            raise InvalidInput(errors={"at": "This is past already. Choose a time to come."})
+        self._schedule(staff, mailing, at, until)
+
+    def send_now(self, staff: str, mailing_id: str, people: int | None) -> None:
+        """Send it, to as many as the page named; CountedAnew where that is no more the number."""
+        mailing = self.mailing(mailing_id)
+        if mailing.channel is not Channel.MAIL:
+            raise WrongState
+        if people != (mailing.count.people if mailing.count else None):
+            raise CountedAnew
+        self._schedule(staff, mailing, self.clock(), None)
+
+    def _schedule(self, staff: str, mailing: Mailing, at: int, until: int | None) -> None:
         if mailing.channel is Channel.SCREEN and (
             until is None or not at < until <= at + LONGEST_SCREEN
         ):
             raise InvalidInput(errors={"until": "It ends later, and within 90 days."})
         if mailing.state is not State.APPROVED:
             raise WrongState
-        mailing.as_approved()
-        self._act(staff, "schedule", mailing_id, self.store.schedule(mailing, at, until))
+        over = over_at(mailing.as_approved())
+        if over is not None and over <= at:
+            raise InvalidInput(errors={"at": "The maintenance that it tells of is over by then."})
+        self._act(staff, "schedule", mailing.id, self.store.schedule(mailing, at, until))
 
-    def refuse(self, staff: str, mailing_id: str) -> None:
-        self._stop(staff, "refuse", mailing_id, State.REFUSED)
+    def refuse(self, staff: str, mailing_id: str, why: str) -> None:
+        """It goes no further, and its author is told why; InvalidInput without a plain reason."""
+        why = " ".join(why.split())
+        if flaw := reason_flaw(why):
+            raise InvalidInput(errors={"why": flaw})
+        mailing, now = self.mailing(mailing_id), self.clock()
+        if not mailing.may("refuse", now):
+            raise WrongState
+        writes = self.store.stop(mailing, State.REFUSED, Refusal(why, staff, now))
+        self._act(staff, "refuse", mailing_id, writes)
 
     def cancel(self, staff: str, mailing_id: str) -> None:
-        self._stop(staff, "cancel", mailing_id, State.CANCELED)
-
-    def _stop(self, staff: str, step: str, mailing_id: str, to: State) -> None:
         mailing = self.mailing(mailing_id)
-        if not mailing.may(step, self.clock()):
+        if not mailing.may("cancel", self.clock()):
             raise WrongState
-        self._act(staff, step, mailing_id, self.store.stop(mailing, to))
+        self._act(staff, "cancel", mailing_id, self.store.stop(mailing, State.CANCELED))
 
     def _act(self, staff: str, step: str, mailing_id: str, writes: list[Write]) -> None:
         entry = Entry(Event.MAILING, reason=f"mailing:{step}:{mailing_id}")

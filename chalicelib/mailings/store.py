@@ -2,7 +2,7 @@
 
 | item | pk | sk | gsi1 |
 |---|---|---|---|
-| mailing | MAILING#<id> | MAILING | MAILINGS_DUE / instant, while scheduled or being sent |
+| mailing | MAILING#<id> | MAILING | MAILINGS_DUE / instant, until counted; scheduled; being sent |
 | its place in the list | MAILINGS | <created, 15 digits>#<id> | |
 | a launch screen, scheduled | SCREENS#<application> | <id> | |
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.clock import due_key
-from chalicelib.mailings.rules import Content, Mailing, State
+from chalicelib.mailings.rules import Content, Count, Mailing, Refusal, State
 from chalicelib.mailings.texts import Channel, Kind
 from chalicelib.storage.dynamo import ABSENT, ConditionFailed
 
@@ -43,7 +43,7 @@ class MailingStore:
                 yield place["sk"], found
 
     def due(self, now: int) -> list[str]:
-        """Mailings that the index nominates: their instant has come, and not all is written."""
+        """What the index nominates: to be counted, or due and not written to everybody."""
         keys = self.table.index("gsi1", "gsi1pk", DUE, range_name="gsi1sk", up_to=due_key(now))
         return [key.pk.removeprefix("MAILING#") for key in keys]
 
@@ -68,16 +68,21 @@ class MailingStore:
             "#s = :draft AND author = :author",
         )  # fmt: skip
 
-    def submit(self, mailing: Mailing) -> Write:
-        """The text is what it was when its hash was made, and stands from here on."""
+    def submit(self, mailing: Mailing, now: int) -> Write:
+        """The text is what it was when its hash was made, and stands from here on.
+
+        The planner counts whom its mails could go to.
+        """
+        update, values = "SET #s = :next, sha256 = :hash", {
+            ":next": State.SUBMITTED, ":hash": mailing.content.sha256, ":draft": State.DRAFT,
+            ":content": to_map(mailing.content), ":author": mailing.author,
+        }  # fmt: skip
+        if mailing.channel is Channel.MAIL:
+            update += ", gsi1pk = :due, gsi1sk = :key"
+            values |= {":due": DUE, ":key": due_key(now)}
         return self._update(
-            mailing.id, "SET #s = :next, sha256 = :hash",
-            {
-                ":next": State.SUBMITTED, ":hash": mailing.content.sha256, ":draft": State.DRAFT,
-                ":content": to_map(mailing.content), ":author": mailing.author,
-            },
-            "#s = :draft AND author = :author AND content = :content",
-        )  # fmt: skip
+            mailing.id, update, values, "#s = :draft AND author = :author AND content = :content"
+        )
 
     def approve(self, mailing_id: str, seen: str, approver: str) -> Write:
         """The hash that was looked at is pinned, by somebody who is not the author."""
@@ -111,18 +116,31 @@ class MailingStore:
             self.table.put(screen),
         ]
 
-    def stop(self, mailing: Mailing, to: State) -> list[Write]:
+    def stop(self, mailing: Mailing, to: State, refusal: Refusal | None = None) -> list[Write]:
         """Nothing more is written or handed over, and no screen is shown; from the state seen."""
-        write = self._update(
-            mailing.id, "SET #s = :to REMOVE gsi1pk, gsi1sk",
-            {":to": to, ":seen": str(mailing.state)}, "#s = :seen",
-        )  # fmt: skip
+        told = ""
+        values: Item = {":to": to, ":seen": str(mailing.state)}
+        if refusal:
+            told = ", why = :why, refuser = :refuser, refused_at = :now"
+            values |= {":why": refusal.why, ":refuser": refusal.by, ":now": refusal.at}
+        update = f"SET #s = :to{told} REMOVE gsi1pk, gsi1sk"
+        write = self._update(mailing.id, update, values, "#s = :seen")
         if mailing.channel is Channel.MAIL or mailing.state is not State.SCHEDULED:
             return [write]
         pk = f"SCREENS#{mailing.content.application}"
         return [write, self.table.delete(pk, mailing.id)]
 
     # the planner's
+
+    def counted(self, mailing: Mailing, count: Count) -> None:
+        """Keep the count of what waits; ConditionFailed where it is not waiting any more."""
+        values = {
+            ":people": count.people, ":now": count.at, ":submitted": State.SUBMITTED,
+            ":approved": State.APPROVED,
+        }  # fmt: skip
+        update = "SET people = :people, counted_at = :now REMOVE gsi1pk, gsi1sk"
+        condition = "#s IN (:submitted, :approved)"
+        self.table.apply(self._update(mailing.id, update, values, condition))
 
     def begin(self, mailing: Mailing) -> None:
         """ConditionFailed where it is not scheduled any more."""
@@ -192,5 +210,15 @@ def to_mailing(item: Item) -> Mailing:
     return Mailing(
         item["id"], content, item["author"], State(item["state"]), item["created_at"],
         item.get("sha256"), item.get("approved"), item.get("approver"), item.get("at"),
-        item.get("until"), cursors,
+        item.get("until"), cursors, to_count(item), to_refusal(item),
     )  # fmt: skip
+
+
+def to_count(item: Item) -> Count | None:
+    return Count(item["people"], item["counted_at"]) if "counted_at" in item else None
+
+
+def to_refusal(item: Item) -> Refusal | None:
+    """None also for what was refused before reasons were asked for."""
+    found = "refused_at" in item
+    return Refusal(item["why"], item["refuser"], item["refused_at"]) if found else None

@@ -478,11 +478,12 @@ ITEMS: dict[str, Kept] = {
     ),
     # mailings of staff
     "mailing": kept(
-        ACCOUNTS, "MAILING/MAILING", "A mail to many: its text, who wrote and who approved it.",
-        STAFF, "mail", "for good, because the ledger names it",
-        ("pseudonym", "a", "author approver"), ("staff", "a", "content"),
+        ACCOUNTS, "MAILING/MAILING",
+        "A mail to many: its text, who wrote it, who approved or refused it, and why.", STAFF,
+        "mail", "for good, because the ledger names it",
+        ("pseudonym", "a", "author approver refuser"), ("staff", "a", "content why"),
         ("technical", "a", ("id state created_at sha256 approved at until after0 after1 after2 "
-         "after3")),
+         "after3 people counted_at refused_at")),
     ),
     "mailing_listed": kept(
         ACCOUNTS, "MAILINGS/0", "Its place in the list.", NOBODY, "mail",

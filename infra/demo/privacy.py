@@ -71,7 +71,7 @@ def write_to_many(story: Story) -> None:
         page = second.submit(f"{mailing}/approve")
         story.hold("A second person approves the very text.", "Approved" in page.text)
         writer.open(mailing)
-        writer.submit(f"{mailing}/schedule")
+        writer.submit(f"{mailing}/send")
     for function in ("mailing_planner", "campaign_sweep"):
         story.cloud.control.run(function)
     story.cloud.control.settle()

@@ -390,6 +390,10 @@ def staff_write_to_many(story: Story) -> None:
     story.settled("campaign_sweep", "mail_sweep")
     shown = desk.approved("screen", "application_change", application="halyard",
                           day="2027-03-31", what="It is faster.")  # fmt: skip
+    refused = desk.writer.write("announcement", "incident", day="2027-03-31", what="It was slow.",
+                                act="None.")  # fmt: skip
+    desk.reader.browser.open(story.cloud.app + refused)
+    desk.reader.browser.submit(f"{refused}/refuse", why="It says that twice.")
     until = to_text(from_text(story.control.now()) + 2 * DAY * 1_000)[:16]
     desk.press(shown, "schedule", until=until)
     story.look()

@@ -42,7 +42,7 @@ LINKS_OF_MAIL = {
 OF_MEMBERS = {"/account/shared/{license_id}"}
 STAFF_FILES = {"/staff/trends.csv"}
 DESKS = (Role.OPERATOR, Role.PRIVACY, Role.SERVICE)  # billing has no page but the first
-DRAFT = {"day": "2027-03-31", "begins": "06:30", "ends": "07:15", "what": f"A disk, {RUN}."}
+DRAFT = {"day": "2039-03-31", "begins": "06:30", "ends": "07:15", "what": f"A disk, {RUN}."}
 
 
 def paths(*rules: Rule) -> list[str]:
@@ -323,7 +323,9 @@ class TestStaff:
         send(writer, "cancel", "Canceled")
         path = written(writer)
         send(writer, "submit", "Submitted")
-        send(reader, "refuse", "Refused")
+        send(reader, "approve", "Approved")
+        send(writer, "send", "It goes out now")
+        send(reader, "refuse", "Refused", why="The wrong day.")
         steps = {key.rpartition("/")[2] for key in ACCESS if key.startswith("POST /staff/mail")}
         assert sent == steps - {"mailings"}
 

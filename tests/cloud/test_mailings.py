@@ -43,9 +43,12 @@ class Colleague:
         assert "Approved" in page.text
 
     def schedule(self, path: str) -> None:
-        self.browser.open(self.cloud.app + path)
-        page = self.browser.submit(f"{path}/schedule")
-        assert "Scheduled" in page.text
+        """Now, after its page said to how many at most."""
+        self.cloud.control.run("mailing_planner")
+        shown = self.browser.open(self.cloud.app + path)
+        assert "Send it now to at most" in shown.text
+        page = self.browser.submit(f"{path}/send")
+        assert "It goes out now" in page.text
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +95,34 @@ def test_an_announcement_comes_to_both_and_cannot_be_ended(
 ) -> None:
     what = f"We replace a disk, number {RUN}."
     send(
-        cloud, staff, "announcement", "maintenance", day="2027-03-31", begins="06:30",
+        cloud, staff, "announcement", "maintenance", day="2039-03-31", begins="06:30",
         ends="07:15", what=what,
     )  # fmt: skip
     for customer in (willing, unwilling):
         (mail,) = [each for each in mails_of(customer, "announcement") if what in each["text"]]
-        assert mail["subject"] == "Maintenance on 31 March 2027"
+        assert mail["subject"] == "Maintenance on 31 March 2039"
         assert "List-Unsubscribe" not in mail["headers"]
+
+
+def test_a_refusal_is_told_with_its_reason_and_the_text_is_written_again(
+    cloud: LocalCloud, staff: tuple[Colleague, Colleague]
+) -> None:
+    writer, reader = staff
+    fields = {"day": "2039-03-31", "begins": "06:30", "ends": "07:15", "what": f"A disk, {RUN}."}
+    path = writer.write("announcement", "maintenance", **fields)
+    reader.browser.open(cloud.app + path)
+    page = reader.browser.submit(f"{path}/refuse")
+    assert (page.status, "Say why" in page.text) == (422, True)
+    page = reader.browser.submit(f"{path}/refuse", why="The second hour is missing.")
+    assert "Refused. It goes no further" in page.text
+    page = writer.browser.open(cloud.app + path)
+    assert "Refused by another member of staff" in page.text
+    assert "The second hour is missing." in page.text
+    writer.browser.open(f"{cloud.app}/staff/mailings/new?again={path.rpartition('/')[2]}")
+    again = writer.browser.submit("/staff/mailings", what=fields["what"])
+    assert again.path != path
+    assert f"A disk, {RUN}." in again.text
+    assert "The draft is saved" in again.text
 
 
 @pytest.mark.promise("PS-59")

@@ -203,7 +203,7 @@ class TestIsNoPlaceForPromotion:
         clock.advance(HOUR)
         program = desk.program()
         assert WHAT in launched(program)["screen"]["body"]
-        wiring.mailings().refuse(SECOND, found)
+        wiring.mailings().refuse(SECOND, found, "Not now.")
         clock.advance(STALENESS)
         assert WHAT not in launched(program)["screen"]["body"]
 

@@ -120,7 +120,7 @@ class TestTwoPeople:
         wiring.database().client = turns.client(real)
         results = turns.run(
             lambda: service.approve(APPROVER, mailing, seen),
-            lambda: service.refuse("stf_third", mailing),
+            lambda: service.refuse("stf_third", mailing, "Unclear."),
         )
         wiring.database().client = real
         found = service.mailing(mailing)
@@ -173,7 +173,7 @@ class TestScreens:
     def test_one_that_is_called_off_shows_no_more(self, house: House, act: str) -> None:
         mailing, now = house.approved(Kind.SCREEN), house.clock.now
         wiring.mailings().schedule(AUTHOR, mailing, now, now + DAY)
-        getattr(wiring.mailings(), act)(APPROVER, mailing)
+        getattr(wiring.mailings(), act)(APPROVER, mailing, *["Unclear."][: act == "refuse"])
         assert wiring.mailings().screens("app_1", now) == []
 
     @pytest.mark.promise("PS-66")
@@ -203,12 +203,14 @@ class TestPages:
         once = "A" * 42 + str(len(changed))
         answer = browser.post("/staff/mailings", {**FORM, "once": once, **changed}, page=NEW)
         assert answer.status == 303, answer.words
-        return answer.location
+        path, _, done = answer.location.partition("?")
+        assert done == "done=saved"
+        return path
 
     def test_empty_is_now_on_a_clock_that_goes_on(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        mailing, service = house.approved(Kind.ANNOUNCEMENT), signed_in("simon", Role.SERVICE)
+        mailing, service = house.approved(Kind.SCREEN), signed_in("simon", Role.SERVICE)
         path = f"/staff/mailings/{mailing}"
 
         def ticking(clock: FakeClock) -> int:
@@ -216,7 +218,9 @@ class TestPages:
             return clock.now
 
         monkeypatch.setattr(FakeClock, "__call__", ticking)
-        assert service.post(f"{path}/schedule", {"at": ""}, page=path).location == path
+        ends = {"at": "", "until": "2026-12-24 12:00"}
+        answer = service.post(f"{path}/schedule", ends, page=path)
+        assert answer.location == f"{path}?done=scheduled"
         assert state(mailing) is State.SCHEDULED
 
     def test_two_people_bring_a_mailing_to_its_readers(self, house: House) -> None:
@@ -225,11 +229,13 @@ class TestPages:
         privacy = signed_in("ben.privacy", Role.PRIVACY)
         path = self.write(service)
         assert "Cetrus will not answer on 31 March 2027" in service.get(path).words
-        assert service.post(f"{path}/submit", {}, page=path).location == path
+        assert service.post(f"{path}/submit", {}, page=path).location == f"{path}?done=submitted"
         page = privacy.get(path)
         seen = page.text.partition('name="seen" value="')[2].partition('"')[0]
-        assert privacy.post(f"{path}/approve", {"seen": seen}, page=path).location == path
-        assert service.post(f"{path}/schedule", {"at": ""}, page=path).location == path
+        answer = privacy.post(f"{path}/approve", {"seen": seen}, page=path)
+        assert answer.location == f"{path}?done=approved"
+        answer = service.post(f"{path}/send", {"people": "uncounted"}, page=path)
+        assert answer.location == f"{path}?done=sent"
         wiring.mailing_planner().run()
         house.hand_over()
         assert [str(mail["To"]) for mail in house.handed] == ["kim@example.com"]
@@ -263,7 +269,8 @@ class TestPages:
         assert "Stop holds back" in page.words
         assert page.text.count(">Stop</button>") == 1
         assert "an order that was paid" in page.words
-        assert both.post(f"{path}/refuse", {}, page=path).location == path
+        answer = both.post(f"{path}/refuse", {"why": "Wrong day."}, page=path)
+        assert answer.location == f"{path}?done=refused"
         assert state(mailing) is State.REFUSED
 
     def test_promotion_is_told_in_place_and_what_was_typed_is_kept(self, house: House) -> None:
@@ -296,6 +303,7 @@ class TestPages:
         ("role", "step"),
         [
             (Role.SERVICE, "approve"), (Role.SERVICE, "refuse"), (Role.PRIVACY, "submit"),
+            (Role.PRIVACY, "send"),
             (Role.PRIVACY, "schedule"), (Role.OPERATOR, "approve"), (Role.BILLING, "cancel"),
         ],
     )  # fmt: skip
@@ -328,7 +336,7 @@ class TestPages:
         path = self.write(service)
         assert 'value="2027-03-31"' in service.get(f"{path}/text").text
         form = {**FORM, "day": "2027-04-01"}
-        assert service.post(f"{path}/text", form).location == path
+        assert service.post(f"{path}/text", form).location == f"{path}?done=saved"
         assert "1 April 2027" in service.get(path).words
 
     def test_a_mailing_of_nobody_is_not_found(self, house: House) -> None:

@@ -480,7 +480,7 @@ class Lives(RuleBasedStateMachine):
         mailing = mailings.draft(AUTHOR, f"form {next(self.forms)}", made)
         mailings.submit(AUTHOR, mailing)
         mailings.approve(APPROVER, mailing, mailings.mailing(mailing).content.sha256)
-        mailings.schedule(AUTHOR, mailing, None)
+        mailings.schedule(AUTHOR, mailing, wiring.now())
         return mailing
 
     @rule()

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.browser
 __all__ = ["address", "chromium", "house", "office", "page"]  # fixtures of other folders
 LIST, NEW = "/staff/mailings", "/staff/mailings/new"
 WRITER, READER = "sol.writer", "ada.reader"
+WHY = "The hour is missing in which people can work again, and the second sentence is unclear."
 LONG = "We move to larger disks, and what is written meanwhile waits and is not lost. " * 7
 
 
@@ -162,6 +163,10 @@ class TestItsWay:
         eyes.enter(READER)
         eyes.at(LIST, "mailings of the reader")
         eyes.at(path_of(mailing), "mailing to approve")
+        eyes.page.get_by_text("Refuse it", exact=True).click()
+        eyes.press("Refuse it for good", "mailing refusal without a reason")
+        assert eyes.page.title().startswith("Error: ")
+        assert eyes.page.locator("#why").is_visible()
         eyes.press("Approve this text", "mailing approved")
         eyes.enter(WRITER)
         eyes.at(path_of(mailing), "mailing to schedule")
@@ -170,7 +175,13 @@ class TestItsWay:
         assert eyes.page.title().startswith("Error: ")
         assert eyes.page.input_value("#at") == "tomorrow"
         eyes.page.fill("#at", "")
-        eyes.press("Schedule it", "mailing scheduled")
+        eyes.press("Schedule it", "mailing schedule empty")
+        wiring.mailing_planner().run()
+        eyes.at(path_of(mailing), "mailing counted")
+        eyes.page.get_by_text("Send it now", exact=True).click()
+        eyes.see("mailing asks before it goes out")
+        eyes.press("Send it now to at most 12 people", "mailing goes out")
+        assert "It goes out now" in eyes.page.get_by_role("status").inner_text()
         wiring.mailing_planner().run()
         eyes.at(path_of(mailing), "mailing sending")
         house.hand_over()
@@ -189,13 +200,16 @@ class TestItsWay:
         names = [service.draft(writer, f"form {n}", content(Kind.ANNOUNCEMENT)) for n in range(2)]
         for name in names:
             service.submit(writer, name)
-        service.refuse(reader, names[0])
+        service.refuse(reader, names[0], WHY)
         service.cancel(writer, names[1])
         screen = service.draft(writer, "screen", content(Kind.SCREEN))
         service.submit(writer, screen)
         service.approve(reader, screen, service.mailing(screen).content.sha256)
         eyes.enter(WRITER)
         eyes.at(path_of(names[0]), "mailing refused by another")
+        eyes.page.get_by_role("link", name="Write it again").click()
+        eyes.see("mailing written again")
+        assert eyes.page.input_value("#day") == GOOD["day"]
         eyes.at(path_of(names[1]), "mailing canceled")
         eyes.at(path_of(screen), "screen to schedule")
         service.schedule(writer, screen, house.clock.now, house.clock.now + 30 * DAY)
