@@ -98,6 +98,14 @@ class House:
         wiring.mailings().schedule(AUTHOR, mailing, self.clock.now)
         return mailing
 
+    def stop(self, step: str, mailing: str) -> None:
+        """Cancel it, or refuse it with a reason."""
+        service = wiring.mailings()
+        if step == "cancel":
+            service.cancel(APPROVER, mailing)
+        else:
+            service.refuse(APPROVER, mailing, "It is unclear.")
+
     def sent(self, kind: Kind, what: Content | None = None) -> list[str]:
         """Whom a new mailing of this kind reached."""
         before = len(self.handed)

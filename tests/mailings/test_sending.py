@@ -26,7 +26,7 @@ from infra import admin
 from tests.browser import Browser
 from tests.crash import at_every_call
 from tests.interleaving import Turns
-from tests.mailings.conftest import APPROVER, AUTHOR
+from tests.mailings.conftest import AUTHOR
 from tests.mailings.test_rules import content
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ class TestOnce:
     def test_a_planner_that_dies_anywhere_is_finished_by_the_next(self, house: House) -> None:
         account, store = house.join("kim", paid=None), wiring.mailings().store
         base = wiring.mailings().mailing(house.approved(Kind.ANNOUNCEMENT))
+        wiring.mailing_planner().run()
         number = iter(range(1000))
 
         def prepare() -> str:
@@ -493,7 +494,7 @@ class TestWhatGoesOut:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(planner.store, "finish", lambda _: False)
             planner.run()
-        getattr(wiring.mailings(), step)(APPROVER, mailing)
+        house.stop(step, mailing)
         assert house.hand_over() == {"refused": 1}
         house.join("lee")
         assert planner.run()["messages"] == 0
@@ -508,7 +509,7 @@ class TestWhatGoesOut:
         wiring.mailing_planner().run()
         assert wiring.mailings().mailing(mailing).state is Phase.SENT
         house.clock.advance(LATEST - HOUR)
-        getattr(wiring.mailings(), step)(APPROVER, mailing)
+        house.stop(step, mailing)
         assert house.hand_over() == {"refused": 1}
         assert [item["why"] for item in house.messages()] == ["unapproved"]
         assert house.handed == []
@@ -519,7 +520,7 @@ class TestWhatGoesOut:
         wiring.mailing_planner().run()
         house.clock.advance(LATEST)
         with pytest.raises(WrongState):
-            getattr(wiring.mailings(), step)(APPROVER, mailing)
+            house.stop(step, mailing)
         assert wiring.mailings().mailing(mailing).state is Phase.SENT
 
     def test_it_is_not_sent_when_it_is_stale(self, house: House) -> None:

@@ -173,7 +173,7 @@ class TestScreens:
     def test_one_that_is_called_off_shows_no_more(self, house: House, act: str) -> None:
         mailing, now = house.approved(Kind.SCREEN), house.clock.now
         wiring.mailings().schedule(AUTHOR, mailing, now, now + DAY)
-        getattr(wiring.mailings(), act)(APPROVER, mailing, *["Unclear."][: act == "refuse"])
+        house.stop(act, mailing)
         assert wiring.mailings().screens("app_1", now) == []
 
     @pytest.mark.promise("PS-66")
