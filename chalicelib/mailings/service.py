@@ -244,17 +244,19 @@ class Mailings:
         why = " ".join(why.split())
         if flaw := reason_flaw(why):
             raise InvalidInput(errors={"why": flaw})
-        mailing, now = self.mailing(mailing_id), self.clock()
-        if not mailing.may("refuse", now):
-            raise WrongState
-        writes = self.store.stop(mailing, State.REFUSED, Refusal(why, staff, now))
-        self._act(staff, "refuse", mailing_id, writes)
+        told = Refusal(why, staff, self.clock())
+        self._stop(staff, "refuse", mailing_id, State.REFUSED, told)
 
     def cancel(self, staff: str, mailing_id: str) -> None:
+        self._stop(staff, "cancel", mailing_id, State.CANCELED)
+
+    def _stop(
+        self, staff: str, step: str, mailing_id: str, to: State, refusal: Refusal | None = None
+    ) -> None:
         mailing = self.mailing(mailing_id)
-        if not mailing.may("cancel", self.clock()):
+        if not mailing.may(step, self.clock()):
             raise WrongState
-        self._act(staff, "cancel", mailing_id, self.store.stop(mailing, State.CANCELED))
+        self._act(staff, step, mailing_id, self.store.stop(mailing, to, refusal))
 
     def _act(self, staff: str, step: str, mailing_id: str, writes: list[Write]) -> None:
         entry = Entry(Event.MAILING, reason=f"mailing:{step}:{mailing_id}")

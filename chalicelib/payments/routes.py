@@ -14,7 +14,7 @@ from chalicelib.edge.pages import render
 from chalicelib.edge.responses import as_json, html, leave
 from chalicelib.edge.routes import Edge
 from chalicelib.edge.urls import absolute
-from chalicelib.payments.rules import MAX_EVENT
+from chalicelib.payments.rules import MAX_EVENT, ORDER_STATES
 
 if TYPE_CHECKING:
     from chalice.app import Response
@@ -52,7 +52,7 @@ def resume_checkout(request: Request, order_id: str) -> Response:
 @routes.page("/orders")
 def show_orders(request: Request) -> Response:
     orders = wiring.orders().all(account_of(request))
-    return html(render(request, "payments/orders.html", orders=orders))
+    return html(render(request, "payments/orders.html", orders=orders, states=ORDER_STATES))
 
 
 @routes.page("/orders/{order_id}")

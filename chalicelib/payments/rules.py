@@ -49,6 +49,11 @@ SETTLING = frozenset(
         "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated",
     }
 )  # fmt: skip
+ORDER_STATES = {
+    "open": "Waiting for the card page", "checkout": "Waiting for the card", "paid": "Complete",
+    "abandoned": "Not completed", "refused": "Refused",
+}  # fmt: skip
+"""What people are told of the state of an order."""
 SESSION_LIFE = DAY
 MAX_SEATS = 200
 # Refusals: the processor did not take the card after all, took another amount than was asked, or

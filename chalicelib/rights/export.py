@@ -118,11 +118,8 @@ class Export:
         }
 
     def beside(self, account_id: str) -> Beside:
-        """What whoever reads it is told beside: their zone, and the currencies of their orders."""
-        orders = self.payments.orders(account_id)
-        zone = self.wishes.choices(account_id).zone or ""
-        currencies = {order.id: order.plan.currency for order in orders}
-        return Beside(zone, self.vault.in_force(), currencies)
+        """What whoever reads it is told beside: their zone, and the version in force."""
+        return Beside(self.wishes.choices(account_id).zone or "", self.vault.in_force())
 
     def _since(self, subject: str) -> int:
         """The row that the first file begins with: one block, and what came since."""
@@ -232,8 +229,9 @@ class Export:
 
 def told_order(order: Order) -> dict[str, Any]:
     row = {name: getattr(order, name) for name in PLAN_FACTS}
-    card = order.card.text if order.card else ""
-    return {**row, "plan": order.plan.name, "card": card, "at": to_text(order.created_at)}
+    card, plan = order.card.text if order.card else "", order.plan
+    more = {"plan": plan.name, "currency": plan.currency, "card": card}
+    return {**row, **more, "at": to_text(order.created_at)}
 
 
 def mails(history: Iterable[Row]) -> Iterator[dict[str, Any]]:

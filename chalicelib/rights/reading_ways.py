@@ -131,11 +131,7 @@ def used(of: Value) -> Cell:
 
 
 def money(of: Value) -> Cell:
-    """With its currency, which an order has from its plan."""
-    currency = of.row.get("currency") or of.words.beside.currencies.get(of.row.get("id", ""), "")
-    if not of.value and not currency:
-        return Cell("Nothing")
-    return Cell(str(Money(of.value, currency)))
+    return Cell(str(Money(of.value, of.row["currency"])))
 
 
 def use(of: Value) -> Cell:

@@ -9,6 +9,7 @@ from chalicelib.licenses.status import BARRED
 from chalicelib.mail.rules import MailClass
 from chalicelib.mail.templates import TOPICS
 from chalicelib.mail.wishes import BOUNCED, COMPLAINED, class_row, topic_row
+from chalicelib.payments.rules import ORDER_STATES
 from chalicelib.privacy import policies
 from chalicelib.privacy.rules import Purpose
 from chalicelib.privacy.wording import EVENTS
@@ -53,10 +54,6 @@ ACCOUNT_STATES = {
     "ending": "Being erased",
 }  # fmt: skip
 LICENSE_STATES = {licensing.ACTIVE: "Active", **BARRED}
-ORDER_STATES = {
-    "open": "Waiting for the card page", "checkout": "Waiting for the card", "paid": "Complete",
-    "abandoned": "Not completed", "refused": "Refused",
-}  # fmt: skip
 SUBSCRIPTION_STATES = {
     "active": "Renews", "canceling": "Canceled", "past_due": "The card was refused",
     "ended": "Ended",
@@ -189,6 +186,7 @@ SECTIONS: dict[str, Section] = {
             Column("Card", {"card": plain}),
             Column("In our records", {"id": known_as("order"), "license_id": known_as("license")}),
         ),
+        told=frozenset({"currency"}),
     ),
     "payments": Section(
         "Payments", "What was paid by card. The number of the card is not here: our card processor "

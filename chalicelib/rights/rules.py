@@ -13,13 +13,9 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from chalicelib.core.clock import SECOND, to_datetime
 from chalicelib.core.errors import Conflict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LONGEST_WAIT = 24  # hours of cooling-off at most
 FISCAL_YEARS = 10  # after the year of the last payment
@@ -82,12 +78,11 @@ class Leaving:
 class Beside:
     """What a file to read says beside what programs get: an empty zone is UTC.
 
-    `currencies` are those of orders, by their ids; `version` is of the statement in force.
+    `version` is of the statement in force.
     """
 
     zone: str
     version: int
-    currencies: Mapping[str, str]
 
 
 def fiscal_end(last_payment: int) -> int:
